@@ -1,0 +1,83 @@
+"""Which array library owns an array, and the generator every random number comes from.
+
+An operation never asks which device it is on: it calls `array_module` on one of its
+arrays and works with what it gets. This file alone imports CuPy, and only on request.
+"""
+
+import importlib
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .errors import DeviceError, UsageError
+
+# A NumPy array to the type checker; a CuPy array has the same methods.
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+BACKENDS = ("numpy", "cupy")
+
+_generator = np.random.default_rng(0)
+
+
+def backend_name(array: object) -> str:
+    """The name of the library that owns `array`: "numpy" or "cupy"."""
+    return (
+        "numpy"
+        if isinstance(array, np.ndarray | np.generic)
+        else type(array).__module__.split(".")[0]
+    )
+
+
+def array_module(array: object) -> Any:
+    """The module (`numpy` or `cupy`) whose functions work on `array`."""
+    return np if isinstance(array, np.ndarray | np.generic) else load(backend_name(array))
+
+
+def is_array(value: object) -> bool:
+    """Whether `value` is an array of one of the backends (a NumPy scalar is not)."""
+    return isinstance(value, np.ndarray) or backend_name(value) == "cupy"
+
+
+def load(name: str) -> Any:
+    """Import the array library `name`, or say why it cannot be used.
+
+    Raises:
+        UsageError: `name` is not one of `BACKENDS`.
+        DeviceError: CuPy is not installed, or has no GPU to work on.
+    """
+    if name == "numpy":
+        return np
+    if name != "cupy":
+        raise UsageError(f"backend {name!r} is not known; there are: {', '.join(BACKENDS)}")
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError as error:
+        raise DeviceError(
+            f"the cupy backend needs CuPy, which cannot be imported ({error}); "
+            "install it with `pip install minires[cuda12]` or `minires[cuda13]`, "
+            "whichever CUDA your driver supports, or use --backend numpy"
+        ) from error
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy's own error class lives inside the module that may be broken
+        raise DeviceError(
+            f"CuPy {cupy.__version__} is installed but finds no usable GPU ({error}); "
+            "check the driver with `nvidia-smi`, or use --backend numpy"
+        ) from error
+    return cupy
+
+
+def to_numpy(array: Any) -> Array:
+    """`array` as a NumPy array: itself if it is one, a copy from the device otherwise."""
+    return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+
+
+def manual_seed(seed: int) -> None:
+    """Start the generator of initial weights afresh, so that the next model is repeatable."""
+    global _generator
+    _generator = np.random.default_rng(seed)
+
+
+def generator() -> np.random.Generator:
+    """The generator of initial weights: always NumPy's, so that every backend starts alike."""
+    return _generator

@@ -1,0 +1,540 @@
+"""The engine: tensors, operations, and the walk backwards through them.
+
+A `Tensor` holds an array and knows the `Op` that made it. An `Op` knows where its inputs
+came from: other ops, or leaf tensors that want a gradient. That is the whole graph.
+`backward_steps` visits the ops in the reverse of the order in which they ran; each turns
+the gradient of its output into the gradients of its inputs and hands them on.
+
+Edges run from op to op, never through a `Tensor`, so the graph keeps alive only what an
+op chose to `save`; and never forwards, so that dropping the loss frees everything.
+"""
+
+import itertools
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .backend import Array, array_module, backend_name, is_array, to_numpy
+from .errors import DeviceError, DTypeError, GraphError, ShapeError, expect
+
+Operand: TypeAlias = Any  # a Tensor, an array, or a number
+Gradients: TypeAlias = Array | tuple[Array | None, ...]
+Watcher: TypeAlias = "Callable[[Op, tuple[Array | None, ...], Array], None]"
+
+# The operators of Tensor by class name; `minires.ops` fills it, so that the engine need
+# not know a single operation.
+operators: "dict[str, Callable[..., Op]]" = {}
+
+# Frames of these modules never are "the forward line that made it".
+_MACHINERY = ("minires.engine", "minires.functional", "minires.nn.")
+
+
+class _State(threading.local):
+    """What surrounds the operations of one thread."""
+
+    grad_enabled = True
+
+    def __init__(self) -> None:
+        self.path: list[str] = []
+        self.watchers: list[Watcher] = []
+
+
+_state = _State()
+_clock = itertools.count()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, operations are computed but not recorded: no graph, nothing saved."""
+    before, _state.grad_enabled = _state.grad_enabled, False
+    try:
+        yield
+    finally:
+        _state.grad_enabled = before
+
+
+@contextmanager
+def module_scope(name: str) -> Iterator[None]:
+    """Inside, operations belong to the module `name` of the enclosing scope."""
+    _state.path.append(name)
+    try:
+        yield
+    finally:
+        _state.path.pop()
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Inside, `watcher(op, inputs, output)` is called after every forward."""
+    _state.watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _state.watchers.remove(watcher)
+
+
+class Tensor:
+    """An array that remembers how it was made.
+
+    Args:
+        data: a Tensor, an array (kept as it is, not copied), a number or a nested list
+            (Python floats become float32).
+        requires_grad: whether `backward` leaves a gradient in `.grad`; float32 and
+            float64 only.
+        dtype: convert `data` to it.
+
+    Attributes:
+        data: the array, NumPy's or CuPy's.
+        grad: an array of the same shape and dtype, or None; gradients of several
+            backward passes add up until `zero_grad`.
+        op: the operation that made this tensor, or None for a leaf.
+
+    Raises:
+        DTypeError: `requires_grad` on a type that has no gradients.
+    """
+
+    __slots__ = ("__weakref__", "data", "grad", "op", "requires_grad", "retains_grad")
+    __array_ufunc__ = None  # ndarray + Tensor is Tensor.__radd__'s, not an array of objects
+
+    def __init__(self, data: Operand, requires_grad: bool = False, dtype: Any = None) -> None:
+        if isinstance(data, Tensor):
+            data = data.data
+        elif not is_array(data):
+            given, data = data, np.asarray(data)
+            if data.dtype == np.float64 and not isinstance(given, np.generic):
+                data = data.astype(np.float32)
+        if dtype is not None:
+            data = data.astype(dtype, copy=False)
+        expect(
+            not requires_grad or data.dtype in (np.float32, np.float64),
+            DTypeError,
+            f"only float32 and float64 tensors can require a gradient, got {data.dtype}",
+        )
+        self.data: Array = data
+        self.grad: Array | None = None
+        self.op: Op | None = None
+        self.requires_grad = requires_grad
+        self.retains_grad = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the dimensions."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.data.size
+
+    def numpy(self) -> Array:
+        """The data as a NumPy array: shared on the CPU, copied from a GPU."""
+        return to_numpy(self.data)
+
+    def item(self) -> float:
+        """The single element, as a Python number."""
+        return self.data.item()
+
+    def detach(self) -> "Tensor":
+        """The same data as a leaf that requires no gradient."""
+        return Tensor(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
+
+    def __repr__(self) -> str:
+        made_by = f", op={self.op.name}" if self.op else ""
+        wants = ", requires_grad=True" if self.requires_grad and not self.op else ""
+        values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=100)
+        return f"Tensor({values}, dtype={self.dtype}{wants}{made_by})"
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    # --- backward -----------------------------------------------------------------------
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Keep this interior tensor's gradient in `.grad` when backward passes through."""
+        self.retains_grad = True
+
+    def accumulate(self, gx: Array) -> None:
+        """Add `gx` to `.grad`; the array is copied, never shared."""
+        self.grad = gx.copy() if self.grad is None else self.grad + gx
+
+    def backward(self, gy: Operand = None, retain_graph: bool = False) -> None:
+        """Leave d(self · gy)/d(leaf) in the `.grad` of every leaf that requires it.
+
+        Args:
+            gy: the gradient of this tensor, of its shape and dtype; 1 for a single element.
+            retain_graph: keep what the ops saved, so that backward can be called again.
+
+        Raises:
+            GraphError: nothing here requires a gradient, or the graph was released.
+            ShapeError: `gy` is missing for more than one element, or has another shape.
+        """
+        for _ in self.backward_steps(gy, retain_graph):
+            pass
+
+    def backward_steps(self, gy: Operand = None, retain_graph: bool = False) -> "Iterator[Step]":
+        """Walk backwards one operation at a time: `backward` is this generator, exhausted.
+
+        Each `Step` is given out after its op's backward has run and before the gradients
+        are handed on; what is changed in `step.gxs` is what is handed on. Takes and raises
+        what `backward` does.
+        """
+        gy = self._cotangent(gy)
+        if self.op is None:
+            self.accumulate(gy)
+            return
+        grads = {self.op: gy}
+        for op in _reverse_order(self.op):
+            if op not in grads:  # every op that used its output had no gradient for it
+                continue
+            gy = grads.pop(op)
+            output = op.output()
+            if output is not None and output.retains_grad:
+                output.accumulate(gy)
+            started = time.perf_counter()
+            gxs = op.backward(gy)
+            seconds = time.perf_counter() - started
+            step = Step(
+                op, gy, list(gxs if isinstance(gxs, tuple) else (gxs,)), op.sources, seconds
+            )
+            if not retain_graph:
+                op.release()
+            yield step
+            op.check_gradients(step.gxs)
+            for source, gx in zip(step.sources, step.gxs, strict=True):
+                if source is None or gx is None:
+                    continue
+                if isinstance(source, Tensor):
+                    source.accumulate(gx)
+                else:
+                    # Not in place: an op may hand the same array to both of its inputs.
+                    grads[source] = grads[source] + gx if source in grads else gx
+
+    def _cotangent(self, gy: Operand) -> Array:
+        expect(
+            self.requires_grad,
+            GraphError,
+            "backward() on a tensor that no leaf with requires_grad=True led to; "
+            "set requires_grad on the inputs, and compute outside no_grad()",
+        )
+        xp = array_module(self.data)
+        if gy is None:
+            expect(
+                self.size == 1,
+                ShapeError,
+                f"backward() of a tensor of shape {self.shape} needs gy, a gradient of that "
+                "shape; only a single element has 1 as its default",
+            )
+            return xp.ones_like(self.data)
+        gy = xp.asarray(gy.data if isinstance(gy, Tensor) else gy, dtype=self.dtype)
+        expect(
+            gy.shape == self.shape,
+            ShapeError,
+            f"backward() got gy of shape {gy.shape} for a tensor of shape {self.shape}",
+        )
+        return gy
+
+    # --- operators ----------------------------------------------------------------------
+
+    def __add__(self, other: Operand) -> "Tensor":
+        return operators["Add"]()(self, other)
+
+    def __radd__(self, other: Operand) -> "Tensor":
+        return operators["Add"]()(other, self)
+
+    def __sub__(self, other: Operand) -> "Tensor":
+        return operators["Sub"]()(self, other)
+
+    def __rsub__(self, other: Operand) -> "Tensor":
+        return operators["Sub"]()(other, self)
+
+    def __mul__(self, other: Operand) -> "Tensor":
+        return operators["Mul"]()(self, other)
+
+    def __rmul__(self, other: Operand) -> "Tensor":
+        return operators["Mul"]()(other, self)
+
+    def __truediv__(self, other: Operand) -> "Tensor":
+        return operators["Div"]()(self, other)
+
+    def __rtruediv__(self, other: Operand) -> "Tensor":
+        return operators["Div"]()(other, self)
+
+    def __neg__(self) -> "Tensor":
+        return operators["Neg"]()(self)
+
+    def __pow__(self, exponent: float) -> "Tensor":
+        return operators["Pow"](exponent)(self)
+
+    def __matmul__(self, other: Operand) -> "Tensor":
+        return operators["Matmul"]()(self, other)
+
+    def __rmatmul__(self, other: Operand) -> "Tensor":
+        return operators["Matmul"]()(other, self)
+
+    def __getitem__(self, key: Any) -> "Tensor":
+        return operators["Index"](key)(self)
+
+    def exp(self) -> "Tensor":
+        """e to the power of each element."""
+        return operators["Exp"]()(self)
+
+    def log(self) -> "Tensor":
+        """The natural logarithm of each element."""
+        return operators["Log"]()(self)
+
+    def relu(self) -> "Tensor":
+        """max(x, 0) of each element."""
+        return operators["ReLU"]()(self)
+
+    def sum(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor":
+        """The sum over the dimensions `dim` (all of them by default)."""
+        return operators["Sum"](dim, keepdim)(self)
+
+    def mean(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor":
+        """The mean over the dimensions `dim` (all of them by default)."""
+        return operators["Mean"](dim, keepdim)(self)
+
+    def max(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor":
+        """The largest element over the dimensions `dim` (all of them by default)."""
+        return operators["Max"](dim, keepdim)(self)
+
+    def reshape(self, *shape: int) -> "Tensor":
+        """The same elements in another shape; one size may be -1."""
+        return operators["Reshape"](shape)(self)
+
+    def flatten(self, start_dim: int = 0) -> "Tensor":
+        """The dimensions from `start_dim` on, as one."""
+        return self.reshape(*self.shape[:start_dim], -1)
+
+    def permute(self, *dims: int) -> "Tensor":
+        """The dimensions in another order."""
+        return operators["Permute"](dims)(self)
+
+    def transpose(self, dim0: int, dim1: int) -> "Tensor":
+        """Two dimensions exchanged."""
+        dims = list(range(self.ndim))
+        dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
+        return self.permute(*dims)
+
+    @property
+    def T(self) -> "Tensor":  # noqa: N802 - the field's own name
+        """The dimensions in reverse order."""
+        return self.permute(*reversed(range(self.ndim)))
+
+
+class Op:
+    """One operation, applied once. Subclasses write `forward` and `backward`.
+
+    Settings (stride, labels, ...) go to the constructor; differentiable inputs, all of one
+    dtype, to the call: `Conv2d(stride=2)(x, w, b)`. `forward` takes raw arrays (None for an
+    input left out) and returns one; what backward needs it gives to `save`. `backward`
+    takes the gradient of the output and returns one gradient an input, None for an input
+    without; a bare array where there is only one. Neither ever changes an array it was given.
+
+    Attributes:
+        needs_grad: for each input, whether its gradient is wanted; known in `forward`.
+        input_shapes: for each input, its shape; known in `forward`.
+        sources: for each input, the Op that made it, the leaf Tensor it is, or None.
+        path: the module it ran in, such as "layer2.0.conv1"; "" outside a module.
+        line: file and line number of the forward line that made it.
+    """
+
+    saved: tuple[Any, ...] = ()
+    sources: "tuple[Op | Tensor | None, ...]" = ()
+    needs_grad: tuple[bool, ...] = ()
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    path: str = ""
+    line: tuple[str, int] = ("", 0)
+    released: bool = False
+    dtype: np.dtype[Any]
+    moment: int  # when it ran: ops sort by it
+    output: "weakref.ref[Tensor]"  # weak, or tensor and op would keep each other alive
+
+    def forward(self, *inputs: Any) -> Array:
+        """Compute the output from raw arrays."""
+        raise NotImplementedError
+
+    def backward(self, gy: Array) -> Gradients:
+        """Turn the gradient of the output into the gradients of the inputs."""
+        raise NotImplementedError
+
+    def save(self, *arrays: Any) -> None:
+        """Keep `arrays` for backward, where `self.saved` is the tuple of them."""
+        self.saved = arrays
+
+    def __call__(self, *inputs: Operand) -> Tensor:
+        """Run forward on tensors, and record where they came from."""
+        expect(
+            not self.input_shapes,
+            GraphError,
+            f"{self.name} has been applied before; make a new one for each call",
+        )
+        tensors = self._tensors(inputs)
+        arrays = tuple(None if t is None else t.data for t in tensors)
+        recording = _state.grad_enabled
+        self.input_shapes = tuple(() if a is None else a.shape for a in arrays)
+        self.needs_grad = tuple(recording and t is not None and t.requires_grad for t in tensors)
+        self.path = ".".join(_state.path)
+        self.line = _forward_line()
+        y = self.forward(*arrays)
+        dtype = next(a.dtype for a in arrays if a is not None)
+        output = Tensor(array_module(y).asarray(y))
+        expect(output.dtype == dtype, DTypeError, f"{self.name} made {output.dtype} out of {dtype}")
+        if any(self.needs_grad):
+            self.sources = tuple(
+                (t.op or t) if t is not None and t.requires_grad else None for t in tensors
+            )
+            self.dtype = dtype
+            self.moment = next(_clock)
+            self.output = weakref.ref(output)
+            output.requires_grad = True
+            output.op = self
+        else:
+            self.saved = ()
+        for watcher in _state.watchers:
+            watcher(self, arrays, output.data)
+        return output
+
+    @property
+    def name(self) -> str:
+        """The name of the operation."""
+        return type(self).__name__
+
+    @property
+    def where(self) -> str:
+        """The module path and the forward line, for a reader."""
+        line = f"{self.line[0]}:{self.line[1]}"
+        return f"{self.path}, {line}" if self.path else line
+
+    def release(self) -> None:
+        """Let go of what was saved and of the graph before; backward can not run again."""
+        self.saved = ()
+        self.sources = ()
+        self.released = True
+
+    def check_gradients(self, gxs: list[Array | None]) -> None:
+        """Refuse gradients whose number, shapes or dtypes are not the inputs'."""
+        expect(
+            len(gxs) == len(self.input_shapes),
+            ShapeError,
+            f"{self.name}.backward gave {len(gxs)} gradients for {len(self.input_shapes)} inputs",
+        )
+        for i, (gx, shape, wanted) in enumerate(
+            zip(gxs, self.input_shapes, self.needs_grad, strict=True)
+        ):
+            if gx is not None and wanted and (gx.shape != shape or gx.dtype != self.dtype):
+                raise (ShapeError if gx.shape != shape else DTypeError)(
+                    f"{self.name}.backward gave input {i} a gradient of shape {gx.shape} and "
+                    f"type {gx.dtype}; the input has shape {shape} and type {self.dtype}"
+                )
+
+    def _tensors(self, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
+        """The inputs as tensors of one dtype and one backend; numbers and arrays adapt."""
+        given = next((t for t in inputs if isinstance(t, Tensor)), None)
+        tensors: list[Tensor | None] = []
+        for value in inputs:
+            if isinstance(value, Tensor) or value is None:
+                tensors.append(value)
+            elif given is None:
+                tensors.append(Tensor(value))
+            elif is_array(value):
+                tensors.append(Tensor(value, dtype=_floating(given)))
+            else:
+                xp = array_module(given.data)
+                tensors.append(Tensor(xp.asarray(value, dtype=_floating(given))))
+        there = [t for t in tensors if t is not None]
+        expect(
+            len({t.dtype for t in there}) == 1,
+            DTypeError,
+            f"{self.name} got {_listing(there, lambda t: t.dtype)}; convert one of them first",
+        )
+        expect(
+            len({type(t.data) for t in there}) == 1,
+            DeviceError,
+            f"{self.name} got arrays on {_listing(there, lambda t: backend_name(t.data))}; "
+            "move them to one backend first",
+        )
+        return tensors
+
+
+@dataclass
+class Step:
+    """One step of a backward walk.
+
+    Attributes:
+        op: the operation whose backward has just run.
+        gy: the gradient that came in.
+        gxs: the gradients it hands on, one an input; may be changed before going on.
+        sources: where they go: the Op that made the input, the leaf Tensor whose `.grad`
+            they are added to, or None.
+        seconds: the time its backward took.
+    """
+
+    op: Op
+    gy: Array
+    gxs: list[Array | None]
+    sources: "tuple[Op | Tensor | None, ...]"
+    seconds: float
+
+
+def _reverse_order(last: Op) -> list[Op]:
+    """Every op that led to `last`, latest first: the order they ran in, reversed."""
+    found, waiting = {last}, [last]
+    while waiting:
+        op = waiting.pop()
+        if op.released:
+            raise GraphError(
+                f"backward() has already been through {op.name} ({op.where}) and released what "
+                "it had saved; give the first backward retain_graph=True, or run forward again"
+            )
+        for source in op.sources:
+            if isinstance(source, Op) and source not in found:
+                found.add(source)
+                waiting.append(source)
+    return sorted(found, key=lambda op: op.moment, reverse=True)
+
+
+def _forward_line() -> tuple[str, int]:
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_MACHINERY):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def _floating(tensor: Tensor) -> Any:
+    """The dtype that numbers take on beside `tensor`: its own, unless it holds integers."""
+    return tensor.dtype if tensor.dtype.kind == "f" else None
+
+
+def _listing(tensors: list[Tensor], what: Callable[[Tensor], object]) -> str:
+    return " and ".join(str(what(t)) for t in tensors)

@@ -1,0 +1,59 @@
+"""What minires refuses, and how it says so: what was given, what was expected."""
+
+
+class MiniresError(Exception):
+    """Root of every error minires raises on purpose; `exit_code` is the command line's."""
+
+    exit_code = 1
+
+
+class UsageError(MiniresError, ValueError):
+    """An option or argument that cannot be meant: the caller has to ask for something else."""
+
+    exit_code = 2
+
+
+class ShapeError(MiniresError, ValueError):
+    """Arrays whose ranks or sizes do not fit the operation."""
+
+
+class DTypeError(MiniresError, TypeError):
+    """Arrays of the wrong type, or of types that must not be mixed."""
+
+
+class LabelError(MiniresError, ValueError):
+    """Class labels of the wrong type, or outside the range of the classes."""
+
+
+class DeviceError(MiniresError, RuntimeError):
+    """A backend that cannot be used, or arrays of two backends in one operation."""
+
+
+class GraphError(MiniresError, RuntimeError):
+    """A backward pass asked of a graph that cannot give it."""
+
+
+class NonFiniteError(MiniresError, ArithmeticError):
+    """A NaN or an infinity where a number was expected."""
+
+
+class GradientError(MiniresError, AssertionError):
+    """A hand-written backward pass that disagrees with the numerical gradient."""
+
+
+class StateDictError(MiniresError, ValueError):
+    """Weights whose names or shapes are not the model's."""
+
+
+class DataError(MiniresError):
+    """A data file that is missing, cut short or altered."""
+
+
+class RunError(MiniresError):
+    """A run folder that cannot be written, read or continued."""
+
+
+def expect(condition: bool, error: type[MiniresError], message: str) -> None:
+    """Raise `error(message)` unless `condition` holds."""
+    if not condition:
+        raise error(message)

@@ -1,0 +1,90 @@
+"""The plain and residual nets for small images (He et al. 2015, section 4.2)."""
+
+import re
+
+from .. import functional as F
+from ..engine import Tensor
+from ..errors import UsageError, expect
+from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential
+from .blocks import BasicBlock, Shortcut
+
+
+class CifarNet(Module):
+    """A 3x3 stem, three stages of n blocks on 16, 32 and 64 channels, and one linear layer.
+
+    (N, in_channels, H, W) -> logits (N, num_classes); the maps halve at stages 2 and 3.
+    6n + 2 layers with weights, depth = 20, 32, 44, 56, 110, 1202, ... Parameters are named
+    as torchvision names them: `conv1.weight`, `layer1.0.bn2.bias`, `fc.weight`.
+
+    Raises:
+        UsageError: a depth that is not 6n + 2, or a shortcut that does not exist.
+    """
+
+    def __init__(
+        self, depth: int, shortcut: Shortcut | None, num_classes: int, in_channels: int
+    ) -> None:
+        n, rest = divmod(depth - 2, 6)
+        expect(
+            n >= 1 and rest == 0,
+            UsageError,
+            f"depth must be 6n + 2 (8, 14, 20, 26, 32, 44, 56, 110, ...), got {depth}",
+        )
+        self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        self.bn1 = BatchNorm2d(16)
+        self.layer1 = stage(n, 16, 16, 1, shortcut)
+        self.layer2 = stage(n, 16, 32, 2, shortcut)
+        self.layer3 = stage(n, 32, 64, 2, shortcut)
+        self.fc = Linear(64, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(x)  # (N, C, H, W) -> (N, 16, H, W)
+        x = self.bn1(x)
+        x = F.relu(x)
+        x = self.layer1(x)
+        x = self.layer2(x)  # -> (N, 32, H/2, W/2)
+        x = self.layer3(x)  # -> (N, 64, H/4, W/4)
+        x = F.global_avg_pool2d(x)  # -> (N, 64)
+        return self.fc(x)
+
+
+def stage(
+    n: int, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None
+) -> Sequential:
+    """n blocks, the first of which changes the channels and takes the stride."""
+    first = BasicBlock(in_channels, channels, stride, shortcut)
+    return Sequential(first, *(BasicBlock(channels, channels, 1, shortcut) for _ in range(n - 1)))
+
+
+def cifar_plain(depth: int, num_classes: int = 10, in_channels: int = 3) -> CifarNet:
+    """The plain net of `depth` = 6n + 2 layers."""
+    return CifarNet(depth, None, num_classes, in_channels)
+
+
+def cifar_resnet(
+    depth: int, shortcut: Shortcut = "A", num_classes: int = 10, in_channels: int = 3
+) -> CifarNet:
+    """The residual net of `depth` = 6n + 2 layers, with shortcuts of option A, B or C."""
+    return CifarNet(depth, shortcut, num_classes, in_channels)
+
+
+def parse_name(name: str) -> tuple[str, int]:
+    """("plain" or "resnet", depth) of a name such as plain20 or resnet110.
+
+    Raises:
+        UsageError: not such a name, or a depth that is not 6n + 2.
+    """
+    match = re.fullmatch(r"(plain|resnet)(\d{1,6})", name)
+    expect(
+        match is not None and int(match[2]) >= 8 and int(match[2]) % 6 == 2,
+        UsageError,
+        f"there is no net {name!r}; expected plain or resnet and a depth of 6n + 2: "
+        "plain20, plain56, resnet20, resnet32, resnet44, resnet56, resnet110, ...",
+    )
+    assert match is not None
+    return match[1], int(match[2])
+
+
+def cifar_net(name: str, num_classes: int = 10, in_channels: int = 3) -> CifarNet:
+    """The net of a name such as plain20 or resnet110 (option A, as in the paper)."""
+    kind, depth = parse_name(name)
+    return CifarNet(depth, None if kind == "plain" else "A", num_classes, in_channels)

@@ -1,0 +1,124 @@
+"""Layers: the operations together with their parameters."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .. import functional as F
+from ..backend import Array
+from ..engine import Tensor
+from ..ops.windows import Pair, pair
+from .init import he_normal
+from .module import Module, Parameter
+
+Init = Callable[[tuple[int, ...]], Array]
+
+
+class Conv2d(Module):
+    """Convolution with weights (O, C, kh, kw) and, if `bias`, one bias an output channel."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        bias: bool = True,
+        init: Init = he_normal,
+    ) -> None:
+        kernel = pair(kernel_size, "kernel_size", at_least=1)
+        self.weight = Parameter(init((out_channels, in_channels, *kernel)))
+        self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+class Linear(Module):
+    """x wᵀ + b with weights (O, I)."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, init: Init = he_normal
+    ) -> None:
+        self.weight = Parameter(init((out_features, in_features)))
+        self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+class BatchNorm2d(Module):
+    """Batch norm over (N, H, W) with running statistics, as PyTorch keeps them."""
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.weight = Parameter(np.ones(channels, np.float32))
+        self.bias = Parameter(np.zeros(channels, np.float32))
+        self.running_mean = Tensor(np.zeros(channels, np.float32))
+        self.running_var = Tensor(np.ones(channels, np.float32))
+        self.eps = eps
+        self.momentum = momentum
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
+class MaxPool2d(Module):
+    """The largest value of each window."""
+
+    def __init__(
+        self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
+    ) -> None:
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class GlobalAvgPool2d(Module):
+    """The mean of each map: (N, C, H, W) -> (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.global_avg_pool2d(x)
+
+
+class Sequential(Module):
+    """Modules one after the other, named "0", "1", ..."""
+
+    def __init__(self, *modules: Module) -> None:
+        for i, module in enumerate(modules):
+            setattr(self, str(i), module)
+
+    def __iter__(self) -> Iterator[Module]:
+        return (m for m in vars(self).values() if isinstance(m, Module))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, i: int) -> Module:
+        return list(self)[i]
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self:
+            x = module(x)
+        return x

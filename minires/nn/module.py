@@ -1,0 +1,152 @@
+"""Module: what has parameters, and knows their names."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any, Self
+
+import numpy as np
+
+from ..backend import Array, load
+from ..engine import Tensor, module_scope
+from ..errors import StateDictError, expect
+
+
+class Parameter(Tensor):
+    """A tensor that is trained."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data, requires_grad=True)
+
+
+class Module:
+    """A layer, or layers put together.
+
+    Whatever is assigned to an attribute is found again by its name: a Parameter is
+    trained, any other Tensor is a buffer (saved, not trained), a Module is a child.
+    Subclasses write `forward`.
+
+    Attributes:
+        training: whether batch norm uses the batch's statistics; set by `train` and `eval`.
+    """
+
+    training = True
+    _name = ""  # what the parent calls it
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the output."""
+        raise NotImplementedError
+
+    def __call__(self, x: Any) -> Tensor:
+        with module_scope(self._name) if self._name else nullcontext():
+            return self.forward(x if isinstance(x, Tensor) else Tensor(x))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Module):
+            value._name = name
+        super().__setattr__(name, value)
+
+    # --- what is inside -------------------------------------------------------------------
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module and all below it, with their paths ("" for this one)."""
+        yield prefix, self
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield from value.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """All parameters and buffers, with their paths."""
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Tensor):
+                    yield f"{path}.{name}" if path else name, value
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters, with their paths."""
+        return ((name, t) for name, t in self.named_tensors() if isinstance(t, Parameter))
+
+    def parameters(self) -> Iterator[Parameter]:
+        """All parameters."""
+        return (p for _, p in self.named_parameters())
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters():
+            p.zero_grad()
+
+    # --- modes and types ------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        """Use the batch's statistics in batch norm (the mode for training)."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Use the running statistics in batch norm (the mode for testing)."""
+        return self.train(False)
+
+    def to(self, dtype: Any = None, backend: str | None = None) -> Self:
+        """Convert parameters and buffers to a dtype, move them to a backend; drops gradients."""
+        for _, tensor in self.named_tensors():
+            if dtype is not None:
+                tensor.data = tensor.data.astype(dtype)
+            if backend is not None:
+                tensor.data = (
+                    tensor.numpy() if backend == "numpy" else load(backend).asarray(tensor.data)
+                )
+            tensor.zero_grad()
+        return self
+
+    # --- weights --------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of all parameters and buffers by name, as NumPy arrays."""
+        return {name: np.array(tensor.numpy()) for name, tensor in self.named_tensors()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> list[str]:
+        """Copy `state` (name to array) into the parameters and buffers, keeping their dtype.
+
+        PyTorch's `num_batches_tracked` entries, which nothing here uses, are passed over.
+
+        Args:
+            state: name to array.
+            strict: refuse a state that does not match to the letter, before anything is
+                copied; otherwise copy what matches.
+
+        Returns:
+            A sentence for each entry that was not copied, empty if all were.
+
+        Raises:
+            StateDictError: names or shapes do not match, and `strict`.
+        """
+        own = dict(self.named_tensors())
+        given = {
+            k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")
+        }
+        problems = [f"{name} is missing" for name in own if name not in given]
+        problems += [f"{name} is not in the model" for name in given if name not in own]
+        matching = [name for name in own if name in given]
+        for name in list(matching):
+            if given[name].shape != own[name].shape:
+                matching.remove(name)
+                problems.append(
+                    f"{name} has shape {given[name].shape}, the model's has {own[name].shape}"
+                )
+        expect(not strict or not problems, StateDictError, _sentence(problems))
+        for name in matching:
+            own[name].data[...] = load_like(own[name], given[name])
+        return problems
+
+
+def load_like(tensor: Tensor, array: Array) -> Array:
+    """`array` in the dtype and on the backend of `tensor`."""
+    array = array.astype(tensor.dtype)
+    return array if isinstance(tensor.data, np.ndarray) else load("cupy").asarray(array)
+
+
+def _sentence(problems: list[str], shown: int = 5) -> str:
+    more = f"; and {len(problems) - shown} more" if len(problems) > shown else ""
+    return "the weights do not fit the model: " + "; ".join(problems[:shown]) + more

@@ -1,0 +1,24 @@
+"""The textbook: every operation, forward and hand-written backward side by side."""
+
+from ..engine import Op, operators
+from .arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
+from .batchnorm import BatchNorm, BatchNormInference
+from .conv import Conv2d
+from .loss import CrossEntropy, LogSoftmax
+from .matmul import Linear, Matmul
+from .pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from .reduce import Max, Mean, Sum
+from .relu import ReLU
+from .reshape import Index, Pad, Permute, Reshape
+
+ALL: tuple[type[Op], ...] = (
+    *(Add, Sub, Mul, Div, Neg, Pow, Exp, Log),
+    *(Matmul, Linear),
+    *(Sum, Mean, Max),
+    *(Reshape, Permute, Pad, Index),
+    *(ReLU, Conv2d, BatchNorm, BatchNormInference),
+    *(MaxPool2d, AvgPool2d, GlobalAvgPool2d),
+    *(LogSoftmax, CrossEntropy),
+)
+
+operators.update({op.__name__: op for op in ALL})

@@ -1,0 +1,132 @@
+"""Element by element: + − × ÷, powers, exp and log, with NumPy's broadcasting."""
+
+from ..backend import Array, array_module
+from ..engine import Gradients, Op
+from ..errors import ShapeError, expect
+
+
+def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
+    """Sum `g` back to `shape`: what was repeated forward is added up backward."""
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    repeated = tuple(i for i, size in enumerate(shape) if size == 1 and g.shape[i] != 1)
+    return g.sum(axis=repeated, keepdims=True) if repeated else g
+
+
+class BinaryOp(Op):
+    """An operation on two inputs of shapes that broadcast."""
+
+    def expect_broadcastable(self, a: Array, b: Array) -> None:
+        """Refuse two shapes that differ in a size that is 1 in neither."""
+        expect(
+            all(m == n or 1 in (m, n) for m, n in zip(a.shape[::-1], b.shape[::-1], strict=False)),
+            ShapeError,
+            f"{self.name} got shapes {a.shape} and {b.shape}, which do not broadcast",
+        )
+
+    def unbroadcast(self, ga: Array, gb: Array) -> tuple[Array, Array]:
+        """Both gradients, each summed back to the shape of its input."""
+        return unbroadcast(ga, self.input_shapes[0]), unbroadcast(gb, self.input_shapes[1])
+
+
+class Add(BinaryOp):
+    """y = a + b.  ga = gb = gy: an addition copies its gradient to both arms.
+
+    This is the residual join (He et al. 2015, equation 1): y = F(x) + x.
+    Saves nothing.
+    """
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.expect_broadcastable(a, b)
+        return a + b
+
+    def backward(self, gy: Array) -> Gradients:
+        return self.unbroadcast(gy, gy)
+
+
+class Sub(BinaryOp):
+    """y = a − b.  ga = gy, gb = −gy.  Saves nothing."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.expect_broadcastable(a, b)
+        return a - b
+
+    def backward(self, gy: Array) -> Gradients:
+        return self.unbroadcast(gy, -gy)
+
+
+class Mul(BinaryOp):
+    """y = a b.  ga = gy b, gb = gy a.  Saves a and b."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.expect_broadcastable(a, b)
+        self.save(a, b)
+        return a * b
+
+    def backward(self, gy: Array) -> Gradients:
+        a, b = self.saved
+        return self.unbroadcast(gy * b, gy * a)
+
+
+class Div(BinaryOp):
+    """y = a / b.  ga = gy / b, gb = −gy a / b².  Saves a and b."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.expect_broadcastable(a, b)
+        self.save(a, b)
+        return a / b
+
+    def backward(self, gy: Array) -> Gradients:
+        a, b = self.saved
+        ga = gy / b
+        return self.unbroadcast(ga, -ga * a / b)
+
+
+class Neg(Op):
+    """y = −x.  gx = −gy.  Saves nothing."""
+
+    def forward(self, x: Array) -> Array:
+        return -x
+
+    def backward(self, gy: Array) -> Gradients:
+        return -gy
+
+
+class Pow(Op):
+    """y = x^p for a number p.  gx = gy p x^(p−1).  Saves x."""
+
+    def __init__(self, exponent: float) -> None:
+        self.exponent = float(exponent)
+
+    def forward(self, x: Array) -> Array:
+        self.save(x)
+        return x**self.exponent
+
+    def backward(self, gy: Array) -> Gradients:
+        (x,) = self.saved
+        p = self.exponent
+        return gy * (p * x ** (p - 1)) if p else gy * 0  # 0 · x^−1 would be NaN at 0
+
+
+class Exp(Op):
+    """y = e^x.  gx = gy y.  Saves y."""
+
+    def forward(self, x: Array) -> Array:
+        y: Array = array_module(x).exp(x)
+        self.save(y)
+        return y
+
+    def backward(self, gy: Array) -> Gradients:
+        (y,) = self.saved
+        return gy * y
+
+
+class Log(Op):
+    """y = ln x.  gx = gy / x.  Saves x."""
+
+    def forward(self, x: Array) -> Array:
+        self.save(x)
+        return array_module(x).log(x)
+
+    def backward(self, gy: Array) -> Gradients:
+        (x,) = self.saved
+        return gy / x

@@ -1,0 +1,99 @@
+"""Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
+
+from ..backend import Array, array_module
+from ..engine import Gradients, Op
+from ..errors import ShapeError, expect
+
+
+def per_channel(v: Array, ndim: int) -> Array:
+    """(C,) -> (1, C, 1, ...), so that it broadcasts along the channels of x."""
+    return v.reshape(1, -1, *(1,) * (ndim - 2))
+
+
+def expect_channels(x: Array, **vectors: Array) -> None:
+    """Refuse an x without channels, and vectors that are not one value a channel."""
+    expect(x.ndim >= 2, ShapeError, f"batch_norm expected x (N, C, ...), got shape {x.shape}")
+    for name, v in vectors.items():
+        expect(
+            v.shape == (x.shape[1],),
+            ShapeError,
+            f"batch_norm got {name} of shape {v.shape} for x of shape {x.shape}; "
+            f"expected {(x.shape[1],)}",
+        )
+
+
+class BatchNorm(Op):
+    """y = w x̂ + b with x̂ = (x − μ) / √(σ² + ε), μ and σ² taken over the batch.
+
+    (N, C, ...), (C,), (C,) -> (N, C, ...); μ and σ² (biased) over all but the channels, m
+    values each; after forward they are in `mean` and `var`, shape (C,).
+
+    μ and σ depend on every x, so three terms reach gx (the paper's equations in section 3,
+    collected):
+
+        gb = Σ gy        gw = Σ gy x̂        gx = w / √(σ² + ε) · (gy − gb / m − x̂ gw / m)
+
+    In words: the gradient loses its mean and its part along x̂, because shifting or scaling
+    all of x changes nothing. Saves x̂, w and 1/√(σ² + ε).
+    """
+
+    mean: Array
+    var: Array
+
+    def __init__(self, eps: float = 1e-5) -> None:
+        self.eps = eps
+
+    def forward(self, x: Array, w: Array, b: Array) -> Array:
+        expect_channels(x, w=w, b=b)
+        expect(
+            x.size > x.shape[1],
+            ShapeError,
+            f"batch_norm in training needs more than one value a channel, got shape {x.shape}",
+        )
+        axes = (0, *range(2, x.ndim))
+        mean = x.mean(axis=axes, keepdims=True)
+        centred = x - mean
+        var = (centred * centred).mean(axis=axes, keepdims=True)
+        r = 1 / array_module(x).sqrt(var + self.eps)
+        xhat = centred * r
+        self.mean, self.var = mean.ravel(), var.ravel()
+        self.save(xhat, w, r)
+        return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
+
+    def backward(self, gy: Array) -> Gradients:
+        xhat, w, r = self.saved
+        axes = (0, *range(2, gy.ndim))
+        m = gy.size // gy.shape[1]
+        gb = gy.sum(axis=axes)
+        gw = (gy * xhat).sum(axis=axes)
+        if not self.needs_grad[0]:
+            return None, gw, gb
+        lost = per_channel(gb / m, gy.ndim) + xhat * per_channel(gw / m, gy.ndim)
+        gx = per_channel(w, gy.ndim) * r * (gy - lost)
+        return gx, gw, gb
+
+
+class BatchNormInference(Op):
+    """y = w x̂ + b with x̂ = (x − μ) / √(σ² + ε), μ and σ² given and constant.
+
+    (N, C, ...), (C,), (C,) -> (N, C, ...).  gx = w gy / √(σ² + ε), gw = Σ gy x̂, gb = Σ gy.
+    Saves x̂, w and 1/√(σ² + ε).
+    """
+
+    def __init__(self, mean: Array, var: Array, eps: float = 1e-5) -> None:
+        self.mean = mean
+        self.var = var
+        self.eps = eps
+
+    def forward(self, x: Array, w: Array, b: Array) -> Array:
+        expect_channels(x, running_mean=self.mean, running_var=self.var, w=w, b=b)
+        r = 1 / array_module(x).sqrt(per_channel(self.var, x.ndim) + self.eps)
+        xhat = (x - per_channel(self.mean, x.ndim)) * r
+        self.save(xhat, w, r)
+        return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
+
+    def backward(self, gy: Array) -> Gradients:
+        xhat, w, r = self.saved
+        axes = (0, *range(2, gy.ndim))
+        gx = gy * (per_channel(w, gy.ndim) * r)
+        return gx, (gy * xhat).sum(axis=axes), gy.sum(axis=axes)

@@ -1,0 +1,93 @@
+"""The same elements in another arrangement: reshape, permute, pad, index."""
+
+import math
+from typing import Any
+
+from ..backend import Array, array_module, is_array
+from ..engine import Gradients, Op, Tensor
+from ..errors import ShapeError, expect
+
+
+class Reshape(Op):
+    """y = the elements of x in the shape `shape`.  gx = gy in the shape of x.  Saves nothing."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def forward(self, x: Array) -> Array:
+        known = math.prod(size for size in self.shape if size != -1)
+        free = self.shape.count(-1)
+        fits = x.size == known if free == 0 else free == 1 and known > 0 and x.size % known == 0
+        expect(fits, ShapeError, f"reshape got shape {x.shape} for the shape {self.shape}")
+        return x.reshape(self.shape)
+
+    def backward(self, gy: Array) -> Gradients:
+        return gy.reshape(self.input_shapes[0])
+
+
+class Permute(Op):
+    """y = x with its dimensions in the order `dims`.  gx = gy, put back.  Saves nothing."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        self.dims = dims
+
+    def forward(self, x: Array) -> Array:
+        self.dims = tuple(d % x.ndim if -x.ndim <= d < x.ndim else d for d in self.dims)
+        expect(
+            sorted(self.dims) == list(range(x.ndim)),
+            ShapeError,
+            f"permute got dims {self.dims} for shape {x.shape}; expected each of 0 to "
+            f"{x.ndim - 1} once",
+        )
+        return x.transpose(self.dims)
+
+    def backward(self, gy: Array) -> Gradients:
+        back = sorted(range(gy.ndim), key=self.dims.__getitem__)  # the inverse permutation
+        return gy.transpose(back)
+
+
+class Pad(Op):
+    """y = x with `widths[d] = (before, after)` constants around dimension d.
+
+    gx = gy without them.  Saves nothing.
+    """
+
+    def __init__(self, widths: tuple[tuple[int, int], ...], value: float = 0.0) -> None:
+        self.widths = widths
+        self.value = value
+
+    def forward(self, x: Array) -> Array:
+        expect(
+            len(self.widths) == x.ndim and all(n >= 0 for pair in self.widths for n in pair),
+            ShapeError,
+            f"pad got widths {self.widths} for shape {x.shape}; expected a (before, after) of "
+            "sizes of at least 0 for each dimension",
+        )
+        return array_module(x).pad(x, self.widths, constant_values=self.value)
+
+    def backward(self, gy: Array) -> Gradients:
+        inside = zip(self.widths, self.input_shapes[0], strict=True)
+        return gy[tuple(slice(before, before + size) for (before, _), size in inside)]
+
+
+class Index(Op):
+    """y = x[key], for the keys NumPy takes: integers, slices, None, ..., arrays.
+
+    gx = gy added to the elements that were taken, 0 elsewhere.  Saves nothing.
+    """
+
+    def __init__(self, key: Any) -> None:
+        parts = key if isinstance(key, tuple) else (key,)
+        self.key = tuple(part.data if isinstance(part, Tensor) else part for part in parts)
+
+    def forward(self, x: Array) -> Array:
+        return x[self.key]
+
+    def backward(self, gy: Array) -> Gradients:
+        xp = array_module(gy)
+        gx = xp.zeros(self.input_shapes[0], gy.dtype)
+        if any(is_array(part) or isinstance(part, list) for part in self.key):
+            xp.add.at(gx, self.key, gy)  # an index array may take the same element twice
+        else:
+            gx[self.key] = gy
+        return gx
