@@ -112,11 +112,8 @@ class Tensor:
                 data = data.astype(np.float32)
         if dtype is not None:
             data = data.astype(dtype, copy=False)
-        expect(
-            not requires_grad or data.dtype in (np.float32, np.float64),
-            DTypeError,
-            f"only float32 and float64 tensors can require a gradient, got {data.dtype}",
-        )
+        if requires_grad and data.dtype not in (np.float32, np.float64):
+            raise DTypeError(f"only float32 and float64 tensors have gradients, got {data.dtype}")
         self.data: Array = data
         self.grad: Array | None = None
         self.op: Op | None = None
@@ -473,17 +470,12 @@ class Op:
                 xp = array_module(given.data)
                 tensors.append(Tensor(xp.asarray(value, dtype=_floating(given))))
         there = [t for t in tensors if t is not None]
-        expect(
-            len({t.dtype for t in there}) == 1,
-            DTypeError,
-            f"{self.name} got {_listing(there, lambda t: t.dtype)}; convert one of them first",
-        )
-        expect(
-            len({type(t.data) for t in there}) == 1,
-            DeviceError,
-            f"{self.name} got arrays on {_listing(there, lambda t: backend_name(t.data))}; "
-            "move them to one backend first",
-        )
+        if any(t.dtype != there[0].dtype for t in there):
+            dtypes = " and ".join(str(t.dtype) for t in there)
+            raise DTypeError(f"{self.name} got {dtypes}; convert one of them first")
+        if any(type(t.data) is not type(there[0].data) for t in there):
+            places = " and ".join(backend_name(t.data) for t in there)
+            raise DeviceError(f"{self.name} got arrays on {places}; move them to one backend")
         return tensors
 
 
@@ -534,7 +526,3 @@ def _forward_line() -> tuple[str, int]:
 def _floating(tensor: Tensor) -> Any:
     """The dtype that numbers take on beside `tensor`: its own, unless it holds integers."""
     return tensor.dtype if tensor.dtype.kind == "f" else None
-
-
-def _listing(tensors: list[Tensor], what: Callable[[Tensor], object]) -> str:
-    return " and ".join(str(what(t)) for t in tensors)

@@ -25,9 +25,7 @@ def _refuse_nonfinite(op: Op, inputs: tuple[Array | None, ...], output: Array) -
         return
     given = [str(i) for i, x in enumerate(inputs) if x is not None and not _finite(x)]
     origin = f"was already in its input {' and '.join(given)}" if given else "was made by it"
-    raise NonFiniteError(
-        f"{op.name} ({op.where}) gave a NaN or an infinity, output shape {output.shape}; it {origin}"
-    )
+    raise NonFiniteError(f"{op.name} ({op.where}) gave a NaN or an infinity; it {origin}")
 
 
 def _finite(array: Array) -> bool:

@@ -11,7 +11,7 @@ class Conv2d(Op):
 
     (N, C, H, W), (O, C, kh, kw), (O,) -> (N, O, Ho, Wo) with Ho = ⌊(H + 2p − kh) / s⌋ + 1.
 
-    With the windows of x as the columns of a matrix X (C·kh·kw rows, N·Ho·Wo columns), w
+    With the windows of x as the columns of a matrix X (C·kh·kw rows, Ho·Wo·N columns), w
     and y as matrices of O rows:
 
         Y = W X        gW = gY Xᵀ        gX = Wᵀ gY        gb = Σ gY
@@ -34,8 +34,8 @@ class Conv2d(Op):
         N, (O, _, *_) = x.shape[0], w.shape
         kernel = w.shape[2], w.shape[3]
         Ho, Wo = output_size(x.shape, kernel, self.stride, self.padding)
-        X = im2col(x, kernel, self.stride, self.padding).reshape(-1, N * Ho * Wo)
-        Y = w.reshape(O, -1) @ X  # (O, C·kh·kw) (C·kh·kw, N·Ho·Wo) -> (O, N·Ho·Wo)
+        X = im2col(x, kernel, self.stride, self.padding).reshape(-1, Ho * Wo * N)
+        Y = w.reshape(O, -1) @ X  # (O, C·kh·kw) (C·kh·kw, Ho·Wo·N) -> (O, Ho·Wo·N)
         if b is not None:
             expect(
                 b.shape == (O,),
@@ -44,19 +44,19 @@ class Conv2d(Op):
             )
             Y += b[:, None]
         self.save(x, w)
-        return Y.reshape(O, N, Ho, Wo).transpose(1, 0, 2, 3)
+        return Y.reshape(O, Ho, Wo, N).transpose(3, 0, 1, 2)
 
     def backward(self, gy: Array) -> Gradients:
         x, w = self.saved
         N, O, Ho, Wo = gy.shape
         C, kh, kw = w.shape[1:]
-        gY = gy.transpose(1, 0, 2, 3).reshape(O, N * Ho * Wo)
+        gY = gy.transpose(1, 2, 3, 0).reshape(O, Ho * Wo * N)
         gx = gw = gb = None
         if self.needs_grad[0]:
-            gX = (w.reshape(O, -1).T @ gY).reshape(C, kh, kw, N, Ho, Wo)
+            gX = (w.reshape(O, -1).T @ gY).reshape(C, kh, kw, Ho, Wo, N)
             gx = col2im(gX, x.shape, self.stride, self.padding)
         if self.needs_grad[1]:
-            X = im2col(x, (kh, kw), self.stride, self.padding).reshape(-1, N * Ho * Wo)
+            X = im2col(x, (kh, kw), self.stride, self.padding).reshape(-1, Ho * Wo * N)
             gw = (gY @ X.T).reshape(w.shape)
         if self.needs_grad[2]:
             gb = gY.sum(axis=1)

@@ -27,15 +27,15 @@ class Pool2d(Op):
         )
 
     def windows(self, x: Array) -> Array:
-        """(N, C, H, W) -> (C, kh·kw, N, Ho, Wo): the values of a window along dimension 1."""
+        """(N, C, H, W) -> (C, kh·kw, Ho, Wo, N): the values of a window along dimension 1."""
         Ho, Wo = output_size(x.shape, self.kernel, self.stride, self.padding)
         columns = im2col(x, self.kernel, self.stride, self.padding, self.outside)
-        return columns.reshape(x.shape[1], -1, x.shape[0], Ho, Wo)
+        return columns.reshape(x.shape[1], -1, Ho, Wo, x.shape[0])
 
     def add_back(self, gcolumns: Array) -> Array:
         """The transpose of `windows`."""
-        C, _, N, Ho, Wo = gcolumns.shape
-        columns = gcolumns.reshape(C, *self.kernel, N, Ho, Wo)
+        C, _, Ho, Wo, N = gcolumns.shape
+        columns = gcolumns.reshape(C, *self.kernel, Ho, Wo, N)
         return col2im(columns, self.input_shapes[0], self.stride, self.padding)
 
 
@@ -52,13 +52,13 @@ class MaxPool2d(Pool2d):
         columns = self.windows(x)
         places = columns.shape[1]
         self.save(columns.argmax(axis=1).astype("uint8" if places <= 256 else "uint16"))
-        return columns.max(axis=1).swapaxes(0, 1)
+        return columns.max(axis=1).transpose(3, 0, 1, 2)
 
     def backward(self, gy: Array) -> Gradients:
         (winner,) = self.saved
         places = array_module(gy).arange(math.prod(self.kernel), dtype=winner.dtype)
-        won = winner[:, None] == places.reshape(1, -1, 1, 1, 1)  # (C, kh·kw, N, Ho, Wo)
-        return self.add_back(won * gy.swapaxes(0, 1)[:, None])
+        won = winner[:, None] == places.reshape(1, -1, 1, 1, 1)  # (C, kh·kw, Ho, Wo, N)
+        return self.add_back(won * gy.transpose(1, 2, 3, 0)[:, None])
 
 
 class AvgPool2d(Pool2d):
@@ -68,11 +68,11 @@ class AvgPool2d(Pool2d):
     """
 
     def forward(self, x: Array) -> Array:
-        return self.windows(x).mean(axis=1).swapaxes(0, 1)
+        return self.windows(x).mean(axis=1).transpose(3, 0, 1, 2)
 
     def backward(self, gy: Array) -> Gradients:
         places = math.prod(self.kernel)
-        share = gy.swapaxes(0, 1)[:, None] / places
+        share = gy.transpose(1, 2, 3, 0)[:, None] / places
         C, _, *rest = share.shape
         return self.add_back(array_module(gy).broadcast_to(share, (C, places, *rest)))
 

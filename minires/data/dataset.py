@@ -1,0 +1,150 @@
+"""A dataset in memory, the order of its epochs, and its batches."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..backend import Array
+from ..errors import DataError, expect
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels for training and for testing.
+
+    Attributes:
+        name: as it is to be quoted.
+        train_images: uint8 (N, C, H, W); train_labels: int64 (N,).
+        test_images: uint8 (M, C, H, W); test_labels: int64 (M,).
+        classes: the names of the labels 0, 1, ...
+        white: the largest value a pixel can have.
+        shift: how far augmentation moves an image, in pixels.
+        flip: whether augmentation mirrors half of the images.
+
+    Raises:
+        DataError: images and labels that do not belong together.
+    """
+
+    name: str
+    train_images: Array
+    train_labels: Array
+    test_images: Array
+    test_labels: Array
+    classes: tuple[str, ...]
+    white: int
+    shift: int
+    flip: bool
+
+    def __post_init__(self) -> None:
+        for part, images, labels in (
+            ("training", self.train_images, self.train_labels),
+            ("test", self.test_images, self.test_labels),
+        ):
+            expect(
+                images.ndim == 4 and len(images) == len(labels) > 0,
+                DataError,
+                f"{self.name}: {part} images of shape {images.shape} for {len(labels)} labels",
+            )
+            expect(
+                0 <= labels.min() and labels.max() < len(self.classes),
+                DataError,
+                f"{self.name}: {part} labels from {labels.min()} to {labels.max()}; "
+                f"expected 0 to {len(self.classes) - 1}",
+            )
+
+    @property
+    def channels(self) -> int:
+        """C: 1 for grey images, 3 for colour."""
+        return int(self.train_images.shape[1])
+
+    @cached_property
+    def mean(self) -> Array:
+        """The mean training image, float32 (C, H, W), white being 1."""
+        return (self.train_images.mean(axis=0) / self.white).astype(np.float32)
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all images and labels."""
+        sha = hashlib.sha256()
+        for part in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            sha.update(np.ascontiguousarray(part).data)
+        return sha.hexdigest()
+
+    def with_validation(self, share: float = 0.2) -> "Dataset":
+        """The last `share` of the training images as the test images; the test is not touched."""
+        n = round(len(self.train_images) * (1 - share))
+        return replace(
+            self,
+            name=f"{self.name}, validation split",
+            train_images=self.train_images[:n],
+            train_labels=self.train_labels[:n],
+            test_images=self.train_images[n:],
+            test_labels=self.train_labels[n:],
+        )
+
+    def inputs(self, images: Array) -> Array:
+        """uint8 images as the net sees them: white as 1, the mean training image taken away."""
+        x = images.astype(np.float32)
+        x /= self.white
+        x -= self.mean
+        return x
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What chance decides about one pass over the training images.
+
+    It depends on the seed and the number of the epoch alone, so that a run that was stopped
+    goes on from any batch with nothing but these two numbers.
+
+    Attributes:
+        order: (N,) which image comes when.
+        down, right: (N,) the corner of the crop from the padded image, by place in the order.
+        flipped: (N,) whether the image is mirrored.
+    """
+
+    order: Array
+    down: Array
+    right: Array
+    flipped: Array
+
+    @classmethod
+    def draw(cls, dataset: Dataset, seed: int, epoch: int) -> "Epoch":
+        """The epoch number `epoch`, counted from 0, of a run with this seed."""
+        rng = np.random.default_rng([seed, epoch])
+        n = len(dataset.train_images)
+        return cls(
+            order=rng.permutation(n),
+            down=rng.integers(0, 2 * dataset.shift + 1, n),
+            right=rng.integers(0, 2 * dataset.shift + 1, n),
+            flipped=(rng.random(n) < 0.5) & dataset.flip,
+        )
+
+
+def training_batch(dataset: Dataset, epoch: Epoch, batch: slice) -> tuple[Array, Array]:
+    """The augmented images, float32 (B, C, H, W), and labels, int64 (B,), at places `batch`.
+
+    Each image is padded with zeros by `shift` pixels on each side, cut at a random place to
+    its size, and mirrored half of the time (He et al. 2015, section 4.2).
+    """
+    chosen = epoch.order[batch]
+    x = dataset.inputs(dataset.train_images[chosen])
+    H, W = x.shape[2:]
+    border = (dataset.shift, dataset.shift)
+    padded = np.pad(x, ((0, 0), (0, 0), border, border))
+    crops = np.lib.stride_tricks.sliding_window_view(padded, (H, W), axis=(2, 3))
+    # crops: (B, C, 2 shift + 1, 2 shift + 1, H, W), a view; one crop of each image is taken
+    x = crops[np.arange(len(x)), :, epoch.down[batch], epoch.right[batch]]
+    flipped = epoch.flipped[batch]
+    x[flipped] = x[flipped, :, :, ::-1]
+    return x, dataset.train_labels[chosen]
+
+
+def test_batches(dataset: Dataset, batch_size: int) -> Iterator[tuple[Array, Array]]:
+    """The test images as they are, float32 (B, C, H, W), and their labels, in order."""
+    for start in range(0, len(dataset.test_images), batch_size):
+        part = slice(start, start + batch_size)
+        yield dataset.inputs(dataset.test_images[part]), dataset.test_labels[part]
