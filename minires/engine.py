@@ -182,7 +182,9 @@ class Tensor:
 
     def accumulate(self, gx: Array) -> None:
         """Add `gx` to `.grad`; the array is copied, never shared."""
-        self.grad = gx.copy() if self.grad is None else self.grad + gx
+        xp = array_module(self.data)
+        # Wrapped, because NumPy makes the sum of two 0-d arrays a scalar, which is no array.
+        self.grad = xp.array(gx) if self.grad is None else xp.asarray(self.grad + gx)
 
     def backward(self, gy: Operand = None, retain_graph: bool = False) -> None:
         """Leave d(self · gy)/d(leaf) in the `.grad` of every leaf that requires it.

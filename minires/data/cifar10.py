@@ -14,7 +14,10 @@ from .dataset import Dataset
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
-CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 FOLDER = "cifar-10-batches-bin"
 
 _TRAIN_FILES = [f"data_batch_{i}.bin" for i in range(1, 6)]
@@ -51,7 +54,7 @@ def cifar10(folder: str | Path) -> Dataset:
         train_labels=train_labels,
         test_images=test_images,
         test_labels=test_labels,
-        classes=tuple(CLASSES),
+        classes=CLASSES,
         white=255,
         shift=4,
         flip=True,

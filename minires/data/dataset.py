@@ -49,7 +49,7 @@ class Dataset:
                 f"{self.name}: {part} images of shape {images.shape} for {len(labels)} labels",
             )
             expect(
-                0 <= labels.min() and labels.max() < len(self.classes),
+                labels.min() >= 0 and labels.max() < len(self.classes),
                 DataError,
                 f"{self.name}: {part} labels from {labels.min()} to {labels.max()}; "
                 f"expected 0 to {len(self.classes) - 1}",

@@ -1,0 +1,240 @@
+"""The experiment of He et al. 2015, figures 1 and 6: plain nets against residual ones.
+
+A deeper plain net ends with a *higher training error* than a shallower one; with
+residual connections the order turns round.
+"""
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .. import data
+from ..backend import load, manual_seed
+from ..data import Dataset
+from ..errors import RunError, UsageError, expect
+from ..models import cifar_net
+from ..models.cifar import parse_name
+from ..train import Progress, Recipe, Row, RunFolder, Trainer, paper_recipe, quick_recipe
+from ..viz.curves import degradation_figure
+from .summary import summary
+
+NETS = ("plain20", "plain56", "resnet20", "resnet56")
+SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}
+_CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run was asked for; `None` stands for the default of the schedule.
+
+    Attributes:
+        dataset: "digits" or "cifar10".
+        nets: names such as plain20 and resnet56, trained in this order for each seed.
+        schedule: "quick" or "paper".
+        epochs: how long, where not as long as the schedule says.
+        lr: the learning rate at the start, where not the schedule's.
+        seeds: one training of each net for each.
+        backend: "numpy" or "cupy".
+        validation: test on a part of the training images that is held out, to choose
+            settings without a look at the test images.
+
+    Raises:
+        UsageError: a value that cannot be meant; DeviceError: a backend that cannot be used.
+    """
+
+    dataset: str = "digits"
+    nets: tuple[str, ...] = NETS
+    schedule: str = "quick"
+    epochs: int | None = None
+    lr: float | None = None
+    seeds: tuple[int, ...] = (0,)
+    backend: str = "numpy"
+    validation: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.nets:
+            parse_name(name)
+        for what, values in (("net", self.nets), ("seed", self.seeds)):
+            expect(len(values) > 0, UsageError, f"at least one {what} is needed")
+            expect(
+                len(set(values)) == len(values),
+                UsageError,
+                f"a {what} is given twice in {', '.join(map(str, values))}",
+            )
+        expect(min(self.seeds) >= 0, UsageError, f"seeds must be at least 0, got {min(self.seeds)}")
+        expect(
+            self.epochs is None or self.epochs >= 1,
+            UsageError,
+            f"epochs must be at least 1, got {self.epochs}",
+        )
+        expect(
+            self.lr is None or 0 < self.lr < math.inf,
+            UsageError,
+            f"the learning rate must be above 0, got {self.lr}",
+        )
+        expect(
+            self.dataset in data.NAMES,
+            UsageError,
+            f"there is no dataset {self.dataset!r}; there are: {', '.join(data.NAMES)}",
+        )
+        expect(
+            self.schedule in SCHEDULES,
+            UsageError,
+            f"there is no schedule {self.schedule!r}; there are: {', '.join(SCHEDULES)}",
+        )
+        load(self.backend)
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any], out: Path) -> "Config":
+        """The configuration in a run's config.json.
+
+        Raises:
+            RunError: a value is missing or altered.
+        """
+        try:
+            values: dict[str, Any] = {field.name: facts[field.name] for field in fields(cls)}
+            for name in ("nets", "seeds"):
+                values[name] = tuple(values[name])  # JSON knows lists alone
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"the configuration of the run in {out} was altered: {error}") from error
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """The dataset as this run uses it."""
+        return dataset.with_validation() if self.validation else dataset
+
+    def recipe(self, dataset: Dataset) -> Recipe:
+        """The recipe all nets of this run are trained by."""
+        recipe = SCHEDULES[self.schedule](dataset, self.epochs)
+        return recipe if self.lr is None else replace(recipe, lr=self.lr)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A step of training, or, with `progress` None, a training found finished on resuming."""
+
+    trainer: Trainer
+    progress: Progress | None
+
+
+class Degradation:
+    """A run of the experiment: made with `start` or `resume`, then `run`."""
+
+    def __init__(self, config: Config, dataset: Dataset, folder: RunFolder) -> None:
+        self.config = config
+        self.dataset = config.prepare(dataset)
+        self.recipe = config.recipe(self.dataset)
+        self.folder = folder
+        self._rows: dict[tuple[int, str], list[Row]] = {}
+
+    @classmethod
+    def start(cls, config: Config, dataset: Dataset, out: Path) -> "Degradation":
+        """Begin a new run in the folder `out`.
+
+        Raises:
+            UsageError: `out` holds something already; RunError: it cannot be written.
+        """
+        facts = {**asdict(config), "data_sha256": dataset.digest}
+        facts["recipe"] = asdict(config.recipe(config.prepare(dataset)))
+        return cls(config, dataset, RunFolder.create(out, facts))
+
+    @classmethod
+    def resume(
+        cls, asked: dict[str, Any], out: Path, load_data: Callable[[Config], Dataset]
+    ) -> "Degradation":
+        """Go on with the run in the folder `out`.
+
+        Args:
+            asked: fields of Config the user gave again; each must be what the run has.
+            out: the folder.
+            load_data: gets the data the run was started on.
+
+        Raises:
+            UsageError: no run there, another configuration, or other data.
+        """
+        folder, facts = RunFolder.open(out)
+        config = Config.from_facts(facts, out)
+        for name, value in asked.items():
+            has = getattr(config, name)
+            expect(
+                value == has,
+                UsageError,
+                f"the run in {out} has {name} = {_plain(has)}, but {_plain(value)} was asked for; "
+                "leave the option out, or start a new run",
+            )
+        dataset = load_data(config)
+        expect(
+            dataset.digest == facts.get("data_sha256"),
+            UsageError,
+            f"the data is not what the run in {out} was started on: its SHA-256 is "
+            f"{dataset.digest}, expected {facts.get('data_sha256')}",
+        )
+        expect(
+            facts.get("recipe") == asdict(config.recipe(config.prepare(dataset))),
+            RunError,
+            f"the run in {out} was started by another version of minires, with the recipe "
+            f"{facts.get('recipe')}; this version would go on with another one",
+        )
+        return cls(config, dataset, folder)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Train what is left to train, giving out every step; save, draw and sum up on the way.
+
+        Args:
+            stop: asked after every step; True saves the state, draws what there is, and ends.
+        """
+        for seed in self.config.seeds:
+            for net in self.config.nets:
+                trainer = self._trainer(net, seed)
+                self.folder.restore(trainer)
+                self._rows[seed, net] = trainer.rows
+                if trainer.finished:
+                    yield Event(trainer, None)
+                    continue
+                stopped = yield from self._train(trainer, stop)
+                self.report()
+                if stopped:
+                    return
+        self.report()
+
+    def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
+        """Train one net; the value of the generator is whether it was stopped."""
+        saved = time.monotonic()
+        for progress in trainer.run():
+            stopping = stop()
+            due = time.monotonic() - saved > _CHECKPOINT_SECONDS
+            if progress.row is not None or due or stopping:
+                self.folder.save(trainer)
+                self.folder.write_history(self.rows)
+                saved = time.monotonic()
+            yield Event(trainer, progress)
+            if stopping:
+                return True
+        return False
+
+    def report(self) -> None:
+        """Write degradation.png and summary.md from the rows so far."""
+        if self.rows:
+            figure = degradation_figure([(self.dataset.name, self.rows)])
+            self.folder.write_bytes("degradation.png", figure)
+            self.folder.write_text(
+                "summary.md", summary(self.config, self.dataset, self.recipe, self.rows)
+            )
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all trainings, in the order they were made."""
+        return [row for rows in self._rows.values() for row in rows]
+
+    def _trainer(self, net: str, seed: int) -> Trainer:
+        manual_seed(seed)
+        model = cifar_net(net, len(self.dataset.classes), self.dataset.channels)
+        schedule = self.recipe.schedule(parse_name(net)[1])
+        return Trainer(net, model, self.dataset, self.recipe, schedule, seed, self.config.backend)
+
+
+def _plain(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,162 @@
+"""What a run of the degradation experiment showed, in words and beside the paper's numbers."""
+
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..data import Dataset
+from ..models.cifar import parse_name
+from ..train import Recipe, Row
+
+if TYPE_CHECKING:
+    from .degradation import Config
+
+# Final errors in % on CIFAR-10 after 64,000 iterations, He et al. 2015: the test errors of the
+# residual nets from table 6, the others read off figure 6.
+PAPER = {
+    "plain20": (1.3, 9.7),
+    "plain32": (1.2, 10.1),
+    "plain44": (2.6, 11.3),
+    "plain56": (5.7, 13.3),
+    "resnet20": (0.7, 8.75),
+    "resnet32": (None, 7.51),
+    "resnet44": (None, 7.17),
+    "resnet56": (None, 6.97),
+    "resnet110": (None, 6.43),
+    "resnet1202": (None, 7.93),
+}
+
+
+def summary(config: "Config", dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
+    """summary.md: a table, and sentences that say what was seen."""
+    finals = final_rows(rows)
+    ended = all(row.iteration == recipe.iterations for rs in finals.values() for row in rs)
+    parts = [
+        f"# Degradation on {dataset.name}",
+        _settings(config, dataset, recipe),
+        _table(finals),
+        "Errors in %; with several seeds the mean ± the standard deviation. Training errors are "
+        "those of the last epoch's batches, augmented, as they were trained on. The paper's are "
+        "on CIFAR-10 after 64,000 iterations (He et al. 2015, table 6; those of plain nets and "
+        "all training errors read off figure 6).",
+        "## What was seen",
+        *(["The run is not finished: these are the errors so far."] if not ended else []),
+        *(sentence for kind in ("plain", "resnet") if (sentence := _seen(kind, finals))),
+        *_both(finals),
+        "## What this does and does not show",
+        _limits(config, dataset, recipe),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def final_rows(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The last row of each seed, by net."""
+    last = {(row.net, row.seed): row for row in rows}
+    finals: dict[str, list[Row]] = {}
+    for (net, _), row in last.items():
+        finals.setdefault(net, []).append(row)
+    return finals
+
+
+def _settings(config: "Config", dataset: Dataset, recipe: Recipe) -> str:
+    seeds = ", ".join(map(str, config.seeds))
+    return (
+        f"{len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
+        f"{recipe.iterations:,} iterations at batch {recipe.batch_size}, SGD with momentum "
+        f"{recipe.momentum:g} and weight decay {recipe.weight_decay:g}, learning rate "
+        f"{recipe.lr:g} divided by 10 after a half and three quarters; crops shifted by up to "
+        f"{dataset.shift} pixel{'s' if dataset.shift > 1 else ''}"
+        f"{' and mirrored' if dataset.flip else ''}; seeds {seeds}; backend {config.backend}."
+    )
+
+
+def _table(finals: dict[str, list[Row]]) -> str:
+    lines = [
+        "| net | training error | test error | paper, training | paper, test | minutes |",
+        "|---|---|---|---|---|---|",
+    ]
+    for net, rows in finals.items():
+        paper = ["" if v is None else f"{v:g}" for v in PAPER.get(net, (None, None))]
+        cells = [
+            net,
+            _spread([row.train_error for row in rows]),
+            _spread([row.test_error for row in rows]),
+            *paper,
+            f"{sum(row.seconds for row in rows) / 60:.1f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{statistics.mean(values):.2f}"
+    return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def _train_error(rows: Sequence[Row]) -> float:
+    return statistics.mean(row.train_error for row in rows)
+
+
+def _seen(kind: str, finals: dict[str, list[Row]]) -> str:
+    """The shallowest against the deepest net of one kind; empty with fewer than two."""
+    nets = sorted(
+        (net for net in finals if parse_name(net)[0] == kind), key=lambda net: parse_name(net)[1]
+    )
+    if len(nets) < 2:
+        return ""
+    shallow, deep = nets[0], nets[-1]
+    low, high = _train_error(finals[shallow]), _train_error(finals[deep])
+    facts = f"{deep} ends with a training error of {high:.2f} %, {shallow} with {low:.2f} %"
+    if high <= low:
+        return f"{facts}: the deeper net is no worse on the images it was trained on."
+    if high < 1.2 * low:
+        return f"{facts}: too close to each other to say that depth harms."
+    if kind == "plain":
+        return (
+            f"{facts}: the deeper plain net is {_times(high, low)} worse on the very "
+            "images it was trained on. That is degradation, and not overfitting, which would "
+            "make the training error smaller."
+        )
+    return f"{facts}: the deeper residual net is {high - low:.2f} points worse after this training."
+
+
+def _times(high: float, low: float) -> str:
+    return f"{high / low:.1f} times" if low > 0 else "infinitely"
+
+
+def _both(finals: dict[str, list[Row]]) -> list[str]:
+    """Each depth that was trained both ways."""
+    depths = sorted({parse_name(net)[1] for net in finals})
+    sentences = []
+    for depth in depths:
+        plain, residual = finals.get(f"plain{depth}"), finals.get(f"resnet{depth}")
+        if plain and residual:
+            before, after = _train_error(plain), _train_error(residual)
+            verdict = "lower" if after < before else "not lower"
+            sentences.append(
+                f"With shortcuts, the same {depth} layers end at {after:.2f} % instead of "
+                f"{before:.2f} % training error: {verdict}."
+            )
+    return sentences
+
+
+def _limits(config: "Config", dataset: Dataset, recipe: Recipe) -> str:
+    if config.dataset == "digits":
+        return (
+            "Digits are 8x8 pixels and few, and training lasts a minute a net: enough to see "
+            "whether a net can be *optimised*, which is what degradation is about. It is not "
+            "enough to see what depth is good for: on so easy a task residual nets of all depths "
+            "come close to each other, and a deep plain net that would learn slowly in the "
+            "paper's 64,000 iterations hardly begins here, so that its failure looks starker than "
+            "in the paper (13 % test error on CIFAR-10, not chance). The learning rate was chosen "
+            "on a validation split of the training images (`--validation`), not on the test images."
+        )
+    if recipe.iterations >= 64_000:
+        return (
+            "This is the paper's task at the paper's length. One pass over the test images at "
+            "the end of each epoch chose nothing: the numbers are those of the last epoch."
+        )
+    return (
+        f"The paper trains for 64,000 iterations, this run for {recipe.iterations:,}: the order "
+        "of the nets can be seen early, the final errors cannot."
+    )

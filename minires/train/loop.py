@@ -1,0 +1,230 @@
+"""The training loop, as a generator: one step of training between two values."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import functional as F
+from ..backend import Array, load, to_numpy
+from ..data import Dataset
+from ..data.dataset import Epoch, test_batches, training_batch
+from ..engine import no_grad
+from ..errors import DataError, NonFiniteError
+from ..inspect import detect_anomaly
+from ..nn import Module
+from ..optim import SGD, StepSchedule
+from .history import Row
+from .recipe import Recipe, epoch_length
+
+_TEST_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands after a step.
+
+    Attributes:
+        iteration: steps taken so far; epoch: passes over the training images.
+        train_loss, train_error: means over the epoch so far; the error in %.
+        row: the row of the history, when this step ended an epoch.
+    """
+
+    iteration: int
+    epoch: float
+    train_loss: float
+    train_error: float
+    row: Row | None
+
+
+class Trainer:
+    """One net, trained on one dataset by one recipe.
+
+    Everything that chance decides comes from `seed`, so that the same seed on the same
+    machine gives the same weights to the bit, however often training was stopped and gone
+    on with from `state`.
+
+    Attributes:
+        iteration: steps taken so far.
+        rows: the history so far.
+    """
+
+    def __init__(
+        self,
+        net: str,
+        model: Module,
+        dataset: Dataset,
+        recipe: Recipe,
+        schedule: StepSchedule,
+        seed: int,
+        backend: str = "numpy",
+    ) -> None:
+        self.net = net
+        self.model = model.to(backend=backend)
+        self.dataset = dataset
+        self.recipe = recipe
+        self.schedule = schedule
+        self.seed = seed
+        self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
+        self.xp = load(backend)
+        self.iteration = 0
+        self.rows: list[Row] = []
+        self.seconds = 0.0
+        self._start_epoch()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done."""
+        return self.iteration >= self.recipe.iterations
+
+    def run(self) -> Iterator[Progress]:
+        """Train to the end, giving out where it stands after every step.
+
+        Raises:
+            NonFiniteError: the loss is NaN or infinite; names the op and line it came from.
+        """
+        length = epoch_length(self.dataset, self.recipe.batch_size)
+        while not self.finished:
+            number, start = divmod(self.iteration, length)
+            epoch = Epoch.draw(self.dataset, self.seed, number)
+            for place in range(start, min(length, start + self.recipe.iterations - self.iteration)):
+                started = time.perf_counter()
+                first = place * self.recipe.batch_size
+                batch = slice(first, first + self.recipe.batch_size)
+                self.step(*training_batch(self.dataset, epoch, batch))
+                ended = place + 1 == length or self.finished
+                row = self._row(self.iteration / length, started) if ended else None
+                progress = Progress(self.iteration, self.iteration / length, *self._means(), row)
+                if row is not None:
+                    self.rows.append(row)
+                    self._start_epoch()
+                else:
+                    self.seconds += time.perf_counter() - started
+                yield progress
+
+    def step(self, x: Array, labels: Array) -> None:
+        """Forward, backward and update on one batch."""
+        x, labels = self.xp.asarray(x), self.xp.asarray(labels)
+        self.optimiser.lr = self.schedule(self.iteration)
+        # A NaN is found below and named; NumPy's own warnings would only come before it.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            logits = self.model(x)
+            loss = F.cross_entropy(logits, labels)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise self._diagnosis(x, value)
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+        wrong = int((logits.data.argmax(axis=1) != labels).sum())
+        self.schedule.observe(100 * wrong / len(labels))
+        self.iteration += 1
+        self._loss_sum += value * len(labels)
+        self._wrong += wrong
+        self._seen += len(labels)
+
+    def test_error(self) -> float:
+        """The error over all test images, in %, with the running statistics."""
+        self.model.eval()
+        wrong = 0
+        with no_grad():
+            for x, labels in test_batches(self.dataset, _TEST_BATCH):
+                guesses = self.model(self.xp.asarray(x)).data.argmax(axis=1)
+                wrong += int((to_numpy(guesses) != labels).sum())
+        self.model.train()
+        return 100 * wrong / len(self.dataset.test_labels)
+
+    # --- stopping and going on --------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Everything needed to go on later: arrays by name, and facts that JSON can hold.
+
+        Raises:
+            NonFiniteError: a weight is NaN or infinite; such a state must not replace a good one.
+        """
+        tensors = self.model.state_dict()
+        for (name, _), v in zip(
+            self.model.named_parameters(), self.optimiser.velocities, strict=True
+        ):
+            tensors[f"velocity.{name}"] = np.array(to_numpy(v))
+        for name, array in tensors.items():
+            if not np.isfinite(array).all():
+                raise NonFiniteError(
+                    f"{self.net}, seed {self.seed}: {name} holds a NaN or an infinity after "
+                    f"iteration {self.iteration}; {_ADVICE}"
+                )
+        facts = {
+            "iteration": self.iteration,
+            "loss_sum": self._loss_sum,
+            "wrong": self._wrong,
+            "seen": self._seen,
+            "seconds": self.seconds,
+            "schedule": self.schedule.state_dict(),
+            "rows": [asdict(row) for row in self.rows],
+        }
+        return tensors, facts
+
+    def restore(self, tensors: dict[str, Array], facts: dict[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            DataError: the state is not one of this net.
+        """
+        try:
+            weights = {k: v for k, v in tensors.items() if not k.startswith("velocity.")}
+            self.model.load_state_dict(weights)
+            for (name, _), v in zip(
+                self.model.named_parameters(), self.optimiser.velocities, strict=True
+            ):
+                v[...] = self.xp.asarray(tensors[f"velocity.{name}"])
+            self.iteration = facts["iteration"]
+            self._loss_sum, self._wrong = facts["loss_sum"], facts["wrong"]
+            self._seen, self.seconds = facts["seen"], facts["seconds"]
+            self.schedule.load_state_dict(facts["schedule"])
+            self.rows = [Row(**row) for row in facts["rows"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"not a checkpoint of {self.net}: {error}") from error
+
+    def _start_epoch(self) -> None:
+        self._loss_sum, self._wrong, self._seen = 0.0, 0, 0
+
+    def _means(self) -> tuple[float, float]:
+        return self._loss_sum / self._seen, 100 * self._wrong / self._seen
+
+    def _row(self, epoch: float, started: float) -> Row:
+        test_error = self.test_error()
+        self.seconds += time.perf_counter() - started
+        train_loss, train_error = self._means()
+        return Row(
+            seed=self.seed,
+            net=self.net,
+            iteration=self.iteration,
+            epoch=epoch,
+            lr=self.optimiser.lr,
+            train_loss=train_loss,
+            train_error=train_error,
+            test_error=test_error,
+            seconds=round(self.seconds, 3),
+        )
+
+    def _diagnosis(self, x: Array, loss: float) -> NonFiniteError:
+        """Run the same forward again, stopping at the op that made the first NaN."""
+        found = "the loss alone is not finite"
+        try:
+            with detect_anomaly():
+                self.model(x)
+        except NonFiniteError as error:
+            found = str(error)
+        bad = [n for n, p in self.model.named_parameters() if not self.xp.isfinite(p.data).all()]
+        if bad:
+            found += f"; the step before had already spoilt {len(bad)} weights, first {bad[0]}"
+        return NonFiniteError(
+            f"{self.net}, seed {self.seed}: the loss is {loss} at iteration {self.iteration}: "
+            f"{found}; {_ADVICE}"
+        )
+
+
+_ADVICE = "a lower learning rate is the usual cure"

@@ -1,0 +1,143 @@
+"""The folder of a run: its configuration, checkpoints, history, pictures.
+
+    config.json                     what was asked for, written first
+    checkpoints/NET-seedS.safetensors   the state of one training, its rows included
+    history.csv                     all rows, made from the checkpoints
+    weights/NET-seedS.safetensors   the weights of a training that has ended
+
+The checkpoint is the only memory: history.csv is written after it and from it, so that a
+run killed between the two loses nothing.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, RunError, UsageError, expect
+from ..files import write_atomically
+from ..nn import save_weights
+from ..nn.weights import read_tensors, write_tensors
+from .history import Row, write_history
+from .loop import Trainer
+
+FORMAT = 1  # of config.json and the checkpoints; another one is refused
+
+
+class RunFolder:
+    """A run on the disk; made with `create` or `open`.
+
+    Every method that writes raises RunError where the disk is full or the folder cannot be
+    written; what was there before is then still whole.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: dict[str, Any]) -> "RunFolder":
+        """Make the folder of a new run.
+
+        Raises:
+            UsageError: the folder holds something already.
+        """
+        folder = cls(path)
+        expect(
+            not folder.holds_anything(),
+            UsageError,
+            f"{path} is not empty; add --resume to continue the run in it, or choose another --out",
+        )
+        with folder._writing(path):
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            (path / "weights").mkdir(exist_ok=True)
+            content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
+            write_atomically(path / "config.json", content.encode())
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "tuple[RunFolder, dict[str, Any]]":
+        """The folder of a run that was started before, and its configuration.
+
+        Raises:
+            UsageError: there is no run.
+            RunError: its configuration was altered or is of another version.
+        """
+        expect((path / "config.json").is_file(), UsageError, f"there is no run in {path}")
+        try:
+            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            version = config.pop("format")
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise RunError(
+                f"{path / 'config.json'} is not a run's configuration: {error}"
+            ) from error
+        expect(
+            version == FORMAT,
+            RunError,
+            f"the run in {path} has format {version}; this minires reads format {FORMAT}",
+        )
+        return cls(path), config
+
+    def holds_anything(self) -> bool:
+        """Whether there is a file or folder at the path with anything in it."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        return any(not p.name.startswith(".") for p in self.path.iterdir())
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the checkpoint of a training; its weights too, once it has ended."""
+        tensors, facts = trainer.state()
+        with self._writing(self._checkpoint(trainer)):
+            write_tensors(self._checkpoint(trainer), tensors, facts)
+            if trainer.finished:
+                save_weights(
+                    trainer.model, self.path / "weights" / f"{_label(trainer)}.safetensors"
+                )
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put a training back to its checkpoint, if it has one.
+
+        Raises:
+            RunError: the checkpoint was cut short or altered.
+        """
+        path = self._checkpoint(trainer)
+        if path.exists():
+            try:
+                trainer.restore(*read_tensors(path))
+            except DataError as error:
+                raise RunError(
+                    f"the checkpoint {path} cannot be used: {error}; "
+                    "remove it to train this net again from its start"
+                ) from error
+
+    def write_history(self, rows: list[Row]) -> None:
+        """Write history.csv."""
+        with self._writing(self.path / "history.csv"):
+            write_history(self.path / "history.csv", rows)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        with self._writing(self.path / name):
+            write_atomically(self.path / name, text.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a binary file."""
+        with self._writing(self.path / name):
+            write_atomically(self.path / name, content)
+
+    def _checkpoint(self, trainer: Trainer) -> Path:
+        return self.path / "checkpoints" / f"{_label(trainer)}.safetensors"
+
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be written: {error.strerror or error}; "
+                "what was saved before is whole"
+            ) from error
+
+
+def _label(trainer: Trainer) -> str:
+    return f"{trainer.net}-seed{trainer.seed}"

@@ -1,0 +1,1 @@
+"""Pictures, and the live display of a run."""

@@ -1,0 +1,96 @@
+"""The live display of a run on a terminal; plain lines where there is none."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ..train import Progress as Step
+from ..train import Row, Trainer
+
+
+class LiveDisplay:
+    """A bar for each training: net, epoch, loss, errors, time left.
+
+    Where the output is not a terminal, a line for each epoch instead.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._tasks: dict[tuple[int, str], TaskID] = {}
+        self._bars = Progress(
+            TextColumn("[bold]{task.description}"),
+            TextColumn("epoch {task.fields[epoch]:>5}"),
+            BarColumn(bar_width=20),
+            TextColumn("loss {task.fields[loss]:>5}"),
+            TextColumn("train {task.fields[train]:>5} %"),
+            TextColumn("test {task.fields[test]:>5} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            speed_estimate_period=120,
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def show(self, trainer: Trainer, step: Step | None) -> None:
+        """Bring the bar of a training up to date; `step` is None for one found finished."""
+        key = trainer.seed, trainer.net
+        total = trainer.recipe.iterations
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(
+                f"{trainer.net:<9} seed {trainer.seed}",
+                total=total,
+                completed=trainer.iteration,
+                epoch="",
+                loss="",
+                train="",
+                test="",
+            )
+        row = step.row if step else trainer.rows[-1]
+        if row is not None:
+            self._show(key, row.iteration, row.epoch, row.train_loss, row.train_error)
+            self._bars.update(self._tasks[key], test=f"{row.test_error:.1f}")
+            if not self.console.is_terminal:
+                self.console.print(_line(row, total), highlight=False, soft_wrap=True)
+        elif step is not None:
+            self._show(key, step.iteration, step.epoch, step.train_loss, step.train_error)
+
+    def _show(
+        self, key: tuple[int, str], iteration: int, epoch: float, loss: float, error: float
+    ) -> None:
+        self._bars.update(
+            self._tasks[key],
+            completed=iteration,
+            epoch=f"{epoch:.1f}",
+            loss=f"{loss:.3f}",
+            train=f"{error:.1f}",
+        )
+
+
+def _line(row: Row, total: int) -> str:
+    return (
+        f"{row.net:<9} seed {row.seed}  epoch {row.epoch:<6.4g} iteration {row.iteration}/{total}  "
+        f"loss {row.train_loss:.3f}  train {row.train_error:5.2f} %  test {row.test_error:5.2f} %  "
+        f"{row.seconds:.0f} s"
+    )
