@@ -1,0 +1,1 @@
+"""What the commands run: experiments on small nets, and checks of the gradients."""

@@ -1,0 +1,18 @@
+"""Settings of the whole suite: repeatable examples, and a few threads."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+
+from hypothesis import HealthCheck, settings
+
+# The same examples on every machine and in every run, however slow the machine is.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")

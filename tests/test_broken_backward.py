@@ -1,0 +1,59 @@
+"""Every backward pass, broken on purpose: the numerical check must see each of the breaks."""
+
+import numpy as np
+import pytest
+
+from minires.engine import Op
+from minires.errors import GradientError
+from minires.experiments.gradchecks import Case, cases, check
+from minires.gradcheck import gradcheck
+
+BREAKS = {
+    "scaled by 1.001": lambda gx: gx * 1.001,
+    "negated": lambda gx: -gx,
+    "zeroed": lambda gx: gx * 0,
+    "one element off by 1 %": lambda gx: gx + 0.01 * gx * (abs(gx) == abs(gx).max()),
+    "NaN": lambda gx: gx * np.nan,
+    "missing": lambda gx: None,
+}
+
+
+def ops_of(case: Case) -> list[Op]:
+    """The ops of the case's class that the case runs."""
+    y = case.function(*case.inputs)
+    return [s.op for s in y.backward_steps(np.ones(y.shape)) if isinstance(s.op, case.op)]
+
+
+def breakable() -> list:
+    """Each case, with each input of its op that wants a gradient."""
+    return [
+        pytest.param(case, i, id=f"{case.op.__name__}-{case.label}-input {i}")
+        for case in cases()
+        for i, wanted in enumerate(ops_of(case)[0].needs_grad)
+        if wanted
+    ]
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda c: f"{c.op.__name__}-{c.label}")
+def test_every_backward_is_right(case):
+    result = check(case)
+    assert result.failure is None
+    assert result.error < 1e-7
+    assert ops_of(case), "the case does not run its op"
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize(("case", "i"), breakable())
+def test_a_broken_backward_is_seen(case, i, how, monkeypatch):
+    right = case.op.backward
+
+    def broken(op, gy):
+        gxs = right(op, gy)
+        gxs = list(gxs) if isinstance(gxs, tuple) else [gxs]
+        gxs[i] = BREAKS[how](gxs[i])
+        return tuple(gxs)
+
+    monkeypatch.setattr(case.op, "backward", broken)
+    with pytest.raises(GradientError, match="input"):
+        gradcheck(case.function, case.inputs)
+    assert "input" in check(case).failure
