@@ -217,7 +217,8 @@ def _convolution(draw: Draw) -> list[Case]:
 
 def _norm(draw: Draw) -> list[Case]:
     normal, nonzero, fixed = draw.normal, draw.nonzero, draw.fixed
-    mean, var = fixed(3), draw.positive(3).detach()
+    # float32, which goes with inputs of either type.
+    mean, var = (Tensor(t, dtype=np.float32) for t in (fixed(3), draw.positive(3)))
 
     def training(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return F.batch_norm(x, None, None, w, b, training=True)
