@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from minires import Op, Tensor, gradcheck
+from minires import functional as F
 from minires.errors import DTypeError, GradientError
 from minires.experiments.gradchecks import cases
+from minires.ops.batchnorm import BatchNorm
 
 
 class Square(Op):
@@ -90,6 +92,21 @@ def test_refuses_gradients_that_are_all_tiny_and_wrong():
     """An absolute tolerance would pass over them."""
     with pytest.raises(GradientError, match="input 0"):
         gradcheck(square(lambda gy, x: -2 * x * gy), [leaf([1e-8, -2e-8])])
+
+
+def test_the_cotangent_is_not_an_input_drawn_with_the_same_seed(monkeypatch):
+    """Batch norm's gradient along its own input is 0, whatever its backward does to it."""
+    x = leaf(np.random.default_rng(0).standard_normal((6, 2)))
+    backward = BatchNorm.backward
+
+    def broken(op, gy):
+        gx, gw, gb = backward(op, gy)
+        return -gx, gw, gb
+
+    monkeypatch.setattr(BatchNorm, "backward", broken)
+    w, b = Tensor(np.ones(2)), Tensor(np.zeros(2))
+    with pytest.raises(GradientError, match="input 0"):
+        gradcheck(lambda x: F.batch_norm(x, None, None, w, b, True, eps=1e-9), [x])
 
 
 def test_accepts_gradients_that_are_all_zero():
