@@ -6,7 +6,7 @@ Every function takes Tensors or arrays and returns a Tensor.
 from .backend import array_module
 from .engine import Operand, Tensor
 from .errors import ShapeError, UsageError, expect
-from .ops.batchnorm import BatchNorm, BatchNormInference
+from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax
 from .ops.matmul import Linear
@@ -64,17 +64,13 @@ def batch_norm(
     op = BatchNorm(eps)
     y = op(x, w, b)
     m = y.size // y.shape[1]
-    for running, batch in ((running_mean, op.mean), (running_var, op.var * (m / (m - 1)))):
-        if running is not None:
-            r = Tensor(running).data
-            expect(
-                r.shape == batch.shape,
-                ShapeError,
-                f"batch_norm got running statistics of shape {r.shape} for x of shape "
-                f"{y.shape}; expected {batch.shape}",
-            )
-            r *= 1 - momentum
-            r += momentum * batch
+    batch = {"running_mean": op.mean, "running_var": op.var * (m / (m - 1))}
+    running = {"running_mean": running_mean, "running_var": running_var}
+    given = {name: Tensor(r).data for name, r in running.items() if r is not None}
+    expect_channels(y.data, **given)  # both, before either is changed
+    for name, r in given.items():
+        r *= 1 - momentum
+        r += momentum * batch[name]
     return y
 
 

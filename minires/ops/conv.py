@@ -24,7 +24,7 @@ class Conv2d(Op):
         self.stride = pair(stride, "stride", at_least=1)
         self.padding = pair(padding, "padding", at_least=0)
 
-    def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         expect(
             x.ndim == 4 and w.ndim == 4 and x.shape[1] == w.shape[1],
             ShapeError,
@@ -34,7 +34,7 @@ class Conv2d(Op):
         N, (O, _, *_) = x.shape[0], w.shape
         kernel = w.shape[2], w.shape[3]
         Ho, Wo = output_size(x.shape, kernel, self.stride, self.padding)
-        X = im2col(x, kernel, self.stride, self.padding).reshape(-1, Ho * Wo * N)
+        X = im2col(x, kernel, self.stride, self.padding).reshape(w[0].size, Ho * Wo * N)
         Y = w.reshape(O, -1) @ X  # (O, C·kh·kw) (C·kh·kw, Ho·Wo·N) -> (O, Ho·Wo·N)
         if b is not None:
             expect(
@@ -56,7 +56,7 @@ class Conv2d(Op):
             gX = (w.reshape(O, -1).T @ gY).reshape(C, kh, kw, Ho, Wo, N)
             gx = col2im(gX, x.shape, self.stride, self.padding)
         if self.needs_grad[1]:
-            X = im2col(x, (kh, kw), self.stride, self.padding).reshape(-1, Ho * Wo * N)
+            X = im2col(x, (kh, kw), self.stride, self.padding).reshape(w[0].size, Ho * Wo * N)
             gw = (gY @ X.T).reshape(w.shape)
         if self.needs_grad[2]:
             gb = gY.sum(axis=1)

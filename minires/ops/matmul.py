@@ -34,7 +34,7 @@ class Linear(Op):
     gx = gy w, gw = gyᵀ x, gb = Σ_n gy.  Saves x and w.
     """
 
-    def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         expect(
             x.ndim == 2 and w.ndim == 2 and x.shape[1] == w.shape[1],
             ShapeError,

@@ -30,7 +30,7 @@ class Pool2d(Op):
         """(N, C, H, W) -> (C, kh·kw, Ho, Wo, N): the values of a window along dimension 1."""
         Ho, Wo = output_size(x.shape, self.kernel, self.stride, self.padding)
         columns = im2col(x, self.kernel, self.stride, self.padding, self.outside)
-        return columns.reshape(x.shape[1], -1, Ho, Wo, x.shape[0])
+        return columns.reshape(x.shape[1], math.prod(self.kernel), Ho, Wo, x.shape[0])
 
     def add_back(self, gcolumns: Array) -> Array:
         """The transpose of `windows`."""

@@ -12,7 +12,7 @@ Pair = tuple[int, int]
 
 def pair(value: int | tuple[int, int], name: str, at_least: int) -> Pair:
     """`value`, or `value` twice: (vertical, horizontal)."""
-    both = (value, value) if isinstance(value, int) else tuple(value)
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     expect(
         len(both) == 2 and all(isinstance(n, int) and n >= at_least for n in both),
         UsageError,
