@@ -5,9 +5,12 @@ arrays and works with what it gets. This file alone imports CuPy, and only on re
 """
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .errors import DeviceError, UsageError
 
@@ -70,6 +73,13 @@ def load(name: str) -> Any:
 def to_numpy(array: Any) -> Array:
     """`array` as a NumPy array: itself if it is one, a copy from the device otherwise."""
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+
+
+@contextmanager
+def blas_threads(n: int) -> Iterator[None]:
+    """Inside, NumPy's matrix products use `n` threads; afterwards as many as before."""
+    with threadpool_limits(limits=n, user_api="blas"):
+        yield
 
 
 def manual_seed(seed: int) -> None:

@@ -341,6 +341,11 @@ class Tensor:
 
     def transpose(self, dim0: int, dim1: int) -> "Tensor":
         """Two dimensions exchanged."""
+        expect(
+            all(-self.ndim <= d < self.ndim for d in (dim0, dim1)),
+            ShapeError,
+            f"transpose got dimensions {dim0} and {dim1} for shape {self.shape}",
+        )
         dims = list(range(self.ndim))
         dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
         return self.permute(*dims)

@@ -7,12 +7,13 @@ residual connections the order turns round.
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from .. import data
-from ..backend import load, manual_seed
+from ..backend import blas_threads, load, manual_seed
 from ..data import Dataset
 from ..errors import RunError, UsageError, expect
 from ..models import cifar_net
@@ -203,7 +204,7 @@ class Degradation:
     def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
         """Train one net; the value of the generator is whether it was stopped."""
         saved = time.monotonic()
-        for progress in trainer.run():
+        for progress in self._steps(trainer):
             stopping = stop()
             due = time.monotonic() - saved > _CHECKPOINT_SECONDS
             if progress.row is not None or due or stopping:
@@ -214,6 +215,17 @@ class Degradation:
             if stopping:
                 return True
         return False
+
+    def _steps(self, trainer: Trainer) -> Iterator[Progress]:
+        """Train, with one BLAS thread where the images are small.
+
+        The products of an 8x8 image are too small to be worth sharing: on idle cores a
+        second thread gains nothing, and on busy ones the two wait for each other at every
+        product, for longer than the product takes.
+        """
+        H, W = self.dataset.train_images.shape[2:]
+        with blas_threads(1) if H * W < 16 * 16 else nullcontext():
+            yield from trainer.run()
 
     def report(self) -> None:
         """Write degradation.png and summary.md from the rows so far."""

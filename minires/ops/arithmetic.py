@@ -12,13 +12,18 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     return g.sum(axis=repeated, keepdims=True) if repeated else g
 
 
+def broadcasts(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether two shapes, from the last size on, differ only where one of them is 1."""
+    return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
+
+
 class BinaryOp(Op):
     """An operation on two inputs of shapes that broadcast."""
 
     def expect_broadcastable(self, a: Array, b: Array) -> None:
-        """Refuse two shapes that differ in a size that is 1 in neither."""
+        """Refuse two shapes that do not broadcast."""
         expect(
-            all(m == n or 1 in (m, n) for m, n in zip(a.shape[::-1], b.shape[::-1], strict=False)),
+            broadcasts(a.shape, b.shape),
             ShapeError,
             f"{self.name} got shapes {a.shape} and {b.shape}, which do not broadcast",
         )

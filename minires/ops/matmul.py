@@ -3,7 +3,7 @@
 from ..backend import Array
 from ..engine import Gradients, Op
 from ..errors import ShapeError, expect
-from .arithmetic import unbroadcast
+from .arithmetic import broadcasts, unbroadcast
 
 
 class Matmul(Op):
@@ -14,7 +14,10 @@ class Matmul(Op):
 
     def forward(self, a: Array, b: Array) -> Array:
         expect(
-            a.ndim >= 2 and b.ndim >= 2 and a.shape[-1] == b.shape[-2],
+            a.ndim >= 2
+            and b.ndim >= 2
+            and a.shape[-1] == b.shape[-2]
+            and broadcasts(a.shape[:-2], b.shape[:-2]),
             ShapeError,
             f"matmul got shapes {a.shape} and {b.shape}; expected (..., I, J) and (..., J, K)",
         )

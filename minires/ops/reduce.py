@@ -18,12 +18,14 @@ class Reduction(Op):
         """`dim` as a tuple of dimensions of `x`; refused where `x` has no such dimension."""
         dims = range(x.ndim) if self.dim is None else self.dim
         dims = (dims,) if isinstance(dims, int) else tuple(dims)
+        axes = tuple(d % x.ndim for d in dims if -x.ndim <= d < x.ndim)
         expect(
-            all(-x.ndim <= d < x.ndim for d in dims),
+            len(set(axes)) == len(dims),
             ShapeError,
-            f"{self.name} got dim={self.dim} for shape {x.shape}, which has {x.ndim} dimensions",
+            f"{self.name} got dim={self.dim} for shape {x.shape}; expected dimensions of it, "
+            "each at most once",
         )
-        return tuple(d % x.ndim for d in dims)
+        return axes
 
     def spread(self, y: Array, axes: tuple[int, ...]) -> Array:
         """`y` repeated along the reduced `axes`, back to the shape of the input."""

@@ -17,8 +17,11 @@ class Reshape(Op):
     def forward(self, x: Array) -> Array:
         known = math.prod(size for size in self.shape if size != -1)
         free = self.shape.count(-1)
+        valid = all(size >= -1 for size in self.shape)
         fits = x.size == known if free == 0 else free == 1 and known > 0 and x.size % known == 0
-        expect(fits, ShapeError, f"reshape got shape {x.shape} for the shape {self.shape}")
+        expect(
+            valid and fits, ShapeError, f"reshape got shape {x.shape} for the shape {self.shape}"
+        )
         return x.reshape(self.shape)
 
     def backward(self, gy: Array) -> Gradients:
@@ -86,7 +89,7 @@ class Index(Op):
     def backward(self, gy: Array) -> Gradients:
         xp = array_module(gy)
         gx = xp.zeros(self.input_shapes[0], gy.dtype)
-        if any(is_array(part) or isinstance(part, list) for part in self.key):
+        if any(is_array(part) or isinstance(part, list | tuple) for part in self.key):
             xp.add.at(gx, self.key, gy)  # an index array may take the same element twice
         else:
             gx[self.key] = gy
