@@ -1,0 +1,66 @@
+"""Sums, means and maxima against PyTorch, and what they refuse."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import LAYOUTS, assert_same, laid_out, needs_torch, run, torch_run
+
+from minires import Tensor
+from minires.errors import ShapeError
+
+
+@st.composite
+def reductions(draw):
+    """x with equal values in it, and dimensions of it: None, one, or several."""
+    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    x = laid_out(rng.integers(-3, 4, shape).astype(float), draw(st.sampled_from([*LAYOUTS])))
+    one = st.integers(-len(shape), len(shape) - 1)
+    several = st.lists(one, min_size=1, unique_by=lambda d: d % len(shape)).map(tuple)
+    return x, draw(st.none() | one | several), draw(st.booleans())
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["sum", "mean", "max"])
+@given(reductions())
+def test_is_pytorch(name, reduction):
+    x, dim, keepdim = reduction
+    y, gradients, gy = run(lambda x: getattr(x, name)(dim, keepdim), x)
+    everything = tuple(range(x.ndim)) if dim is None else dim
+    # torch.amax, as Max here, divides the gradient between equal maxima; torch.max does not.
+    theirs = {"sum": "sum", "mean": "mean", "max": "amax"}[name]
+    assert_same((y, gradients), torch_run(lambda x: getattr(x, theirs)(everything, keepdim), gy, x))
+
+
+def test_values_and_gradients_by_hand():
+    x = np.array([[1.0, 5.0, 5.0], [2.0, 0.0, 1.0]])
+    y, (gx,), gy = run(lambda x: x.max(1), x)
+    assert y.tolist() == [5, 2]
+    assert_same(gx, [[0, gy[0] / 2, gy[0] / 2], [gy[1], 0, 0]])
+    y, (gx,), gy = run(lambda x: x.mean(1, keepdim=True), x)
+    assert_same(y, [[11 / 3], [1]])
+    assert_same(gx, np.repeat(gy / 3, 3, axis=1))
+    y, (gx,), gy = run(lambda x: x.sum(0), x)
+    assert y.tolist() == [3, 5, 6]
+    assert_same(gx, [gy, gy])
+
+
+def test_of_a_single_number():
+    for name in ("sum", "mean", "max"):
+        y, (gx,), gy = run(lambda x, name=name: getattr(x, name)(), np.array(3.0))
+        assert y == 3
+        assert gx == gy
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max"])
+@pytest.mark.parametrize("dim", [2, -3, (0, 2), (0, 0), (1, -1)])
+def test_refuses_dimensions_that_are_not_there(name, dim):
+    with pytest.raises(ShapeError) as refusal:
+        getattr(Tensor(np.ones((2, 3))), name)(dim)
+    assert f"{name.capitalize()} got dim={dim} for shape (2, 3)" in str(refusal.value)
+
+
+def test_the_maximum_of_nothing_is_refused():
+    with pytest.raises(ShapeError, match=r"empty array of shape \(0, 3\)"):
+        Tensor(np.ones((0, 3))).max(0)
