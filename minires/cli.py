@@ -22,6 +22,21 @@ from .train import RunFolder, read_history
 from .viz.curves import degradation_figure
 from .viz.live import LiveDisplay
 
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected an integer, got {text!r}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, got {text!r}") from None
+
+
 app = typer.Typer(
     help="Understand residual networks: train them, watch them, check their gradients.",
     no_args_is_help=True,
@@ -66,10 +81,20 @@ def degradation(
         typer.Option(help="plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images, if not the schedule's.")
+        int | None,
+        typer.Option(
+            help="Passes over the training images, if not the schedule's.",
+            parser=_integer,
+            metavar="INTEGER",
+        ),
     ] = None,
     lr: Annotated[
-        float | None, typer.Option(help="Learning rate at the start, if not the schedule's.")
+        float | None,
+        typer.Option(
+            help="Learning rate at the start, if not the schedule's.",
+            parser=_number,
+            metavar="NUMBER",
+        ),
     ] = None,
     schedule: Annotated[
         str | None,

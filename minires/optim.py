@@ -112,7 +112,7 @@ class ErrorWarmup(StepSchedule):
     def observe(self, train_error: float) -> None:
         """Take in the training error of one batch, in %."""
         if not self.warm:
-            self.errors = [*self.errors[1 - self.window :], train_error]
+            self.errors = [*self.errors, train_error][-self.window :]
             full = len(self.errors) == self.window
             self.warm = full and sum(self.errors) / self.window < self.until
 

@@ -30,7 +30,8 @@ PAPER = {
 def summary(config: "Config", dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
     """summary.md: a table, and sentences that say what was seen."""
     finals = final_rows(rows)
-    ended = all(row.iteration == recipe.iterations for rs in finals.values() for row in rs)
+    ended = [r for rs in finals.values() for r in rs if r.iteration == recipe.iterations]
+    finished = len(ended) == len(config.nets) * len(config.seeds)
     parts = [
         f"# Degradation on {dataset.name}",
         _settings(config, dataset, recipe),
@@ -40,7 +41,7 @@ def summary(config: "Config", dataset: Dataset, recipe: Recipe, rows: Sequence[R
         "on CIFAR-10 after 64,000 iterations (He et al. 2015, table 6; those of plain nets and "
         "all training errors read off figure 6).",
         "## What was seen",
-        *(["The run is not finished: these are the errors so far."] if not ended else []),
+        *(["The run is not finished: these are the errors so far."] if not finished else []),
         *(sentence for kind in ("plain", "resnet") if (sentence := _seen(kind, finals))),
         *_both(finals),
         "## What this does and does not show",

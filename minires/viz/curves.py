@@ -9,9 +9,6 @@ import numpy as np
 from ..models.cifar import parse_name
 from ..train import Row
 
-# Light to dark with depth, so that the order can be seen in grey; apart in hue as well for
-# every common kind of colour blindness (a selection of the cividis and viridis range).
-_COLOURS = ("#d9a300", "#2a9d8f", "#3b5bdb", "#5f2167", "#101010")
 _KINDS = (("plain", "plain nets"), ("resnet", "residual nets"))
 
 
@@ -30,13 +27,13 @@ def degradation_figure(runs: Sequence[tuple[str, Sequence[Row]]], dpi: int = 150
     figure = Figure(figsize=(10, 0.7 + 3.9 * len(runs)), dpi=dpi, layout="constrained")
     grid = figure.subplots(len(runs), 2, sharey="row", squeeze=False)
     for axes_pair, (title, rows) in zip(grid, runs, strict=True):
-        depths = sorted({parse_name(row.net)[1] for row in rows})
+        colours = _colours({parse_name(row.net)[1] for row in rows})
         for axes, (kind, label) in zip(axes_pair, _KINDS, strict=True):
-            nets = sorted({r.net for r in rows if parse_name(r.net)[0] == kind}, key=len)
-            for net in sorted(nets, key=lambda name: parse_name(name)[1]):
-                colour = _COLOURS[min(depths.index(parse_name(net)[1]), len(_COLOURS) - 1)]
-                _draw_net(axes, [row for row in rows if row.net == net], net, colour)
-            _dress(axes, f"{title}: {label}", drawn=bool(nets))
+            drawn = [depth for depth in colours if any(r.net == f"{kind}{depth}" for r in rows)]
+            for depth in drawn:
+                ours = [row for row in rows if row.net == f"{kind}{depth}"]
+                _draw_net(axes, ours, f"{depth} layers", colours[depth])
+            _dress(axes, f"{title}: {label}", drawn=bool(drawn))
         axes_pair[0].set_ylabel("error (%)")
     figure.suptitle("training error dashed, test error solid", fontsize=10, color="#444444")
     png = io.BytesIO()
@@ -44,15 +41,22 @@ def degradation_figure(runs: Sequence[tuple[str, Sequence[Row]]], dpi: int = 150
     return png.getvalue()
 
 
-def _draw_net(axes: Any, rows: Sequence[Row], net: str, colour: str) -> None:
+def _colours(depths: set[int]) -> dict[int, Any]:
+    """A colour a depth, darker with depth: the order shows in grey and to the colour-blind."""
+    from matplotlib import colormaps
+
+    shades = colormaps["viridis"](np.linspace(0.72, 0.0, len(depths)))
+    return dict(zip(sorted(depths), map(tuple, shades), strict=True))
+
+
+def _draw_net(axes: Any, rows: Sequence[Row], label: str, colour: Any) -> None:
     """One net: mean over its seeds, and their range as a band."""
-    for column, style, label in (
-        ("train_error", "--", None),
-        ("test_error", "-", f"{parse_name(net)[1]} layers"),
+    for column, style, width, name in (
+        ("train_error", "--", 1.3, None),
+        ("test_error", "-", 2.2, label),
     ):
         x, errors = _by_iteration(rows, column)
-        wide = 2.2 if style == "-" else 1.3
-        axes.plot(x, errors.mean(axis=0), style, color=colour, lw=wide, label=label)
+        axes.plot(x, errors.mean(axis=0), style, color=colour, lw=width, label=name)
         if len(errors) > 1:
             low, high = errors.min(axis=0), errors.max(axis=0)
             axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
@@ -75,6 +79,6 @@ def _dress(axes: Any, title: str, drawn: bool) -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if drawn:
-        axes.legend(frameon=False, loc="upper right")
+        axes.legend(frameon=False, loc="best")
     else:
         axes.text(0.5, 0.5, "none trained", ha="center", transform=axes.transAxes, color="#777777")

@@ -1,0 +1,67 @@
+from minires.data import digits
+from minires.experiments.degradation import Config
+from minires.experiments.summary import summary
+from minires.train import Recipe, Row
+
+DATA = digits()
+RECIPE = Recipe(batch_size=32, lr=0.01, iterations=540)
+
+
+def text(errors, iteration=540, config=None):
+    """The summary of nets with these (training, test) errors, one pair a seed."""
+    rows = [
+        Row(seed, net, i, i / 45, 0.01, 1.0, train if i == iteration else 99, test, 60.0)
+        for net, pairs in errors.items()
+        for seed, (train, test) in enumerate(pairs)
+        for i in (45, iteration)
+    ]
+    seeds = tuple(range(max(map(len, errors.values()))))
+    config = config or Config(nets=tuple(errors), seeds=seeds)
+    return summary(config, DATA, RECIPE, rows)
+
+
+def test_degradation_is_said_where_it_was_seen():
+    t = text({"plain20": [(5, 6)], "plain56": [(80, 81)]})
+    assert "plain56 ends with a training error of 80.00 %, plain20 with 5.00 %" in t
+    assert "16.0 times worse" in t
+    assert "That is degradation" in t
+
+
+def test_degradation_is_not_said_where_it_was_not_seen():
+    better = text({"plain20": [(5, 6)], "plain56": [(4, 5)]})
+    assert "no worse on the images it was trained on" in better
+    assert "That is degradation" not in better
+    close = text({"plain20": [(50, 6)], "plain56": [(55, 5)]})
+    assert "too close" in close
+    assert "That is degradation" not in close
+
+
+def test_shortcuts_are_compared_at_the_same_depth():
+    t = text({"plain56": [(80, 81)], "resnet56": [(4, 5)]})
+    assert "the same 56 layers end at 4.00 % instead of 80.00 % training error: lower" in t
+    worse = text({"plain20": [(4, 5)], "resnet20": [(6, 5)]})
+    assert "6.00 % instead of 4.00 % training error: not lower" in worse
+
+
+def test_a_perfect_shallow_net_divides_nothing_by_zero():
+    assert "infinitely worse" in text({"plain20": [(0, 1)], "plain56": [(80, 81)]})
+
+
+def test_the_table_has_mean_and_spread_beside_the_paper():
+    t = text({"plain20": [(4, 6), (6, 8)]})
+    assert "| plain20 | 5.00 ± 1.41 | 7.00 ± 1.41 | 1.3 | 9.7 | 2.0 |" in t
+
+
+def test_a_run_in_pieces_is_said_to_be_unfinished():
+    assert "not finished" in text({"plain20": [(5, 6)]}, iteration=90)
+    assert "not finished" in text({"plain20": [(5, 6)]}, config=Config(nets=("plain20", "plain56")))
+    assert "not finished" not in text({"plain20": [(5, 6)]})
+
+
+def test_what_digits_do_not_show_is_said():
+    assert "not enough to see what depth is good for" in text({"plain20": [(5, 6)]})
+
+
+def test_a_short_run_on_cifar_says_that_it_was_short():
+    t = text({"plain20": [(5, 6)]}, config=Config(dataset="cifar10"))
+    assert "The paper trains for 64,000 iterations, this run for 540" in t

@@ -1,0 +1,228 @@
+"""The command line as a user meets it: another process, its output, its exit code."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+COMMAND = [sys.executable, "-m", "minires"]
+TINY = ("degradation", "--nets", "resnet8", "--epochs", "1")
+
+
+def minires(*arguments, cwd):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def refused(result, code, sentence):
+    """Exit code and sentence are those; nothing of Python shows."""
+    assert result.returncode == code, result.stderr
+    assert re.search(sentence, " ".join(result.stderr.split())), result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    parent = tmp_path_factory.mktemp("cli")
+    result = minires(*TINY, cwd=parent)
+    assert result.returncode == 0, result.stderr
+    return parent, result
+
+
+def test_a_run_without_out_makes_a_folder_of_its_own(finished):
+    parent, result = finished
+    assert (parent / "runs" / "degradation-1" / "summary.md").exists()
+    assert "resnet8   seed 0  epoch 1" in result.stdout
+    assert "picture: runs/degradation-1/degradation.png" in result.stdout
+
+
+def test_a_second_run_gets_a_second_folder(finished):
+    parent, _ = finished
+    assert minires(*TINY, cwd=parent).returncode == 0
+    assert (parent / "runs" / "degradation-2" / "summary.md").exists()
+
+
+def test_plot_draws_again_from_the_files(finished):
+    parent, _ = finished
+    picture = parent / "runs" / "degradation-1" / "degradation.png"
+    before = picture.read_bytes()
+    picture.unlink()
+    assert minires("plot", "runs/degradation-1", cwd=parent).returncode == 0
+    assert picture.read_bytes()[:4] == before[:4] == b"\x89PNG"
+
+
+def test_plot_puts_several_runs_in_one_picture(finished):
+    parent, _ = finished
+    run = "runs/degradation-1"
+    assert minires("plot", run, run, "--out", "both.png", cwd=parent).returncode == 0
+    assert (parent / "both.png").read_bytes().startswith(b"\x89PNG")
+    refused(minires("plot", run, run, cwd=parent), 2, "say where to write it with --out")
+    refused(minires("plot", "nowhere", cwd=parent), 2, "there is no run in nowhere")
+
+
+def test_an_existing_run_is_not_overwritten(finished):
+    parent, _ = finished
+    history = parent / "runs" / "degradation-1" / "history.csv"
+    before = history.read_bytes()
+    result = minires(*TINY, "--out", "runs/degradation-1", cwd=parent)
+    refused(result, 2, "runs/degradation-1 is not empty; add --resume")
+    assert history.read_bytes() == before
+
+
+def test_resume_with_another_configuration_is_refused(finished):
+    parent, _ = finished
+    out = ("--resume", "--out", "runs/degradation-1")
+    refused(minires(*TINY[:3], *out, "--epochs", "2", cwd=parent), 2, "has epochs = 1, but 2 was")
+    assert minires("degradation", *out, cwd=parent).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("--nets", "plain21"), 2, r"no net 'plain21'; expected plain or resnet and a depth of 6n"),
+        (("--seeds", "0,x"), 2, "--seeds must be integers with commas between, got '0,x'"),
+        (("--epochs", "0"), 2, "epochs must be at least 1, got 0"),
+        (("--epochs", "many"), 2, "'--epochs': expected an integer, got 'many'"),
+        (("--lr", "fast"), 2, "'--lr': expected a number, got 'fast'"),
+        (("--dataset", "mnist"), 2, "no dataset 'mnist'; there are: digits, cifar10"),
+        (("--dataset", "cifar10"), 2, "cifar10 needs --data-dir"),
+        (("--dataset", "cifar10", "--data-dir", "nowhere"), 2, "there is no data folder nowhere"),
+        (("--schedule", "slow"), 2, "no schedule 'slow'"),
+        (("--backend", "tpu"), 2, "backend 'tpu' is not known"),
+        (("--resume",), 2, "--resume needs --out"),
+        (("--resume", "--out", "nowhere"), 2, "there is no run in nowhere"),
+        (("--out", "file/run"), 1, "file/run cannot be written: Not a directory"),
+    ],
+)
+def test_mistakes_get_a_sentence(tmp_path, arguments, code, sentence):
+    (tmp_path / "file").write_text("")
+    refused(minires("degradation", *arguments, cwd=tmp_path), code, sentence)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_without_permission_to_write_is_a_sentence(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o500)
+    refused(minires(*TINY, "--out", "run", cwd=tmp_path), 1, "cannot be written: Permission denied")
+
+
+def test_a_loss_that_is_no_number_is_a_sentence(tmp_path):
+    result = minires(*TINY, "--lr", "1e30", "--out", "run", cwd=tmp_path)
+    refused(
+        result, 1, r"resnet8, seed 0: the loss is \w+ at iteration \d+: \w+ \(.*blocks|cifar.py"
+    )
+
+
+def start(arguments, cwd):
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+LONGER = ("degradation", "--nets", "plain8,resnet14", "--epochs", "3", "--out", "run")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    parent = tmp_path_factory.mktemp("unbroken")
+    assert minires(*LONGER, cwd=parent).returncode == 0
+    return parent / "run"
+
+
+def same(a, b):
+    """Two runs have the same history, but for the seconds, and the same weights."""
+    one, other = (
+        [line.rsplit(",", 1)[0] for line in (run / "history.csv").read_text().splitlines()]
+        for run in (a, b)
+    )
+    assert len(one) == 7
+    assert one == other
+    for path in (a / "weights").iterdir():
+        assert path.read_bytes() == (b / "weights" / path.name).read_bytes()
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_killed_again_and_again_a_run_ends_as_an_unbroken_one(unbroken, tmp_path):
+    process = start(LONGER, tmp_path)
+    wait_for(tmp_path / "run" / "config.json", process)
+    for pause in (0.0, 0.9, 1.3, 1.7):
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        process = start(("degradation", "--resume", "--out", "run"), tmp_path)
+    process.communicate()
+    assert process.returncode == 0
+    same(unbroken, tmp_path / "run")
+
+
+def test_ctrl_c_leaves_the_picture_so_far_and_says_how_to_go_on(unbroken, tmp_path):
+    process = start(LONGER, tmp_path)
+    wait_for(tmp_path / "run" / "history.csv", process)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert "go on with: minires degradation --resume --out run" in output
+    assert "Traceback" not in errors
+    assert (tmp_path / "run" / "degradation.png").exists()
+    assert minires("degradation", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
+    same(unbroken, tmp_path / "run")
+
+
+def test_version_and_help():
+    assert re.match(r"minires \d+\.\d+", minires("--version", cwd=".").stdout)
+    text = minires("degradation", "--help", cwd=".").stdout
+    for option in (
+        *("--dataset", "--data-dir", "--nets", "--epochs", "--schedule", "--seeds"),
+        *("--backend", "--out", "--resume"),
+    ):
+        assert option in text
+
+
+def test_gradcheck_prints_a_table_of_every_operation():
+    result = minires("gradcheck", cwd=".")
+    assert result.returncode == 0, result.stdout
+    for name in ("Conv2d", "BatchNorm", "MaxPool2d", "CrossEntropy", "Add"):
+        assert name in result.stdout
+
+
+def test_gradcheck_fails_where_a_backward_is_wrong():
+    script = (
+        "from minires.ops.relu import ReLU\n"
+        "ReLU.backward = lambda self, gy: gy * 1.001\n"
+        "from minires.cli import main\n"
+        "main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, "gradcheck"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "checks failed" in result.stderr

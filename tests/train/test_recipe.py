@@ -1,0 +1,29 @@
+import pytest
+
+from minires.data import digits
+from minires.optim import ErrorWarmup
+from minires.train import paper_recipe, quick_recipe
+
+
+def test_the_paper_recipe_is_the_papers():
+    recipe = paper_recipe(digits())
+    assert (recipe.batch_size, recipe.lr, recipe.iterations) == (128, 0.1, 64_000)
+    assert (recipe.momentum, recipe.weight_decay) == (0.9, 1e-4)
+    schedule = recipe.schedule(56)
+    assert [schedule(i) for i in (0, 31_999, 32_000, 47_999, 48_000, 63_999)] == pytest.approx(
+        [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+    )
+
+
+def test_110_layers_start_at_a_tenth_of_the_rate():
+    schedule = paper_recipe(digits()).schedule(110)
+    assert isinstance(schedule, ErrorWarmup)
+    assert schedule(0) == pytest.approx(0.01)
+    for _ in range(100):
+        schedule.observe(79.0)
+    assert schedule(100) == pytest.approx(0.1)
+
+
+def test_epochs_are_counted_in_whole_passes():
+    assert quick_recipe(digits(), epochs=3).iterations == 3 * 45  # 1,437 images, 32 a batch
+    assert paper_recipe(digits(), epochs=2).iterations == 2 * 12

@@ -1,0 +1,93 @@
+import matplotlib.figure
+import pytest
+
+from minires.train import Row
+from minires.viz.curves import degradation_figure
+
+
+def rows(net, seeds=(0,), epochs=3, offset=0.0):
+    return [
+        Row(s, net, 45 * e, float(e), 0.1, 1.0, 50 / e + s + offset, 60 / e + s + offset, 1.0)
+        for s in seeds
+        for e in range(1, epochs + 1)
+    ]
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures as they are saved, to be looked into."""
+    saved = []
+    savefig = matplotlib.figure.Figure.savefig
+    monkeypatch.setattr(
+        matplotlib.figure.Figure,
+        "savefig",
+        lambda self, *args, **options: (saved.append(self), savefig(self, *args, **options)),
+    )
+    return saved
+
+
+def lines(axes):
+    return {(line.get_linestyle(), line.get_color()): line for line in axes.get_lines()}
+
+
+def test_it_is_a_png():
+    assert degradation_figure([("digits", rows("plain20"))], dpi=50).startswith(b"\x89PNG")
+
+
+def test_plain_nets_are_left_and_residual_nets_right(figures):
+    degradation_figure([("digits", rows("plain20") + rows("plain56") + rows("resnet20"))], dpi=50)
+    left, right = figures[0].axes
+    assert "plain" in left.get_title()
+    assert "residual" in right.get_title()
+    assert len(left.get_lines()) == 4
+    assert len(right.get_lines()) == 2
+
+
+def test_training_is_dashed_and_test_solid(figures):
+    degradation_figure([("digits", rows("plain20"))], dpi=50)
+    by_style = {line.get_linestyle(): line for line in figures[0].axes[0].get_lines()}
+    assert by_style["--"].get_ydata().tolist() == [50, 25, pytest.approx(50 / 3)]
+    assert by_style["-"].get_ydata().tolist() == [60, 30, 20]
+    assert by_style["-"].get_xdata() == pytest.approx([45, 90, 135])
+
+
+def test_a_depth_has_one_colour_on_both_sides(figures):
+    both = rows("plain20") + rows("plain56") + rows("resnet56")
+    degradation_figure([("digits", both)], dpi=50)
+    left, right = figures[0].axes
+    colour = {
+        t.get_text(): line.get_color()
+        for t, line in zip(
+            left.get_legend().get_texts(), left.get_legend().get_lines(), strict=True
+        )
+    }
+    assert colour["20 layers"] != colour["56 layers"]
+    assert {line.get_color() for line in right.get_lines()} == {colour["56 layers"]}
+
+
+def test_several_seeds_are_a_mean_and_a_band(figures):
+    degradation_figure([("digits", rows("plain20", seeds=(0, 2)))], dpi=50)
+    axes = figures[0].axes[0]
+    test = next(line for line in axes.get_lines() if line.get_linestyle() == "-")
+    assert test.get_ydata().tolist() == [61, 31, 21]
+    band = axes.collections[-1].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (20, 62)
+
+
+def test_seeds_of_different_lengths_are_drawn_where_all_are(figures):
+    uneven = rows("plain20", epochs=3) + rows("plain20", seeds=(1,), epochs=2)
+    degradation_figure([("digits", uneven)], dpi=50)
+    assert figures[0].axes[0].get_lines()[0].get_xdata() == pytest.approx([45, 90])
+
+
+def test_several_runs_are_rows_of_panels(figures):
+    degradation_figure([("a", rows("plain20")), ("b", rows("resnet20"))], dpi=50)
+    titles = [axes.get_title() for axes in figures[0].axes]
+    assert titles == ["a: plain nets", "a: residual nets", "b: plain nets", "b: residual nets"]
+
+
+def test_axes_are_named_with_their_units(figures):
+    degradation_figure([("digits", rows("plain20"))], dpi=50)
+    left, right = figures[0].axes
+    assert left.get_ylabel() == "error (%)"
+    assert left.get_xlabel() == right.get_xlabel() == "iterations"
