@@ -1,0 +1,182 @@
+"""Gradient descent against PyTorch's, and learning rates as functions of the iteration."""
+
+import numpy as np
+import oracles
+import pytest
+from oracles import assert_same, needs_torch
+
+from minires import Tensor
+from minires.optim import SGD, ErrorWarmup, StepSchedule
+
+SHAPES = [(3, 4), (5,), ()]
+
+
+def parameters(dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return [
+        Tensor(np.asarray(rng.normal(size=s)).astype(dtype), requires_grad=True) for s in SHAPES
+    ]
+
+
+def gradients(step):
+    rng = np.random.default_rng([step, 7])
+    return [np.asarray(rng.normal(size=s)) for s in SHAPES]
+
+
+@needs_torch
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-2])
+def test_sgd_is_pytorchs(momentum, weight_decay):
+    ours = parameters()
+    theirs = [oracles.to_torch(p.data).requires_grad_() for p in ours]
+    settings = {"lr": 0.1, "momentum": momentum, "weight_decay": weight_decay}
+    a, b = SGD(ours, **settings), oracles.torch.optim.SGD(theirs, **settings)
+    for step in range(8):
+        a.lr = b.param_groups[0]["lr"] = 0.1 if step < 4 else 0.01
+        for p, q, g in zip(ours, theirs, gradients(step), strict=True):
+            p.grad, q.grad = g.copy(), oracles.to_torch(g)
+        a.step()
+        b.step()
+        assert_same([p.data for p in ours], [q.detach().numpy() for q in theirs])
+
+
+def test_sgd_by_hand():
+    """Without PyTorch: the velocity does not hold the rate, so a new rate acts at once."""
+    p = Tensor(np.array([1.0]), requires_grad=True)
+    sgd = SGD([p], lr=0.5, momentum=0.5, weight_decay=0.25)
+    p.grad = np.array([2.0])
+    sgd.step()  # v = 2 + 0.25, w = 1 − 0.5 · 2.25
+    assert p.data.tolist() == [-0.125]
+    sgd.lr = 2.0
+    sgd.step()  # v = 0.5 · 2.25 + 2 − 0.25 · 0.125, w = −0.125 − 2 v
+    assert p.data.tolist() == [-0.125 - 2 * 3.09375]
+
+
+def test_sgd_changes_parameters_in_place_and_gradients_not_at_all():
+    ps = parameters()
+    arrays = [p.data for p in ps]
+    for p, g in zip(ps, gradients(0), strict=True):
+        p.grad = oracles.frozen(g)
+    SGD(ps, 0.1, 0.9, 1e-4).step()
+    assert all(p.data is a for p, a in zip(ps, arrays, strict=True))
+    assert_same([p.grad for p in ps], gradients(0), 0)
+
+
+def test_sgd_keeps_float32():
+    ps = parameters(np.float32)
+    sgd = SGD(ps, np.float64(0.1), 0.9, 1e-4)
+    for p, g in zip(ps, gradients(0), strict=True):
+        p.grad = g.astype(np.float32)
+    sgd.step()
+    assert {p.dtype for p in ps} == {v.dtype for v in sgd.velocities} == {np.dtype(np.float32)}
+
+
+def test_sgd_passes_over_parameters_without_a_gradient():
+    a, b = parameters()[:2]
+    before = b.data.copy()
+    sgd = SGD(iter([a, b]), 0.1, 0.9, weight_decay=1.0)
+    a.grad = np.ones(a.shape)
+    sgd.step()
+    assert (b.data == before).all()
+    sgd.zero_grad()
+    assert a.grad is None
+
+
+# --- schedules ----------------------------------------------------------------------------
+
+
+def test_steps():
+    schedule = StepSchedule(0.1, milestones=(3, 5))
+    rates = [schedule(i) for i in range(7)]
+    assert rates == pytest.approx([0.1] * 3 + [0.01] * 2 + [0.001] * 2)
+    assert [StepSchedule(2.0, [1], factor=0.5)(i) for i in range(3)] == [2, 1, 1]
+    assert StepSchedule(0.1)(10**9) == 0.1
+
+
+def test_the_papers_schedule():
+    """0.1, divided by 10 at 32k and 48k iterations (section 4.2)."""
+    schedule = StepSchedule(0.1, (32_000, 48_000))
+    at = [0, 31_999, 32_000, 47_999, 48_000, 63_999]
+    assert [schedule(i) for i in at] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_a_warmup_rises_in_equal_steps():
+    schedule = StepSchedule(0.8, milestones=(6,), warmup=4)
+    assert [schedule(i) for i in range(8)] == pytest.approx(
+        [0.2, 0.4, 0.6, 0.8, 0.8, 0.8, 0.08, 0.08]
+    )
+
+
+def test_a_step_schedule_has_nothing_to_remember():
+    schedule = StepSchedule(0.1, (2,))
+    schedule.observe(50.0)
+    assert schedule.state_dict() == {}
+    schedule.load_state_dict({})
+    assert schedule(0) == 0.1
+
+
+def test_error_warmup_waits_for_the_error_to_fall():
+    schedule = ErrorWarmup(0.1, milestones=(100,), low=0.01, until=80.0, window=3)
+    seen = []
+    for iteration, error in enumerate([90, 70, 85, 84, 70, 95, 99]):
+        seen.append(schedule(iteration))
+        schedule.observe(error)
+    # The means of three are 81.7, 79.7, ...: from the fifth iteration on the rate is full.
+    assert seen == [0.01] * 4 + [0.1] * 3
+    assert schedule(100) == pytest.approx(0.01), "the milestones of the schedule hold"
+
+
+def test_error_warmup_needs_a_full_window():
+    schedule = ErrorWarmup(0.1, window=3)
+    for _ in range(2):
+        schedule.observe(0.0)
+    assert schedule(2) == 0.01
+    schedule.observe(0.0)
+    assert schedule(3) == 0.1
+
+
+@pytest.mark.parametrize("window", [1, 2, 5])
+def test_error_warmup_looks_at_the_last_errors_only(window):
+    schedule = ErrorWarmup(0.1, window=window)
+    for _ in range(20):
+        schedule.observe(100.0)
+        assert schedule(0) == 0.01
+    for _ in range(window):
+        assert schedule(0) == 0.01
+        schedule.observe(79.0)
+    assert schedule(0) == 0.1
+    assert len(schedule.state_dict()["errors"]) == window
+
+
+def test_the_mean_must_fall_below_and_not_only_to_the_bound():
+    schedule = ErrorWarmup(0.1, until=80.0, window=2)
+    for error in (80.0, 80.0):
+        schedule.observe(error)
+    assert schedule(0) == 0.01
+    schedule.observe(79.0)
+    assert schedule(0) == 0.1
+
+
+def test_once_warm_it_stays_warm():
+    schedule = ErrorWarmup(0.1, window=1)
+    schedule.observe(10.0)
+    schedule.observe(100.0)
+    assert schedule(0) == 0.1
+
+
+@pytest.mark.parametrize("stop", range(7))
+def test_error_warmup_goes_on_where_it_was(stop):
+    import json
+
+    errors = [90.0, 70.0, 85.0, 84.0, 70.0, 95.0, 99.0]
+    whole, first, second = (ErrorWarmup(0.1, window=3) for _ in range(3))
+    for error in errors[:stop]:
+        whole.observe(error)
+        first.observe(error)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    for error in errors[stop:]:
+        assert whole(0) == second(0)
+        whole.observe(error)
+        second.observe(error)
+    assert whole(0) == second(0)
+    assert whole.state_dict() == second.state_dict()
