@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from oracles import needs_torch, to_torch
+from oracles import needs_torch, to_torch, torch
 
 from minires import Op, Tensor, models, nn, no_grad
 from minires import functional as F
@@ -602,8 +602,6 @@ def test_numpy_reads_a_tensor():
 
 @needs_torch
 def test_pytorch_reads_a_tensor_and_is_read():
-    import torch
-
     x = leaf([1, 2])
     shared = torch.from_dlpack(x)
     assert shared.tolist() == [1, 2]
