@@ -56,7 +56,8 @@ def _draw_net(axes: Any, rows: Sequence[Row], label: str, colour: Any) -> None:
         ("test_error", "-", 2.2, label),
     ):
         x, errors = _by_iteration(rows, column)
-        axes.plot(x, errors.mean(axis=0), style, color=colour, lw=width, label=name)
+        dot = "o" if len(x) == 1 else ""  # one point makes no line
+        axes.plot(x, errors.mean(axis=0), style, marker=dot, color=colour, lw=width, label=name)
         if len(errors) > 1:
             low, high = errors.min(axis=0), errors.max(axis=0)
             axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
