@@ -16,7 +16,8 @@ from . import __version__, data
 from .data import Dataset
 from .errors import MiniresError, UsageError
 from .experiments import gradchecks
-from .experiments.degradation import Config, Degradation
+from .experiments.config import Config
+from .experiments.degradation import Degradation
 from .files import write_atomically
 from .train import RunFolder, read_history
 from .viz.curves import degradation_figure

@@ -9,6 +9,7 @@ Edges run from op to op, never through a `Tensor`, so the graph keeps alive only
 op chose to `save`; and never forwards, so that dropping the loss frees everything.
 """
 
+import inspect
 import itertools
 import sys
 import threading
@@ -23,17 +24,14 @@ import numpy as np
 
 from .backend import Array, array_module, backend_name, is_array, to_numpy
 from .errors import DeviceError, DTypeError, GraphError, ShapeError, expect
+from .operators import Operators
 
 Operand: TypeAlias = Any  # a Tensor, an array, or a number
 Gradients: TypeAlias = Array | tuple[Array | None, ...]
 Watcher: TypeAlias = "Callable[[Op, tuple[Array | None, ...], Array], None]"
 
-# The operators of Tensor by class name; `minires.ops` fills it, so that the engine need
-# not know a single operation.
-operators: "dict[str, Callable[..., Op]]" = {}
-
 # Frames of these modules never are "the forward line that made it".
-_MACHINERY = ("minires.engine", "minires.functional", "minires.nn.")
+_MACHINERY = ("minires.engine", "minires.operators", "minires.functional", "minires.nn.")
 
 
 class _State(threading.local):
@@ -80,7 +78,7 @@ def watching(watcher: Watcher) -> Iterator[None]:
         _state.watchers.remove(watcher)
 
 
-class Tensor:
+class Tensor(Operators):
     """An array that remembers how it was made.
 
     Args:
@@ -262,99 +260,6 @@ class Tensor:
         )
         return gy
 
-    # --- operators ----------------------------------------------------------------------
-
-    def __add__(self, other: Operand) -> "Tensor":
-        return operators["Add"]()(self, other)
-
-    def __radd__(self, other: Operand) -> "Tensor":
-        return operators["Add"]()(other, self)
-
-    def __sub__(self, other: Operand) -> "Tensor":
-        return operators["Sub"]()(self, other)
-
-    def __rsub__(self, other: Operand) -> "Tensor":
-        return operators["Sub"]()(other, self)
-
-    def __mul__(self, other: Operand) -> "Tensor":
-        return operators["Mul"]()(self, other)
-
-    def __rmul__(self, other: Operand) -> "Tensor":
-        return operators["Mul"]()(other, self)
-
-    def __truediv__(self, other: Operand) -> "Tensor":
-        return operators["Div"]()(self, other)
-
-    def __rtruediv__(self, other: Operand) -> "Tensor":
-        return operators["Div"]()(other, self)
-
-    def __neg__(self) -> "Tensor":
-        return operators["Neg"]()(self)
-
-    def __pow__(self, exponent: float) -> "Tensor":
-        return operators["Pow"](exponent)(self)
-
-    def __matmul__(self, other: Operand) -> "Tensor":
-        return operators["Matmul"]()(self, other)
-
-    def __rmatmul__(self, other: Operand) -> "Tensor":
-        return operators["Matmul"]()(other, self)
-
-    def __getitem__(self, key: Any) -> "Tensor":
-        return operators["Index"](key)(self)
-
-    def exp(self) -> "Tensor":
-        """e to the power of each element."""
-        return operators["Exp"]()(self)
-
-    def log(self) -> "Tensor":
-        """The natural logarithm of each element."""
-        return operators["Log"]()(self)
-
-    def relu(self) -> "Tensor":
-        """max(x, 0) of each element."""
-        return operators["ReLU"]()(self)
-
-    def sum(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor":
-        """The sum over the dimensions `dim` (all of them by default)."""
-        return operators["Sum"](dim, keepdim)(self)
-
-    def mean(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor":
-        """The mean over the dimensions `dim` (all of them by default)."""
-        return operators["Mean"](dim, keepdim)(self)
-
-    def max(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor":
-        """The largest element over the dimensions `dim` (all of them by default)."""
-        return operators["Max"](dim, keepdim)(self)
-
-    def reshape(self, *shape: int) -> "Tensor":
-        """The same elements in another shape; one size may be -1."""
-        return operators["Reshape"](shape)(self)
-
-    def flatten(self, start_dim: int = 0) -> "Tensor":
-        """The dimensions from `start_dim` on, as one."""
-        return self.reshape(*self.shape[:start_dim], -1)
-
-    def permute(self, *dims: int) -> "Tensor":
-        """The dimensions in another order."""
-        return operators["Permute"](dims)(self)
-
-    def transpose(self, dim0: int, dim1: int) -> "Tensor":
-        """Two dimensions exchanged."""
-        expect(
-            all(-self.ndim <= d < self.ndim for d in (dim0, dim1)),
-            ShapeError,
-            f"transpose got dimensions {dim0} and {dim1} for shape {self.shape}",
-        )
-        dims = list(range(self.ndim))
-        dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
-        return self.permute(*dims)
-
-    @property
-    def T(self) -> "Tensor":  # noqa: N802 - the field's own name
-        """The dimensions in reverse order."""
-        return self.permute(*reversed(range(self.ndim)))
-
 
 class Op:
     """One operation, applied once. Subclasses write `forward` and `backward`.
@@ -435,6 +340,11 @@ class Op:
         return type(self).__name__
 
     @property
+    def input_names(self) -> list[str]:
+        """What `forward` calls its inputs."""
+        return list(inspect.signature(self.forward).parameters)
+
+    @property
     def where(self) -> str:
         """The module path and the forward line, for a reader."""
         line = f"{self.line[0]}:{self.line[1]}"
@@ -458,32 +368,36 @@ class Op:
         ):
             if gx is not None and wanted and (gx.shape != shape or gx.dtype != self.dtype):
                 raise (ShapeError if gx.shape != shape else DTypeError)(
-                    f"{self.name}.backward gave input {i} a gradient of shape {gx.shape} and "
-                    f"type {gx.dtype}; the input has shape {shape} and type {self.dtype}"
+                    f"{self.name}.backward gave {self.input_names[i]} a gradient of shape "
+                    f"{gx.shape} and type {gx.dtype}; it has shape {shape} and type {self.dtype}"
                 )
 
     def _tensors(self, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
         """The inputs as tensors of one dtype and one backend; numbers and arrays adapt."""
-        given = next((t for t in inputs if isinstance(t, Tensor)), None)
+        like = next((t for t in inputs if isinstance(t, Tensor)), None)
         tensors: list[Tensor | None] = []
         for value in inputs:
             if isinstance(value, Tensor) or value is None:
                 tensors.append(value)
-            elif given is None:
+            elif like is None:
                 tensors.append(Tensor(value))
             elif is_array(value):
-                tensors.append(Tensor(value, dtype=_floating(given)))
+                tensors.append(Tensor(value, dtype=_floating(like)))
             else:
-                xp = array_module(given.data)
-                tensors.append(Tensor(xp.asarray(value, dtype=_floating(given))))
+                xp = array_module(like.data)
+                tensors.append(Tensor(xp.asarray(value, dtype=_floating(like))))
         there = [t for t in tensors if t is not None]
         if any(t.dtype != there[0].dtype for t in there):
-            dtypes = " and ".join(str(t.dtype) for t in there)
-            raise DTypeError(f"{self.name} got {dtypes}; convert one of them first")
+            given = self._listing(tensors, lambda t: t.dtype)
+            raise DTypeError(f"{self.name} got {given}; convert one of them first")
         if any(type(t.data) is not type(there[0].data) for t in there):
-            places = " and ".join(backend_name(t.data) for t in there)
-            raise DeviceError(f"{self.name} got arrays on {places}; move them to one backend")
+            given = self._listing(tensors, lambda t: f"on {backend_name(t.data)}")
+            raise DeviceError(f"{self.name} got {given}; move them to one backend first")
         return tensors
+
+    def _listing(self, tensors: list[Tensor | None], what: Callable[[Tensor], object]) -> str:
+        named = zip(self.input_names, tensors, strict=False)
+        return " and ".join(f"{name} {what(t)}" for name, t in named if t is not None)
 
 
 @dataclass

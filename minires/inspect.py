@@ -23,7 +23,8 @@ def detect_anomaly() -> Iterator[None]:
 def _refuse_nonfinite(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
     if _finite(output):
         return
-    given = [str(i) for i, x in enumerate(inputs) if x is not None and not _finite(x)]
+    named = zip(op.input_names, inputs, strict=False)
+    given = [name for name, x in named if x is not None and not _finite(x)]
     origin = f"was already in its input {' and '.join(given)}" if given else "was made by it"
     raise NonFiniteError(f"{op.name} ({op.where}) gave a NaN or an infinity; it {origin}")
 

@@ -392,6 +392,16 @@ def test_what_an_op_saved_is_released_before_the_next_one_runs():
     ]
 
 
+def test_the_graph_behind_a_released_op_is_let_go_though_the_loss_is_kept():
+    loss = (leaf(np.ones(3)).exp() * 2.0).sum()
+    before = [weakref.ref(loss.op.sources[0]), weakref.ref(loss.op.sources[0].sources[0])]
+    with no_garbage_collection():
+        loss.backward(retain_graph=True)
+        assert all(ref() for ref in before)
+        loss.backward()
+        assert not any(ref() for ref in before)
+
+
 def test_with_retain_graph_it_is_kept():
     y = leaf(np.ones(3)).exp().sum()
     exp = y.op.sources[0]
@@ -571,11 +581,11 @@ def test_an_array_is_kept_and_not_copied():
 
 
 def test_types_are_not_mixed():
-    with pytest.raises(DTypeError, match="Add got float32 and float64; convert one of them"):
+    with pytest.raises(DTypeError, match="Add got a float32 and b float64; convert one of them"):
         leaf([1], np.float32) + leaf([1])
-    with pytest.raises(DTypeError, match="Conv2d got float64 and float32"):
+    with pytest.raises(DTypeError, match="Conv2d got x float64 and w float32"):
         F.conv2d(Tensor(np.ones((1, 1, 3, 3))), Tensor(np.ones((1, 1, 3, 3), np.float32)))
-    with pytest.raises(DTypeError, match="Mul got int64 and float32"):
+    with pytest.raises(DTypeError, match="Mul got a int64 and b float32"):
         Tensor(np.array([1, 2])) * leaf([1, 2], np.float32)
 
 

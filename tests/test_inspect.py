@@ -31,9 +31,9 @@ def test_names_the_op_that_made_it_and_its_line():
 def test_says_that_an_op_was_given_it(bad):
     said = refusal_of(lambda: leaf(1.0, 2.0) + leaf(1.0, bad))
     assert said.startswith("Add (")
-    assert said.endswith("was already in its input 1")
+    assert said.endswith("was already in its input b")
     x = leaf(bad)
-    assert refusal_of(lambda: x + x).endswith("was already in its input 0 and 1")
+    assert refusal_of(lambda: x + x).endswith("was already in its input a and b")
 
 
 def test_an_infinity_is_seen():
@@ -46,7 +46,7 @@ def test_names_the_module():
     net[1][0].weight.data[:] = np.nan
     said = refusal_of(lambda: net(np.ones((1, 2), np.float32)))
     assert said.startswith("Linear (1.0, ")
-    assert "was already in its input 1" in said
+    assert "was already in its input w" in said
 
 
 def test_finite_numbers_pass_and_outside_nothing_is_refused():

@@ -2,14 +2,11 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..data import Dataset
 from ..models.cifar import parse_name
 from ..train import Recipe, Row
-
-if TYPE_CHECKING:
-    from .degradation import Config
+from .config import Config
 
 # Final errors in % on CIFAR-10 after 64,000 iterations, He et al. 2015: the test errors of the
 # residual nets from table 6, the others read off figure 6.
@@ -27,7 +24,7 @@ PAPER = {
 }
 
 
-def summary(config: "Config", dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
+def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
     """summary.md: a table, and sentences that say what was seen."""
     finals = final_rows(rows)
     ended = [r for rs in finals.values() for r in rs if r.iteration == recipe.iterations]
@@ -59,7 +56,7 @@ def final_rows(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return finals
 
 
-def _settings(config: "Config", dataset: Dataset, recipe: Recipe) -> str:
+def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
     seeds = ", ".join(map(str, config.seeds))
     return (
         f"{len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
@@ -141,7 +138,7 @@ def _both(finals: dict[str, list[Row]]) -> list[str]:
     return sentences
 
 
-def _limits(config: "Config", dataset: Dataset, recipe: Recipe) -> str:
+def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
     if config.dataset == "digits":
         return (
             "Digits are 8x8 pixels and few, and training lasts a minute a net: enough to see "

@@ -1,6 +1,7 @@
 """The textbook: every operation, forward and hand-written backward side by side."""
 
-from ..engine import Op, operators
+from ..engine import Op
+from ..operators import table
 from .arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from .batchnorm import BatchNorm, BatchNormInference
 from .conv import Conv2d
@@ -21,4 +22,4 @@ ALL: tuple[type[Op], ...] = (
     *(LogSoftmax, CrossEntropy),
 )
 
-operators.update({op.__name__: op for op in ALL})
+table.update({op.__name__: op for op in ALL})

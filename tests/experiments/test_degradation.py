@@ -7,7 +7,8 @@ import pytest
 from minires.data import digits
 from minires.errors import DeviceError, RunError, UsageError
 from minires.experiments import degradation
-from minires.experiments.degradation import Config, Degradation
+from minires.experiments.config import Config
+from minires.experiments.degradation import Degradation
 from minires.train import read_history
 
 DATA = digits()

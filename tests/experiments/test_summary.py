@@ -1,5 +1,5 @@
 from minires.data import digits
-from minires.experiments.degradation import Config
+from minires.experiments.config import Config
 from minires.experiments.summary import summary
 from minires.train import Recipe, Row
 
