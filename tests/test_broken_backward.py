@@ -7,6 +7,7 @@ from minires.engine import Op
 from minires.errors import GradientError
 from minires.experiments.gradchecks import Case, cases, check
 from minires.gradcheck import gradcheck
+from minires.ops.arithmetic import Neg
 
 BREAKS = {
     "scaled by 1.001": lambda gx: gx * 1.001,
@@ -20,8 +21,12 @@ BREAKS = {
 
 def ops_of(case: Case) -> list[Op]:
     """The ops of the case's class that the case runs."""
-    y = case.function(*case.inputs)
-    return [s.op for s in y.backward_steps(np.ones(y.shape)) if isinstance(s.op, case.op)]
+    found, waiting = [], [case.function(*case.inputs).op]
+    while waiting:
+        op = waiting.pop()
+        found += [op] if isinstance(op, case.op) else []
+        waiting += [source for source in op.sources if isinstance(source, Op)]
+    return found
 
 
 def breakable() -> list:
@@ -56,4 +61,15 @@ def test_a_broken_backward_is_seen(case, i, how, monkeypatch):
     monkeypatch.setattr(case.op, "backward", broken)
     with pytest.raises(GradientError, match="input"):
         gradcheck(case.function, case.inputs)
-    assert "input" in check(case).failure
+
+
+def test_check_reports_a_failure_in_words(monkeypatch):
+    case = next(case for case in cases() if case.op is Neg)
+    monkeypatch.setattr(Neg, "backward", lambda op, gy: gy)
+    result = check(case)
+    assert result.case is case
+    assert "input 0, element" in result.failure
+    assert np.isnan(result.error)
+    assert result.seconds > 0
+    monkeypatch.setattr(Neg, "backward", lambda op, gy: gy[:1])
+    assert "Neg.backward gave" in check(case).failure

@@ -65,6 +65,12 @@ def test_refuses_a_wrong_gradient_of_any_size(how, size):
         gradcheck(square(WRONG[how]), [x])
 
 
+def test_refuses_differences_that_are_infinite():
+    """On the edge of what a float64 can hold, where one of the two sides overflows."""
+    with np.errstate(all="ignore"), pytest.raises(GradientError, match="differences give"):
+        gradcheck(lambda x: x.exp(), [leaf(np.log(np.finfo(np.float64).max))])
+
+
 def test_names_the_input_and_the_element():
     x = leaf([[1, 2], [3, -4]])
     function = square(off_in_one_element)
