@@ -57,15 +57,15 @@ def load(name: str) -> Any:
     except ImportError as error:
         raise DeviceError(
             f"the cupy backend needs CuPy, which cannot be imported ({error}); "
-            "install it with `pip install minires[cuda12]` or `minires[cuda13]`, "
-            "whichever CUDA your driver supports, or use --backend numpy"
+            "install cupy-cuda12x or cupy-cuda13x, whichever CUDA your driver supports, "
+            "or use the numpy backend"
         ) from error
     try:
         cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy's own error class lives inside the module that may be broken
         raise DeviceError(
             f"CuPy {cupy.__version__} is installed but finds no usable GPU ({error}); "
-            "check the driver with `nvidia-smi`, or use --backend numpy"
+            "check the driver with `nvidia-smi`, or use the numpy backend"
         ) from error
     return cupy
 

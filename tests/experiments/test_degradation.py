@@ -2,10 +2,11 @@ import csv
 import json
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from minires.data import digits
-from minires.errors import DeviceError, RunError, UsageError
+from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
 from minires.experiments import degradation
 from minires.experiments.config import Config
 from minires.experiments.degradation import Degradation
@@ -106,6 +107,19 @@ def test_checkpoints_come_by_the_clock_too(tmp_path, monkeypatch):
     assert next(events).progress.iteration == 4
 
 
+def test_a_nan_stops_the_run_and_the_last_good_checkpoint_stays(unbroken, tmp_path):
+    out = tmp_path / "run"
+    run = Degradation.start(TINY, DATA, out)
+    spot = r"loss is nan at iteration 5: Conv2d \(layer1\.0\.conv1"
+    with pytest.raises(NonFiniteError, match=spot):  # noqa: PT012 - it is the loop that raises
+        for event in run.run():
+            if event.trainer.net == "resnet8" and event.progress.iteration == 5:
+                run.folder.save(event.trainer)
+                event.trainer.model.layer1[0].conv1.weight.data[0] = np.nan
+    finish(resume(out))
+    assert history(out) == history(unbroken)
+
+
 def test_an_existing_run_is_never_overwritten(unbroken):
     before = files(unbroken / "checkpoints")
     with pytest.raises(UsageError, match="not empty; add --resume"):
@@ -195,7 +209,7 @@ def test_a_backend_that_cannot_be_used_says_why(monkeypatch):
         raise ImportError("No module named 'cupy'")
 
     monkeypatch.setattr("minires.backend.importlib.import_module", no_cupy)
-    with pytest.raises(DeviceError, match=r"No module named 'cupy'.*pip install.*cuda12"):
+    with pytest.raises(DeviceError, match=r"No module named 'cupy'.*install cupy-cuda12x"):
         Config(backend="cupy")
 
 

@@ -1,0 +1,51 @@
+"""What the README and CONTRIBUTING show must run as it stands there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from minires import Op, Tensor, gradcheck
+from minires.backend import Array, array_module
+from minires.engine import Gradients
+
+ROOT = Path(__file__).parent.parent
+
+
+def python_blocks(name):
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_walk_in_the_readme_runs(capsys):
+    walk = next(block for block in python_blocks("README.md") if "backward_steps" in block)
+    exec(walk, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("CrossEntropy")
+    assert any(line.split()[:2] == ["Conv2d", "layer2.0.conv1"] for line in lines)
+    assert len(lines) > 60
+
+
+def test_the_join_in_the_readme_is_the_one_in_the_engine():
+    shown = next(block for block in python_blocks("README.md") if "class Add" in block)
+    source = (ROOT / "minires" / "ops" / "arithmetic.py").read_text(encoding="utf-8")
+    for line in shown.splitlines():
+        if line.strip().startswith(("return", "self.", "class", '"""y = a + b.')):
+            assert line.rstrip('"') in source
+
+
+def test_the_operation_in_contributing_is_right():
+    names = {"Op": Op, "Array": Array, "Gradients": Gradients, "array_module": array_module}
+    exec(
+        next(block for block in python_blocks("CONTRIBUTING.md") if "class Softplus" in block),
+        names,
+    )
+    x = Tensor(np.random.default_rng(0).standard_normal((3, 4)), requires_grad=True)
+    assert gradcheck(lambda x: names["Softplus"]()(x), [x]) < 1e-5
+    np.testing.assert_allclose(names["Softplus"]()(x).numpy(), np.log1p(np.exp(x.numpy())))
+
+
+def test_files_the_readme_points_to_are_there():
+    for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert ((ROOT / name).parent / target).exists(), f"{name} points to {target}"
