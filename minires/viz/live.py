@@ -9,7 +9,6 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -28,14 +27,13 @@ class LiveDisplay:
         self._tasks: dict[tuple[int, str], TaskID] = {}
         self._bars = Progress(
             TextColumn("[bold]{task.description}"),
-            TextColumn("epoch {task.fields[epoch]:>5}"),
-            BarColumn(bar_width=20),
+            TextColumn("epoch {task.fields[epoch]:>4}"),
+            BarColumn(bar_width=max(4, min(30, console.width - 76))),
             TextColumn("loss {task.fields[loss]:>5}"),
-            TextColumn("train {task.fields[train]:>5} %"),
-            TextColumn("test {task.fields[test]:>5} %"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("train {task.fields[train]:>4} %"),
+            TextColumn("test {task.fields[test]:>4} %"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             disable=not console.is_terminal,
             speed_estimate_period=120,
@@ -59,7 +57,7 @@ class LiveDisplay:
         total = trainer.recipe.iterations
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(
-                f"{trainer.net:<9} seed {trainer.seed}",
+                f"{trainer.net:<8} seed {trainer.seed}",
                 total=total,
                 completed=trainer.iteration,
                 epoch="",
