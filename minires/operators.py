@@ -93,17 +93,17 @@ class Operators:
         """The largest element over the dimensions `dim` (all of them by default)."""
         return table["Max"](dim, keepdim)(self)
 
-    def reshape(self, *shape: int) -> "Tensor":
-        """The same elements in another shape; one size may be -1."""
-        return table["Reshape"](shape)(self)
+    def reshape(self, *shape: Any) -> "Tensor":
+        """The same elements in another shape, as sizes or as one tuple; one may be -1."""
+        return table["Reshape"](_unpacked(shape))(self)
 
     def flatten(self, start_dim: int = 0) -> "Tensor":
         """The dimensions from `start_dim` on, as one."""
         return self.reshape(*self.shape[:start_dim], -1)
 
-    def permute(self, *dims: int) -> "Tensor":
-        """The dimensions in another order."""
-        return table["Permute"](dims)(self)
+    def permute(self, *dims: Any) -> "Tensor":
+        """The dimensions in another order, as numbers or as one tuple."""
+        return table["Permute"](_unpacked(dims))(self)
 
     def transpose(self, dim0: int, dim1: int) -> "Tensor":
         """Two dimensions exchanged."""
@@ -120,3 +120,9 @@ class Operators:
     def T(self) -> "Tensor":  # noqa: N802 - the field's own name
         """The dimensions in reverse order."""
         return self.permute(*reversed(range(self.ndim)))
+
+
+def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:
+    """(2, 3) of both f(2, 3) and f((2, 3))."""
+    one_tuple = len(numbers) == 1 and isinstance(numbers[0], tuple | list)
+    return tuple(numbers[0]) if one_tuple else numbers

@@ -64,8 +64,12 @@ class Module:
                     yield f"{path}.{name}" if path else name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, with their paths."""
-        return ((name, t) for name, t in self.named_tensors() if isinstance(t, Parameter))
+        """All parameters, with their paths; one that is used in two places comes once."""
+        seen: set[int] = set()
+        for name, tensor in self.named_tensors():
+            if isinstance(tensor, Parameter) and id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield name, tensor
 
     def parameters(self) -> Iterator[Parameter]:
         """All parameters."""
@@ -130,7 +134,10 @@ class Module:
         problems += [f"{name} is not in the model" for name in given if name not in own]
         matching = [name for name in own if name in given]
         for name in list(matching):
-            if given[name].shape != own[name].shape:
+            if given[name].dtype.kind not in "fiu":
+                matching.remove(name)
+                problems.append(f"{name} holds {given[name].dtype}, not numbers")
+            elif given[name].shape != own[name].shape:
                 matching.remove(name)
                 problems.append(
                     f"{name} has shape {given[name].shape}, the model's has {own[name].shape}"

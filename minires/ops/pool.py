@@ -56,9 +56,10 @@ class MaxPool2d(Pool2d):
 
     def backward(self, gy: Array) -> Gradients:
         (winner,) = self.saved
-        places = array_module(gy).arange(math.prod(self.kernel), dtype=winner.dtype)
+        xp = array_module(gy)
+        places = xp.arange(math.prod(self.kernel), dtype=winner.dtype)
         won = winner[:, None] == places.reshape(1, -1, 1, 1, 1)  # (C, kh·kw, Ho, Wo, N)
-        return self.add_back(won * gy.transpose(1, 2, 3, 0)[:, None])
+        return self.add_back(xp.where(won, gy.transpose(1, 2, 3, 0)[:, None], 0))
 
 
 class AvgPool2d(Pool2d):

@@ -17,4 +17,4 @@ class ReLU(Op):
 
     def backward(self, gy: Array) -> Gradients:
         (y,) = self.saved
-        return gy * (y > 0)
+        return array_module(y).where(y > 0, gy, 0)  # and not gy · 0, NaN where gy is infinite

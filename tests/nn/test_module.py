@@ -275,3 +275,19 @@ def test_the_weights_of_pytorch_are_taken_as_they_are():
     back = {name: torch.from_numpy(array) for name, array in ours.state_dict().items()}
     report = theirs.load_state_dict(back, strict=False)
     assert report.unexpected_keys == []
+
+
+def test_a_parameter_used_in_two_places_comes_once():
+    net = Small()
+    net.again = net.body
+    names = [name for name, _ in net.named_parameters()]
+    assert names == ["scale", "body.0.weight", "body.0.bias", "body.2.weight"]
+
+
+def test_what_is_no_number_is_refused_before_anything_is_copied():
+    net = Small()
+    state = {**net.state_dict(), "body.2.weight": np.full((2, 4), "x")}
+    state["scale"] = np.zeros(2)
+    with pytest.raises(StateDictError, match=r"body\.2\.weight holds <U1, not numbers"):
+        net.load_state_dict(state)
+    assert net.scale.numpy().tolist() == [3, 3]

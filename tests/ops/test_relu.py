@@ -32,3 +32,9 @@ def test_the_smallest_numbers_pass():
 
 def test_a_nan_stays_one():
     assert np.isnan(Tensor([np.nan, 1]).relu().numpy()).tolist() == [True, False]
+
+
+def test_an_infinite_gradient_stays_out_of_what_was_cut_off():
+    x = Tensor(np.array([-1.0, 1.0]), requires_grad=True)
+    F.relu(x).backward(np.array([np.inf, np.inf]))
+    assert x.grad.tolist() == [0, np.inf]

@@ -154,3 +154,9 @@ def test_refuses(function, said):
 def test_an_index_out_of_range_is_an_index_error(key):
     with pytest.raises(IndexError):
         Tensor(X)[key]
+
+
+def test_sizes_may_come_as_one_tuple():
+    x = Tensor(np.arange(6.0))
+    assert x.reshape((2, 3)).shape == x.reshape(2, 3).shape == x.reshape([2, -1]).shape == (2, 3)
+    assert x.reshape(2, 3).permute((1, 0)).numpy().tolist() == [[0, 3], [1, 4], [2, 5]]
