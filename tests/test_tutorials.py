@@ -1,0 +1,37 @@
+"""Every tutorial runs from its first cell to its last."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="nbformat, which reads notebooks, is missing")
+nbclient = pytest.importorskip("nbclient", reason="nbclient, which runs notebooks, is missing")
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "tutorials").glob("*.ipynb"))
+
+
+def printed(notebook):
+    """What the cells wrote, one text a cell."""
+    return [
+        "".join(output.get("text", "") for output in cell.get("outputs", []))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+def test_there_are_tutorials():
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning:jupyter_client", "ignore::RuntimeWarning:zmq")
+def test_a_tutorial_runs_and_prints_what_is_stored(path, tmp_path):
+    stored = nbformat.read(path, as_version=4)
+    again = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(again, timeout=120, resources=resources).execute()
+    # Digits of a measured difference vary with the machine's arithmetic.
+    old, new = (re.sub(r"\de-\d+", "tiny", "\n".join(printed(n))) for n in (stored, again))
+    assert new == old
