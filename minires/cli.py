@@ -14,7 +14,7 @@ from rich.table import Table
 
 from . import __version__, data
 from .data import Dataset
-from .errors import MiniresError, UsageError
+from .errors import MiniresError, RunError, UsageError
 from .experiments import gradchecks
 from .experiments.config import Config
 from .experiments.degradation import Degradation
@@ -45,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
+_PICTURES = ("png", "svg", "pdf")
 
 
 def main() -> None:
@@ -144,15 +145,16 @@ def degradation(
         config = Config(**asked)
         out = out or _free_folder(Path("runs"), "degradation")
         run = Degradation.start(config, load_data(config), out)
-    _train(run, out)
+    source = f" --data-dir {data_dir}" if data_dir else " --download" if download else ""
+    _train(run, out, go_on=f"minires degradation --resume --out {out}{source}")
 
 
-def _train(run: Degradation, out: Path) -> None:
+def _train(run: Degradation, out: Path, go_on: str) -> None:
     with _stop_on_signal() as stopped, LiveDisplay(console) as display:
         for event in run.run(stop=stopped):
             display.show(event.trainer, event.progress)
     if stopped():
-        print(f"stopped; go on with: minires degradation --resume --out {out}")
+        print(f"stopped; go on with: {go_on}")
         raise typer.Exit(130)
     console.print(Markdown((out / "summary.md").read_text(encoding="utf-8")))
     print(f"picture: {out / 'degradation.png'}")
@@ -169,20 +171,23 @@ def plot(
     """Draw the picture of one or several runs again, from their files."""
     panels = []
     for path in runs:
-        _, config = RunFolder.open(path)
+        _, facts = RunFolder.open(path)
         rows = read_history(path / "history.csv")
         if not rows:
             raise UsageError(f"the run in {path} has no finished epoch to draw yet")
-        title = config["dataset"] if len(runs) == 1 else f"{path.name} ({config['dataset']})"
-        panels.append((title, rows))
+        title = str(facts.get("data", path.name))
+        panels.append((title if len(runs) == 1 else f"{path.name} ({title})", rows))
     if out is None:
         if len(runs) > 1:
             raise UsageError("several runs make one picture: say where to write it with --out")
         out = runs[0] / "degradation.png"
+    form = out.suffix.removeprefix(".")
+    if form not in _PICTURES:
+        raise UsageError(f"--out must end in .{', .'.join(_PICTURES)}, got {out}")
     try:
-        write_atomically(out, degradation_figure(panels))
+        write_atomically(out, degradation_figure(panels, form))
     except OSError as error:
-        raise MiniresError(f"{out} cannot be written: {error.strerror or error}") from error
+        raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
     print(f"picture: {out}")
 
 

@@ -68,6 +68,9 @@ def test_plot_puts_several_runs_in_one_picture(finished):
     run = "runs/degradation-1"
     assert minires("plot", run, run, "--out", "both.png", cwd=parent).returncode == 0
     assert (parent / "both.png").read_bytes().startswith(b"\x89PNG")
+    assert minires("plot", run, "--out", "one.svg", cwd=parent).returncode == 0
+    assert b"<svg" in (parent / "one.svg").read_bytes()
+    refused(minires("plot", run, "--out", "one.gif", cwd=parent), 2, "must end in .png, .svg, .pdf")
     refused(minires("plot", run, run, cwd=parent), 2, "say where to write it with --out")
     refused(minires("plot", "nowhere", cwd=parent), 2, "there is no run in nowhere")
 
@@ -100,7 +103,7 @@ def test_resume_with_another_configuration_is_refused(finished):
         (("--dataset", "cifar10"), 2, "cifar10 needs --data-dir"),
         (("--dataset", "cifar10", "--data-dir", "nowhere"), 2, "there is no data folder nowhere"),
         (("--schedule", "slow"), 2, "no schedule 'slow'"),
-        (("--backend", "tpu"), 2, "backend 'tpu' is not known"),
+        (("--backend", "tpu"), 2, "no backend 'tpu'"),
         (("--resume",), 2, "--resume needs --out"),
         (("--resume", "--out", "nowhere"), 2, "there is no run in nowhere"),
         (("--out", "file/run"), 1, "file/run cannot be written: Not a directory"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import data
-from ..backend import load
+from ..backend import BACKENDS
 from ..data import Dataset
 from ..errors import RunError, UsageError, expect
 from ..models.cifar import parse_name
@@ -32,7 +32,7 @@ class Config:
             settings without a look at the test images.
 
     Raises:
-        UsageError: a value that cannot be meant; DeviceError: a backend that cannot be used.
+        UsageError: a value that cannot be meant.
     """
 
     dataset: str = "digits"
@@ -75,7 +75,11 @@ class Config:
             UsageError,
             f"there is no schedule {self.schedule!r}; there are: {', '.join(SCHEDULES)}",
         )
-        load(self.backend)
+        expect(
+            self.backend in BACKENDS,
+            UsageError,
+            f"there is no backend {self.backend!r}; there are: {', '.join(BACKENDS)}",
+        )
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any], out: Path) -> "Config":

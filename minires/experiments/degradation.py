@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backend import blas_threads, manual_seed
+from ..backend import blas_threads, load, manual_seed
 from ..data import Dataset
 from ..errors import RunError, UsageError, expect
 from ..models import cifar_net
@@ -47,10 +47,17 @@ class Degradation:
         """Begin a new run in the folder `out`.
 
         Raises:
-            UsageError: `out` holds something already; RunError: it cannot be written.
+            UsageError: `out` holds something already; RunError: it cannot be written;
+            DeviceError: the backend cannot be used.
         """
-        facts = {**asdict(config), "data_sha256": dataset.digest}
-        facts["recipe"] = asdict(config.recipe(config.prepare(dataset)))
+        load(config.backend)
+        prepared = config.prepare(dataset)
+        facts = {
+            **asdict(config),
+            "data": prepared.name,
+            "data_sha256": dataset.digest,
+            "recipe": asdict(config.recipe(prepared)),
+        }
         return cls(config, dataset, RunFolder.create(out, facts))
 
     @classmethod
@@ -65,7 +72,8 @@ class Degradation:
             load_data: gets the data the run was started on.
 
         Raises:
-            UsageError: no run there, another configuration, or other data.
+            UsageError: no run there, another configuration, or other data;
+            DeviceError: the backend cannot be used.
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
@@ -77,6 +85,7 @@ class Degradation:
                 f"the run in {out} has {name} = {_plain(has)}, but {_plain(value)} was asked for; "
                 "leave the option out, or start a new run",
             )
+        load(config.backend)
         dataset = load_data(config)
         expect(
             dataset.digest == facts.get("data_sha256"),

@@ -144,11 +144,11 @@ class Module:
                 )
         expect(not strict or not problems, StateDictError, _sentence(problems))
         for name in matching:
-            own[name].data[...] = load_like(own[name], given[name])
+            own[name].data[...] = _like(own[name], given[name])
         return problems
 
 
-def load_like(tensor: Tensor, array: Array) -> Array:
+def _like(tensor: Tensor, array: Array) -> Array:
     """`array` in the dtype and on the backend of `tensor`."""
     array = array.astype(tensor.dtype)
     return array if isinstance(tensor.data, np.ndarray) else load("cupy").asarray(array)

@@ -12,14 +12,17 @@ from ..train import Row
 _KINDS = (("plain", "plain nets"), ("resnet", "residual nets"))
 
 
-def degradation_figure(runs: Sequence[tuple[str, Sequence[Row]]], dpi: int = 150) -> bytes:
-    """Training error (dashed) and test error (solid) against iterations, as a PNG file.
+def degradation_figure(
+    runs: Sequence[tuple[str, Sequence[Row]]], form: str = "png", dpi: int = 150
+) -> bytes:
+    """Training error (dashed) and test error (solid) against iterations, as a picture file.
 
     Plain nets on the left, residual nets on the right, one colour a depth; with several
     seeds the line is their mean and the band reaches from the lowest to the highest.
 
     Args:
         runs: (title, rows) of each run; a run is one row of panels.
+        form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 10 inches wide.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
@@ -36,9 +39,9 @@ def degradation_figure(runs: Sequence[tuple[str, Sequence[Row]]], dpi: int = 150
             _dress(axes, f"{title}: {label}", drawn=bool(drawn))
         axes_pair[0].set_ylabel("error (%)")
     figure.suptitle("training error dashed, test error solid", fontsize=10, color="#444444")
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    return png.getvalue()
+    file = io.BytesIO()
+    figure.savefig(file, format=form)
+    return file.getvalue()
 
 
 def _colours(depths: set[int]) -> dict[int, Any]:

@@ -196,7 +196,7 @@ def test_an_altered_configuration_is_refused(unbroken, tmp_path, change):
         ({"lr": float("nan")}, "above 0, got nan"),
         ({"dataset": "mnist"}, "no dataset 'mnist'"),
         ({"schedule": "slow"}, "no schedule 'slow'.*quick, paper"),
-        ({"backend": "torch"}, "backend 'torch' is not known.*numpy, cupy"),
+        ({"backend": "torch"}, "no backend 'torch'.*numpy, cupy"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options, sentence):
@@ -204,13 +204,14 @@ def test_what_cannot_be_meant_is_refused(options, sentence):
         Config(**options)
 
 
-def test_a_backend_that_cannot_be_used_says_why(monkeypatch):
+def test_a_backend_that_cannot_be_used_says_why_and_leaves_nothing(monkeypatch, tmp_path):
     def no_cupy(name):
         raise ImportError("No module named 'cupy'")
 
     monkeypatch.setattr("minires.backend.importlib.import_module", no_cupy)
     with pytest.raises(DeviceError, match=r"No module named 'cupy'.*install cupy-cuda12x"):
-        Config(backend="cupy")
+        Degradation.start(Config(backend="cupy"), DATA, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_validation_keeps_the_test_images_out(tmp_path):
