@@ -25,8 +25,6 @@ def test_there_are_tutorials():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq", "ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::UserWarning:jupyter_client", "ignore::RuntimeWarning:zmq")
 def test_a_tutorial_runs_and_prints_what_is_stored(path, tmp_path):
     stored = nbformat.read(path, as_version=4)
     again = nbformat.read(path, as_version=4)
