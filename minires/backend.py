@@ -4,6 +4,7 @@ An operation never asks which device it is on: it calls `array_module` on one of
 arrays and works with what it gets. This file alone imports CuPy, and only on request.
 """
 
+import functools
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def is_array(value: object) -> bool:
     return isinstance(value, np.ndarray) or backend_name(value) == "cupy"
 
 
+@functools.cache  # a success, that is: what raised is tried again
 def load(name: str) -> Any:
     """Import the array library `name`, or say why it cannot be used.
 

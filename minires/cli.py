@@ -1,5 +1,8 @@
 """The `minires` command."""
 
+import io
+import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -50,10 +53,15 @@ _PICTURES = ("png", "svg", "pdf")
 
 def main() -> None:
     """Run the command line; a minires error is one sentence and an exit code, no traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a "±" must not end a run on an ASCII terminal
     try:
         app()
     except MiniresError as error:
-        Console(stderr=True).print(f"minires: {error}", style="red", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"minires: {error}", style="red", markup=False, highlight=False
+        )
         sys.exit(error.exit_code)
 
 
@@ -145,15 +153,17 @@ def degradation(
         config = Config(**asked)
         out = out or _free_folder(Path("runs"), "degradation")
         run = Degradation.start(config, load_data(config), out)
-    source = f" --data-dir {data_dir}" if data_dir else " --download" if download else ""
-    _train(run, out, go_on=f"minires degradation --resume --out {out}{source}")
+    again = ["minires", "degradation", "--resume", "--out", str(out)]
+    again += ["--data-dir", str(data_dir)] if data_dir else []
+    again += ["--download"] if download else []
+    _train(run, out, go_on=shlex.join(again))
 
 
 def _train(run: Degradation, out: Path, go_on: str) -> None:
     with _stop_on_signal() as stopped, LiveDisplay(console) as display:
         for event in run.run(stop=stopped):
             display.show(event.trainer, event.progress)
-    if stopped():
+    if run.stopped:
         print(f"stopped; go on with: {go_on}")
         raise typer.Exit(130)
     console.print(Markdown((out / "summary.md").read_text(encoding="utf-8")))
@@ -239,7 +249,7 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
     def ask(number: int, _frame: object) -> None:
         nonlocal asked
         asked = True
-        print("stopping after this step ...")
+        os.write(2, b"stopping after this step ...\n")  # print is not safe in a handler
         signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -110,6 +110,8 @@ class Tensor(Operators):
                 data = data.astype(np.float32)
         if dtype is not None:
             data = data.astype(dtype, copy=False)
+        if data.dtype.kind not in "fiubc":
+            raise DTypeError(f"a tensor holds numbers, got {data.dtype}")
         if requires_grad and data.dtype not in (np.float32, np.float64):
             raise DTypeError(f"only float32 and float64 tensors have gradients, got {data.dtype}")
         self.data: Array = data
@@ -202,7 +204,7 @@ class Tensor(Operators):
         """Walk backwards one operation at a time: `backward` is this generator, exhausted.
 
         Each `Step` is given out after its op's backward has run and before the gradients
-        are handed on; what is changed in `step.gxs` is what is handed on. Takes and raises
+        are handed on; what is then in the list `step.gxs` is handed on. Takes and raises
         what `backward` does.
         """
         gy = self._cotangent(gy)
@@ -390,7 +392,7 @@ class Op:
         if any(t.dtype != there[0].dtype for t in there):
             given = self._listing(tensors, lambda t: t.dtype)
             raise DTypeError(f"{self.name} got {given}; convert one of them first")
-        if any(type(t.data) is not type(there[0].data) for t in there):
+        if any(backend_name(t.data) != backend_name(there[0].data) for t in there):
             given = self._listing(tensors, lambda t: f"on {backend_name(t.data)}")
             raise DeviceError(f"{self.name} got {given}; move them to one backend first")
         return tensors
@@ -407,7 +409,9 @@ class Step:
     Attributes:
         op: the operation whose backward has just run.
         gy: the gradient that came in.
-        gxs: the gradients it hands on, one an input; may be changed before going on.
+        gxs: the gradients it hands on, one an input. An entry may be replaced before going
+            on, and the new array is handed on instead; never write into the arrays, which
+            may be shared: an addition hands the same one to both of its inputs.
         sources: where they go: the Op that made the input, the leaf Tensor whose `.grad`
             they are added to, or None.
         seconds: the time its backward took.

@@ -13,7 +13,7 @@ from .ops.matmul import Linear
 from .ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from .ops.relu import ReLU
 from .ops.reshape import Pad
-from .ops.windows import Pair
+from .ops.windows import Pair, pair
 
 
 def linear(x: Operand, w: Operand, b: Operand = None) -> Tensor:
@@ -131,6 +131,7 @@ def shortcut_a(x: Operand, channels: int, stride: int) -> Tensor:
     (He et al. 2015, section 3.3).
     """
     x = x if isinstance(x, Tensor) else Tensor(x)
+    stride, _ = pair(stride, "stride", at_least=1)
     expect(
         x.ndim == 4 and channels >= x.shape[1],
         ShapeError,

@@ -6,7 +6,7 @@ import numpy as np
 
 from .backend import Array, array_module, to_numpy
 from .engine import Tensor, no_grad
-from .errors import DTypeError, GradientError, expect
+from .errors import DTypeError, GradientError, UsageError, expect
 
 
 def gradcheck(
@@ -50,6 +50,11 @@ def gradcheck(
     for _, x in checked:
         x.zero_grad()
     y = function(*inputs)
+    expect(
+        isinstance(y, Tensor),
+        UsageError,
+        f"gradcheck needs a function that returns a Tensor, got {type(y).__name__}",
+    )
     xp = array_module(y.data)
     # A stream of its own: inputs drawn from default_rng(seed) must not meet themselves here.
     rng = np.random.default_rng([seed, 271828])

@@ -99,6 +99,12 @@ class Operators:
 
     def flatten(self, start_dim: int = 0) -> "Tensor":
         """The dimensions from `start_dim` on, as one."""
+        n = max(self.ndim, 1)  # a single number is as good as one dimension
+        expect(
+            -n <= start_dim < n,
+            ShapeError,
+            f"flatten got start_dim={start_dim} for shape {self.shape}",
+        )
         return self.reshape(*self.shape[:start_dim], -1)
 
     def permute(self, *dims: Any) -> "Tensor":

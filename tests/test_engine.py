@@ -708,3 +708,15 @@ def test_the_path_is_left_even_after_an_error():
     with pytest.raises(ShapeError):
         net(np.ones((1, 2, 4, 4), np.float32))
     assert (leaf([1]) * 2).op.path == ""
+
+
+def test_a_memory_map_is_an_array(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((1, 1, 4, 4), np.float32))
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert F.conv2d(x, Tensor(np.ones((1, 1, 3, 3), np.float32))).numpy().max() == 9
+
+
+@pytest.mark.parametrize("what", ["abc", None, [None]])
+def test_a_tensor_holds_numbers(what):
+    with pytest.raises(DTypeError, match="a tensor holds numbers"):
+        Tensor(what)

@@ -5,7 +5,7 @@ import pytest
 
 from minires import Op, Tensor, gradcheck
 from minires import functional as F
-from minires.errors import DTypeError, GradientError
+from minires.errors import DTypeError, GradientError, UsageError
 from minires.experiments.gradchecks import cases
 from minires.ops.batchnorm import BatchNorm
 
@@ -180,3 +180,9 @@ def test_the_same_seed_draws_the_same_cases():
         for a, b in zip(cases(3), cases(4), strict=True)
         for x, y in zip(a.inputs, b.inputs, strict=True)
     )
+
+
+def test_a_function_must_return_a_tensor():
+    x = Tensor(np.ones(2), requires_grad=True)
+    with pytest.raises(UsageError, match="returns a Tensor, got float64"):
+        gradcheck(lambda x: x.numpy().sum(), [x])

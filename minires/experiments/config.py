@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from .. import data
@@ -63,7 +64,7 @@ class Config:
         expect(
             self.lr is None or 0 < self.lr < math.inf,
             UsageError,
-            f"the learning rate must be above 0, got {self.lr}",
+            f"the learning rate must be above 0 and finite, got {self.lr}",
         )
         expect(
             self.dataset in data.NAMES,
@@ -90,8 +91,11 @@ class Config:
         """
         try:
             values: dict[str, Any] = {field.name: facts[field.name] for field in fields(cls)}
-            for name in ("nets", "seeds"):
+            for name, kind in (("nets", str), ("seeds", int)):
                 values[name] = tuple(values[name])  # JSON knows lists alone
+                _expect_types(name, values[name], kind)
+            for name, kinds in _TYPES.items():
+                _expect_types(name, (values[name],), kinds)
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"the configuration of the run in {out} was altered: {error}") from error
@@ -104,3 +108,18 @@ class Config:
         """The recipe all nets of this run are trained by."""
         recipe = SCHEDULES[self.schedule](dataset, self.epochs)
         return recipe if self.lr is None else replace(recipe, lr=self.lr)
+
+
+_TYPES: dict[str, Any] = {
+    "dataset": str,
+    "schedule": str,
+    "epochs": (int, NoneType),
+    "lr": (float, NoneType),
+    "backend": str,
+}
+
+
+def _expect_types(name: str, values: tuple[Any, ...], kind: Any) -> None:
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}")

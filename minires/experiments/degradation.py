@@ -33,13 +33,18 @@ class Event:
 
 
 class Degradation:
-    """A run of the experiment: made with `start` or `resume`, then `run`."""
+    """A run of the experiment: made with `start` or `resume`, then `run`.
+
+    Attributes:
+        stopped: whether `run` ended because it was asked to, with something left to train.
+    """
 
     def __init__(self, config: Config, dataset: Dataset, folder: RunFolder) -> None:
         self.config = config
         self.dataset = config.prepare(dataset)
         self.recipe = config.recipe(self.dataset)
         self.folder = folder
+        self.stopped = False
         self._rows: dict[tuple[int, str], list[Row]] = {}
 
     @classmethod
@@ -114,15 +119,16 @@ class Degradation:
                 self._rows[seed, net] = trainer.rows
                 if trainer.finished:
                     yield Event(trainer, None)
-                    continue
-                stopped = yield from self._train(trainer, stop)
+                else:
+                    self.stopped = yield from self._train(trainer, stop)
+                if trainer.finished:
+                    self.folder.save_weights(trainer)
                 self.report()
-                if stopped:
+                if self.stopped:
                     return
-        self.report()
 
     def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
-        """Train one net; the value of the generator is whether it was stopped."""
+        """Train one net; the value of the generator is whether it was stopped before its end."""
         saved = time.monotonic()
         for progress in self._steps(trainer):
             stopping = stop()
@@ -132,7 +138,7 @@ class Degradation:
                 self.folder.write_history(self.rows)
                 saved = time.monotonic()
             yield Event(trainer, progress)
-            if stopping:
+            if stopping and not trainer.finished:
                 return True
         return False
 
@@ -148,8 +154,9 @@ class Degradation:
             yield from trainer.run()
 
     def report(self) -> None:
-        """Write degradation.png and summary.md from the rows so far."""
+        """Write history.csv, degradation.png and summary.md from the rows so far."""
         if self.rows:
+            self.folder.write_history(self.rows)
             figure = degradation_figure([(self.dataset.name, self.rows)])
             self.folder.write_bytes("degradation.png", figure)
             self.folder.write_text(

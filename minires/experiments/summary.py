@@ -26,21 +26,21 @@ PAPER = {
 
 def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
     """summary.md: a table, and sentences that say what was seen."""
-    finals = final_rows(rows)
-    ended = [r for rs in finals.values() for r in rs if r.iteration == recipe.iterations]
-    finished = len(ended) == len(config.nets) * len(config.seeds)
+    ended = final_rows([row for row in rows if row.iteration == recipe.iterations])
+    finished = sum(map(len, ended.values())) == len(config.nets) * len(config.seeds)
+    going_on = {net: last for net, last in final_rows(rows).items() if net not in ended}
     parts = [
         f"# Degradation on {dataset.name}",
         _settings(config, dataset, recipe),
-        _table(finals),
+        _table(ended, going_on),
         "Errors in %; with several seeds the mean ± the standard deviation. Training errors are "
         "those of the last epoch's batches, augmented, as they were trained on. The paper's are "
         "on CIFAR-10 after 64,000 iterations (He et al. 2015, table 6; those of plain nets and "
         "all training errors read off figure 6).",
         "## What was seen",
-        *(["The run is not finished: these are the errors so far."] if not finished else []),
-        *(sentence for kind in ("plain", "resnet") if (sentence := _seen(kind, finals))),
-        *_both(finals),
+        *(["The run is not finished: this is about the trainings that are."] * (not finished)),
+        *(sentence for kind in ("plain", "resnet") if (sentence := _seen(kind, ended))),
+        *_both(ended),
         "## What this does and does not show",
         _limits(config, dataset, recipe),
     ]
@@ -68,15 +68,16 @@ def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
     )
 
 
-def _table(finals: dict[str, list[Row]]) -> str:
+def _table(ended: dict[str, list[Row]], going_on: dict[str, list[Row]]) -> str:
+    """Nets with a training that has ended, by those; the others by where they stand."""
     lines = [
         "| net | training error | test error | paper, training | paper, test | minutes |",
         "|---|---|---|---|---|---|",
     ]
-    for net, rows in finals.items():
+    for net, rows in {**ended, **going_on}.items():
         paper = ["" if v is None else f"{v:g}" for v in PAPER.get(net, (None, None))]
         cells = [
-            net,
+            net if net in ended else f"{net} (at iteration {rows[-1].iteration:,})",
             _spread([row.train_error for row in rows]),
             _spread([row.test_error for row in rows]),
             *paper,
@@ -139,22 +140,32 @@ def _both(finals: dict[str, list[Row]]) -> list[str]:
 
 
 def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
+    default = config.lr is None and not config.validation
+    sentences = []
     if config.dataset == "digits":
-        return (
-            "Digits are 8x8 pixels and few, and training lasts a minute a net: enough to see "
-            "whether a net can be *optimised*, which is what degradation is about. It is not "
-            "enough to see what depth is good for: on so easy a task residual nets of all depths "
-            "come close to each other, and a deep plain net that would learn slowly in the "
-            "paper's 64,000 iterations hardly begins here, so that its failure looks starker than "
-            "in the paper (13 % test error on CIFAR-10, not chance). The learning rate was chosen "
-            "on a validation split of the training images (`--validation`), not on the test images."
+        sentences.append(
+            "Digits are 8x8 pixels and few, and training is short: enough to see whether a net "
+            "can be *optimised*, which is what degradation is about. It is not enough to see what "
+            "depth is good for: on so easy a task residual nets of all depths come close to each "
+            "other, and a deep plain net that would learn slowly in the paper's 64,000 iterations hardly "
+            "begins here, so that its failure looks starker than in the paper (13 % test error on "
+            "CIFAR-10, not chance)."
         )
-    if recipe.iterations >= 64_000:
-        return (
-            "This is the paper's task at the paper's length. One pass over the test images at "
-            "the end of each epoch chose nothing: the numbers are those of the last epoch."
+        if default and config.schedule == "quick":
+            sentences.append(
+                "The learning rate was chosen on a validation split of the training images "
+                "(`--validation`), not on the test images."
+            )
+    elif default and config.schedule == "paper" and config.epochs is None:
+        sentences.append("This is the paper's task, its recipe and its length.")
+    elif recipe.iterations < 64_000:
+        sentences.append(
+            f"The paper trains for 64,000 iterations, this run for {recipe.iterations:,}: the "
+            "order of the nets can be seen early, the final errors cannot."
         )
-    return (
-        f"The paper trains for 64,000 iterations, this run for {recipe.iterations:,}: the order "
-        "of the nets can be seen early, the final errors cannot."
-    )
+    if config.validation:
+        sentences.append(
+            "What is called test error here is the error on training images that were held out."
+        )
+    sentences.append("The errors are those after the last epoch: none was picked for being low.")
+    return " ".join(sentences)

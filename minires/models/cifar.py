@@ -73,7 +73,7 @@ def parse_name(name: str) -> tuple[str, int]:
     Raises:
         UsageError: not such a name, or a depth that is not 6n + 2.
     """
-    match = re.fullmatch(r"(plain|resnet)(\d{1,6})", name)
+    match = re.fullmatch(r"(plain|resnet)([1-9][0-9]{0,5})", name)
     expect(
         match is not None and int(match[2]) >= 8 and int(match[2]) % 6 == 2,
         UsageError,

@@ -7,6 +7,7 @@ import numpy as np
 from .. import functional as F
 from ..backend import Array
 from ..engine import Tensor
+from ..errors import UsageError, expect
 from ..ops.windows import Pair, pair
 from .init import he_normal
 from .module import Module, Parameter
@@ -103,10 +104,19 @@ class GlobalAvgPool2d(Module):
 
 
 class Sequential(Module):
-    """Modules one after the other, named "0", "1", ..."""
+    """Modules one after the other, named "0", "1", ...
+
+    Raises:
+        UsageError: something that is no Module.
+    """
 
     def __init__(self, *modules: Module) -> None:
         for i, module in enumerate(modules):
+            expect(
+                isinstance(module, Module),
+                UsageError,
+                f"Sequential takes modules, got {module!r} at place {i}",
+            )
             setattr(self, str(i), module)
 
     def __iter__(self) -> Iterator[Module]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import Array, load
+from ..backend import Array, is_array, load, to_numpy
 from ..engine import Tensor, module_scope
 from ..errors import StateDictError, expect
 
@@ -128,7 +128,9 @@ class Module:
         """
         own = dict(self.named_tensors())
         given = {
-            k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")
+            k: to_numpy(v) if is_array(v) else np.asarray(v)
+            for k, v in state.items()
+            if not k.endswith("num_batches_tracked")
         }
         problems = [f"{name} is missing" for name in own if name not in given]
         problems += [f"{name} is not in the model" for name in given if name not in own]

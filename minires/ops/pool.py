@@ -4,7 +4,7 @@ import math
 
 from ..backend import Array, array_module
 from ..engine import Gradients, Op
-from ..errors import ShapeError, expect
+from ..errors import DTypeError, ShapeError, expect
 from .windows import Pair, col2im, im2col, output_size, pair
 
 
@@ -49,6 +49,7 @@ class MaxPool2d(Pool2d):
     outside = -math.inf
 
     def forward(self, x: Array) -> Array:
+        expect(x.dtype.kind == "f", DTypeError, f"max_pool2d expected floats, got {x.dtype}")
         columns = self.windows(x)
         places = columns.shape[1]
         self.save(columns.argmax(axis=1).astype("uint8" if places <= 256 else "uint16"))

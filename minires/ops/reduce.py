@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from ..backend import Array, array_module
 from ..engine import Gradients, Op
 from ..errors import ShapeError, expect
@@ -17,8 +19,9 @@ class Reduction(Op):
     def axes(self, x: Array) -> tuple[int, ...]:
         """`dim` as a tuple of dimensions of `x`; refused where `x` has no such dimension."""
         dims = range(x.ndim) if self.dim is None else self.dim
-        dims = (dims,) if isinstance(dims, int) else tuple(dims)
-        axes = tuple(d % x.ndim for d in dims if -x.ndim <= d < x.ndim)
+        dims = tuple(dims) if isinstance(dims, tuple | list | range) else (dims,)
+        whole = (d for d in dims if isinstance(d, int | np.integer))
+        axes = tuple(int(d) % x.ndim for d in whole if -x.ndim <= d < x.ndim)
         expect(
             len(set(axes)) == len(dims),
             ShapeError,
@@ -76,5 +79,6 @@ class Max(Reduction):
 
     def backward(self, gy: Array) -> Gradients:
         x, y, axes = self.saved
-        is_max = (x == self.spread(y, axes)).astype(x.dtype)
-        return self.spread(gy, axes) * is_max / is_max.sum(axis=axes, keepdims=True)
+        is_max = x == self.spread(y, axes)
+        share = self.spread(gy, axes) / is_max.sum(axis=axes, keepdims=True, dtype=x.dtype)
+        return array_module(x).where(is_max, share, 0)

@@ -81,7 +81,9 @@ class Index(Op):
 
     def __init__(self, key: Any) -> None:
         parts = key if isinstance(key, tuple) else (key,)
-        self.key = tuple(part.data if isinstance(part, Tensor) else part for part in parts)
+        parts = tuple(part.data if isinstance(part, Tensor) else part for part in parts)
+        # Copied: backward needs the key of forward, whatever became of the caller's array.
+        self.key = tuple(part.copy() if is_array(part) else part for part in parts)
 
     def forward(self, x: Array) -> Array:
         return x[self.key]

@@ -4,6 +4,8 @@ Both walk over the kh · kw places of a kernel instead of over the windows: for 
 (i, j), the pixels that all windows have there are one strided slice of the padded image.
 """
 
+import numpy as np
+
 from ..backend import Array, array_module
 from ..errors import ShapeError, UsageError, expect
 
@@ -14,11 +16,11 @@ def pair(value: int | tuple[int, int], name: str, at_least: int) -> Pair:
     """`value`, or `value` twice: (vertical, horizontal)."""
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     expect(
-        len(both) == 2 and all(isinstance(n, int) and n >= at_least for n in both),
+        len(both) == 2 and all(isinstance(n, int | np.integer) and n >= at_least for n in both),
         UsageError,
         f"{name} must be one or two integers of at least {at_least}, got {value!r}",
     )
-    return both[0], both[1]
+    return int(both[0]), int(both[1])
 
 
 def output_size(shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> Pair:

@@ -36,6 +36,17 @@ class Row:
     test_error: float
     seconds: float
 
+    @classmethod
+    def checked(cls, values: dict[str, Any]) -> "Row":
+        """A row from values that were read; raises TypeError where one has another type."""
+        row = cls(**values)
+        for field in fields(cls):
+            value = getattr(row, field.name)
+            wanted: Any = (int, float) if field.type is float else field.type
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise TypeError(f"{field.name} is {value!r}")
+        return row
+
 
 COLUMNS = [field.name for field in fields(Row)]
 _READERS: list[Any] = [field.type for field in fields(Row)]  # int, str or float of a cell
@@ -64,10 +75,13 @@ def read_history(path: str | Path) -> list[Row]:
     if not lines or lines[0].split(",") != COLUMNS:
         raise RunError(f"{path} is not a history: its first line must be {','.join(COLUMNS)}")
     rows = []
-    for number, cells in enumerate(csv.reader(lines[1:]), start=2):
+    for number, line in enumerate(lines[1:], start=2):
         try:
+            (cells,) = csv.reader([line])
+            if len(cells) != len(COLUMNS):
+                raise ValueError(f"{len(cells)} cells, expected {len(COLUMNS)}")
             values = [read(cell) for read, cell in zip(_READERS, cells, strict=True)]
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise RunError(f"{path}, line {number}: {error}") from error
         rows.append(Row(*values))
     return rows

@@ -157,6 +157,8 @@ class Trainer:
                     f"iteration {self.iteration}; {_ADVICE}"
                 )
         facts = {
+            "net": self.net,
+            "seed": self.seed,
             "iteration": self.iteration,
             "loss_sum": self._loss_sum,
             "wrong": self._wrong,
@@ -171,9 +173,10 @@ class Trainer:
         """Go on from what `state` gave.
 
         Raises:
-            DataError: the state is not one of this net.
+            DataError: the state is not one of this training, or was altered.
         """
         try:
+            self._check(tensors, facts)
             weights = {k: v for k, v in tensors.items() if not k.startswith("velocity.")}
             self.model.load_state_dict(weights)
             for (name, _), v in zip(
@@ -184,9 +187,32 @@ class Trainer:
             self._loss_sum, self._wrong = facts["loss_sum"], facts["wrong"]
             self._seen, self.seconds = facts["seen"], facts["seconds"]
             self.schedule.load_state_dict(facts["schedule"])
-            self.rows = [Row(**row) for row in facts["rows"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"not a checkpoint of {self.net}: {error}") from error
+            self.rows = [Row.checked(row) for row in facts["rows"]]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"not a checkpoint of {self.net}, seed {self.seed}: {error}") from error
+
+    def _check(self, tensors: dict[str, Array], facts: dict[str, Any]) -> None:
+        """Refuse a state that this training cannot have had; raises ValueError or KeyError."""
+        for key, own in (("net", self.net), ("seed", self.seed)):
+            if facts[key] != own:
+                raise ValueError(f"it is of {key} {facts[key]!r}")
+        iteration, rows = facts["iteration"], [Row.checked(row) for row in facts["rows"]]
+        if type(iteration) is not int or not 0 <= iteration <= self.recipe.iterations:
+            raise ValueError(f"iteration {iteration!r} of {self.recipe.iterations}")
+        for row in rows:
+            if (row.net, row.seed) != (self.net, self.seed) or row.iteration > iteration:
+                raise ValueError(f"a row of {row.net}, seed {row.seed}, iteration {row.iteration}")
+        if iteration == self.recipe.iterations and (not rows or rows[-1].iteration != iteration):
+            raise ValueError("the last row is missing")
+        for key in ("loss_sum", "wrong", "seen", "seconds"):
+            if type(facts[key]) not in (int, float) or not 0 <= facts[key] < math.inf:
+                raise ValueError(f"{key} is {facts[key]!r}")
+        for name, p in self.model.named_parameters():
+            if tensors[f"velocity.{name}"].shape != p.shape:
+                raise ValueError(f"velocity.{name} has shape {tensors[f'velocity.{name}'].shape}")
+        for name, array in tensors.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds a NaN or an infinity")
 
     def _start_epoch(self) -> None:
         self._loss_sum, self._wrong, self._seen = 0.0, 0, 0

@@ -1,12 +1,12 @@
 """The folder of a run: its configuration, checkpoints, history, pictures.
 
-    config.json                     what was asked for, written first
+    config.json                         what was asked for, written first
     checkpoints/NET-seedS.safetensors   the state of one training, its rows included
-    history.csv                     all rows, made from the checkpoints
-    weights/NET-seedS.safetensors   the weights of a training that has ended
+    history.csv                         all rows, made from the checkpoints
+    weights/NET-seedS.safetensors       the weights of a training that has ended
 
-The checkpoint is the only memory: history.csv is written after it and from it, so that a
-run killed between the two loses nothing.
+The checkpoint is the only memory: history.csv and weights/ are written after it and from it,
+and again on resuming, so that a run killed in between loses nothing.
 """
 
 import json
@@ -22,6 +22,8 @@ from ..nn.weights import read_tensors, write_tensors
 from .history import Row, write_history
 from .loop import Trainer
 
+# What reading a file that someone altered can raise.
+_ALTERED = (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError)
 FORMAT = 1  # of config.json and the checkpoints; another one is refused
 
 
@@ -49,8 +51,7 @@ class RunFolder:
             f"{path} is not empty; add --resume to continue the run in it, or choose another --out",
         )
         with folder._writing(path):
-            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            (path / "weights").mkdir(exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
             content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
             write_atomically(path / "config.json", content.encode())
         return folder
@@ -63,11 +64,12 @@ class RunFolder:
             UsageError: there is no run.
             RunError: its configuration was altered or is of another version.
         """
-        expect((path / "config.json").is_file(), UsageError, f"there is no run in {path}")
         try:
             config = json.loads((path / "config.json").read_text(encoding="utf-8"))
             version = config.pop("format")
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        except (FileNotFoundError, NotADirectoryError):
+            raise UsageError(f"there is no run in {path}") from None
+        except _ALTERED as error:
             raise RunError(
                 f"{path / 'config.json'} is not a run's configuration: {error}"
             ) from error
@@ -80,19 +82,25 @@ class RunFolder:
 
     def holds_anything(self) -> bool:
         """Whether there is a file or folder at the path with anything in it."""
-        if not self.path.is_dir():
-            return self.path.exists()
-        return any(not p.name.startswith(".") for p in self.path.iterdir())
+        with self._reading(self.path):
+            if not self.path.is_dir():
+                return self.path.exists()
+            return any(not p.name.startswith(".") for p in self.path.iterdir())
 
     def save(self, trainer: Trainer) -> None:
-        """Write the checkpoint of a training; its weights too, once it has ended."""
+        """Write the checkpoint of a training."""
         tensors, facts = trainer.state()
-        with self._writing(self._checkpoint(trainer)):
-            write_tensors(self._checkpoint(trainer), tensors, facts)
-            if trainer.finished:
-                save_weights(
-                    trainer.model, self.path / "weights" / f"{_label(trainer)}.safetensors"
-                )
+        path = self._checkpoint(trainer)
+        with self._writing(path):
+            path.parent.mkdir(exist_ok=True)
+            write_tensors(path, tensors, {"format": FORMAT, **facts})
+
+    def save_weights(self, trainer: Trainer) -> None:
+        """Write the weights of a training that has ended."""
+        path = self.path / "weights" / f"{_label(trainer)}.safetensors"
+        with self._writing(path):
+            path.parent.mkdir(exist_ok=True)
+            save_weights(trainer.model, path)
 
     def restore(self, trainer: Trainer) -> None:
         """Put a training back to its checkpoint, if it has one.
@@ -103,7 +111,10 @@ class RunFolder:
         path = self._checkpoint(trainer)
         if path.exists():
             try:
-                trainer.restore(*read_tensors(path))
+                tensors, facts = read_tensors(path)
+                found = facts.get("format")
+                expect(found == FORMAT, DataError, f"format {found!r}, expected {FORMAT}")
+                trainer.restore(tensors, facts)
             except DataError as error:
                 raise RunError(
                     f"the checkpoint {path} cannot be used: {error}; "
@@ -127,6 +138,13 @@ class RunFolder:
 
     def _checkpoint(self, trainer: Trainer) -> Path:
         return self.path / "checkpoints" / f"{_label(trainer)}.safetensors"
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
 
     @contextmanager
     def _writing(self, path: Path) -> Iterator[None]:

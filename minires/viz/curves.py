@@ -76,7 +76,7 @@ def _by_iteration(rows: Sequence[Row], column: str) -> tuple[list[int], Any]:
 
 
 def _dress(axes: Any, title: str, drawn: bool) -> None:
-    axes.set_title(title, fontsize=11)
+    axes.set_title(title, fontsize=11, parse_math=False)
     axes.set_xlabel("iterations")
     axes.set_ylim(0, None)
     axes.set_xlim(0, None)

@@ -1,5 +1,7 @@
 import csv
+import itertools
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -98,6 +100,35 @@ def test_a_finished_run_has_nothing_left_to_do(unbroken):
     assert len(history(unbroken)) == 4
 
 
+def test_killed_between_checkpoint_and_the_rest_a_run_loses_nothing(unbroken, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(unbroken, out)
+    for path in (out / "weights").iterdir():
+        path.unlink()
+    (out / "history.csv").unlink()
+    finish(resume(out))
+    assert history(out) == history(unbroken)
+    assert files(out / "weights") == files(unbroken / "weights")
+
+
+def test_asked_to_stop_at_its_last_step_a_run_is_not_stopped(tmp_path):
+    config = replace(TINY, nets=("plain8",), seeds=(0,))
+    run = Degradation.start(config, DATA, tmp_path / "run")
+    steps = itertools.count(1)
+    events = list(run.run(lambda: next(steps) == 45))
+    assert events[-1].trainer.finished
+    assert not run.stopped
+
+
+def test_the_checkpoint_of_another_net_or_seed_is_refused(unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "run")
+    checkpoints = tmp_path / "run" / "checkpoints"
+    for other, said in (("plain8-seed0", "net 'plain8'"), ("resnet8-seed1", "seed 1")):
+        shutil.copy(checkpoints / f"{other}.safetensors", checkpoints / "resnet8-seed0.safetensors")
+        with pytest.raises(RunError, match=f"it is of {said}"):
+            finish(resume(tmp_path / "run"))
+
+
 def test_checkpoints_come_by_the_clock_too(tmp_path, monkeypatch):
     monkeypatch.setattr(degradation, "_CHECKPOINT_SECONDS", 0.0)
     for event in Degradation.start(TINY, DATA, tmp_path / "run").run():
@@ -172,7 +203,11 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    "change", [{"nets": 5}, {"nets": ["plain21"]}, {"epochs": "two"}, {"seeds": [-1]}]
+    "change",
+    [
+        *({"nets": 5}, {"nets": ["plain21"]}, {"nets": [5]}, {"epochs": "two"}, {"epochs": True}),
+        *({"seeds": [-1]}, {"seeds": [0.5]}, {"lr": "0.1"}, {"dataset": ["digits"]}),
+    ],
 )
 def test_an_altered_configuration_is_refused(unbroken, tmp_path, change):
     (tmp_path / "config.json").write_text(
@@ -186,14 +221,15 @@ def test_an_altered_configuration_is_refused(unbroken, tmp_path, change):
     ("options", "sentence"),
     [
         ({"nets": ("plain21",)}, r"no net 'plain21'.*6n \+ 2"),
+        ({"nets": ("resnet08",)}, "no net 'resnet08'"),
         ({"nets": ("vgg16",)}, "no net 'vgg16'"),
         ({"nets": ()}, "at least one net"),
         ({"nets": ("plain20", "plain20")}, "given twice"),
         ({"seeds": (1, 1)}, "given twice"),
         ({"seeds": (-1,)}, "at least 0, got -1"),
         ({"epochs": 0}, "at least 1, got 0"),
-        ({"lr": 0.0}, "above 0, got 0.0"),
-        ({"lr": float("nan")}, "above 0, got nan"),
+        ({"lr": 0.0}, "above 0 and finite, got 0.0"),
+        ({"lr": float("nan")}, "above 0 and finite, got nan"),
         ({"dataset": "mnist"}, "no dataset 'mnist'"),
         ({"schedule": "slow"}, "no schedule 'slow'.*quick, paper"),
         ({"backend": "torch"}, "no backend 'torch'.*numpy, cupy"),

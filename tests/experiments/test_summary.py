@@ -52,6 +52,27 @@ def test_the_table_has_mean_and_spread_beside_the_paper():
     assert "| plain20 | 5.00 ± 1.41 | 7.00 ± 1.41 | 1.3 | 9.7 | 2.0 |" in t
 
 
+def test_a_net_that_is_still_training_is_compared_with_none():
+    rows = [
+        Row(0, "plain20", 540, 12.0, 0.01, 1.0, 5, 6, 60.0),
+        Row(0, "plain56", 45, 1.0, 0.01, 1.0, 80, 81, 60.0),
+    ]
+    t = summary(Config(nets=("plain20", "plain56")), DATA, RECIPE, rows)
+    assert "| plain56 (at iteration 45) | 80.00 | 81.00 |" in t
+    assert "That is degradation" not in t
+    rows += [Row(1, "plain20", 45, 1.0, 0.01, 1.0, 99, 99, 60.0)]
+    t = summary(Config(nets=("plain20", "plain56"), seeds=(0, 1)), DATA, RECIPE, rows)
+    assert "| plain20 | 5.00 | 6.00 |" in t  # and no mean with a seed that has begun
+
+
+def test_how_the_rate_was_chosen_is_said_of_that_rate_alone():
+    assert "was chosen on a validation split" in text({"plain20": [(5, 6)]})
+    for config in (Config(nets=("plain20",), lr=0.5), Config(nets=("plain20",), schedule="paper")):
+        assert "was chosen on a validation split" not in text({"plain20": [(5, 6)]}, config=config)
+    validated = Config(nets=("plain20",), validation=True)
+    assert "training images that were held out" in text({"plain20": [(5, 6)]}, config=validated)
+
+
 def test_a_run_in_pieces_is_said_to_be_unfinished():
     assert "not finished" in text({"plain20": [(5, 6)]}, iteration=90)
     assert "not finished" in text({"plain20": [(5, 6)]}, config=Config(nets=("plain20", "plain56")))

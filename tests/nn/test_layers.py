@@ -143,3 +143,9 @@ def test_another_initialisation_can_be_given():
     assert (layer.weight.data == 5).all()
     conv = nn.Conv2d(3, 2, 1, init=lambda shape: np.full(shape, 5, np.float32))
     assert (conv.weight.data == 5).all()
+
+
+@pytest.mark.parametrize("what", [[nn.ReLU()], F.relu, None])
+def test_a_sequence_takes_modules_alone(what):
+    with pytest.raises(UsageError, match=r"Sequential takes modules, got .* at place 1"):
+        nn.Sequential(nn.ReLU(), what)

@@ -9,7 +9,7 @@ from oracles import LAYOUTS, assert_same, laid_out, needs_torch, run, torch_run
 
 from minires import Tensor
 from minires import functional as F
-from minires.errors import ShapeError, UsageError
+from minires.errors import DTypeError, ShapeError, UsageError
 
 
 @st.composite
@@ -121,3 +121,8 @@ def test_refuses(pool, error, x, settings, said):
 def test_global_average_refuses_what_is_not_images():
     with pytest.raises(ShapeError, match=r"\(N, C, H, W\), got shape \(2, 3\)"):
         F.global_avg_pool2d(np.ones((2, 3)))
+
+
+def test_integers_have_no_minus_infinity():
+    with pytest.raises(DTypeError, match="expected floats, got int64"):
+        F.max_pool2d(Tensor(np.ones((1, 1, 4, 4), np.int64)), 3, padding=1)

@@ -64,3 +64,19 @@ def test_refuses_dimensions_that_are_not_there(name, dim):
 def test_the_maximum_of_nothing_is_refused():
     with pytest.raises(ShapeError, match=r"empty array of shape \(0, 3\)"):
         Tensor(np.ones((0, 3))).max(0)
+
+
+def test_an_infinite_gradient_stays_with_the_maximum():
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    x.max().backward(np.inf)
+    assert x.grad.tolist() == [0, np.inf]
+
+
+def test_a_numpy_integer_is_a_dimension():
+    assert Tensor(np.ones((2, 3))).sum(np.int64(1)).shape == (2,)
+
+
+@pytest.mark.parametrize("dim", [1.0, "1", (0, 1.0)])
+def test_what_is_no_integer_is_refused(dim):
+    with pytest.raises(ShapeError, match="got dim="):
+        Tensor(np.ones((2, 3))).sum(dim)

@@ -160,3 +160,17 @@ def test_sizes_may_come_as_one_tuple():
     x = Tensor(np.arange(6.0))
     assert x.reshape((2, 3)).shape == x.reshape(2, 3).shape == x.reshape([2, -1]).shape == (2, 3)
     assert x.reshape(2, 3).permute((1, 0)).numpy().tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_a_key_changed_after_forward_moves_no_gradient():
+    key = np.array([0, 2])
+    x = Tensor(np.arange(3.0), requires_grad=True)
+    y = x[key]
+    key[:] = 1
+    y.backward(np.ones(2))
+    assert x.grad.tolist() == [1, 0, 1]
+
+
+def test_flatten_refuses_a_dimension_that_is_not_there():
+    with pytest.raises(ShapeError, match=r"start_dim=5 for shape \(2, 3\)"):
+        Tensor(np.ones((2, 3))).flatten(5)

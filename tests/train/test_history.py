@@ -27,6 +27,8 @@ def test_the_columns_are_those_promised(tmp_path):
         ("0,plain20,45,1,0.01,0.7,33,58", "line 3"),
         ("0,plain20,45,1,0.01,0.7,33,58,1,9", "line 3"),
         ("0,plain20,forty,1,0.01,0.7,33,58,1", "line 3.*forty"),
+        ("0,plain20,1,1,0.01,0.7,33,58", "line 3: 8 cells, expected 9"),
+        ("0," + "x" * 200_000 + ",1,1,0.01,0.7,33,58,1", "line 3"),
     ],
 )
 def test_an_altered_line_is_refused_by_number(tmp_path, line, reason):

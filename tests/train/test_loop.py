@@ -150,6 +150,49 @@ def test_a_state_that_lacks_something_is_refused():
         t.restore(tensors, facts)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("iteration", "5"), ("iteration", 5.5), ("iteration", -3), ("iteration", 99)),
+        *(("loss_sum", None), ("wrong", math.nan), ("seconds", -1), ("seed", 1), ("net", "plain8")),
+        *(("rows", []), ("rows", [{"net": "resnet8"}]), ("rows", 5), ("schedule", None)),
+    ],
+)
+def test_an_altered_fact_is_refused(key, value):
+    t = trainer(Recipe(batch_size=100, lr=0.05, iterations=2))
+    list(t.run())
+    tensors, facts = t.state()
+    again = trainer(t.recipe)
+    again.restore(tensors, facts)  # as it is, it is taken
+    if key == "schedule":
+        again.schedule = Recipe(100, 0.05, 2).schedule(110)
+    with pytest.raises(DataError, match="not a checkpoint of resnet8, seed 0"):
+        again.restore(tensors, {**facts, key: value})
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("train_error", "x"), ("net", "plain8"), ("seed", 3), ("iteration", 99), ("epoch", True)],
+)
+def test_an_altered_row_is_refused(column, value):
+    t = trainer(Recipe(batch_size=100, lr=0.05, iterations=2))
+    list(t.run())
+    tensors, facts = t.state()
+    facts["rows"][0][column] = value
+    with pytest.raises(DataError, match="not a checkpoint"):
+        t.restore(tensors, facts)
+
+
+@pytest.mark.parametrize("name", ["fc.weight", "velocity.fc.weight"])
+def test_altered_arrays_are_refused(name):
+    t = trainer()
+    tensors, facts = t.state()
+    with pytest.raises(DataError, match="not a checkpoint"):
+        t.restore({**tensors, name: np.full_like(tensors[name], np.nan)}, facts)
+    with pytest.raises(DataError, match="not a checkpoint"):
+        t.restore({**tensors, name: tensors[name][0]}, facts)
+
+
 def test_a_step_is_forward_backward_and_the_update_of_the_book():
     t = trainer()
     x, labels = training_batch(DATA, Epoch.draw(DATA, 0, 0), slice(0, 100))

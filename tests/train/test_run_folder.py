@@ -40,7 +40,20 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         RunFolder.open(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "5", '{"epochs": 3}'])
+def test_a_folder_killed_before_its_first_file_can_be_used(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".config.json.x.partial").write_text("")
+    RunFolder.create(tmp_path / "run", {})
+
+
+def test_a_name_too_long_is_a_sentence(tmp_path):
+    with pytest.raises(RunError, match="cannot be read: File name too long"):
+        RunFolder.create(tmp_path / ("x" * 300), {})
+    with pytest.raises(RunError, match="File name too long"):
+        RunFolder.open(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "5", '{"epochs": 3}', "[" * 100_000])
 def test_an_altered_configuration_is_refused(tmp_path, content):
     RunFolder.create(tmp_path / "run", {})
     (tmp_path / "run" / "config.json").write_text(content)
