@@ -147,9 +147,9 @@ def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
             "Digits are 8x8 pixels and few, and training is short: enough to see whether a net "
             "can be *optimised*, which is what degradation is about. It is not enough to see what "
             "depth is good for: on so easy a task residual nets of all depths come close to each "
-            "other, and a deep plain net that would learn slowly in the paper's 64,000 iterations hardly "
-            "begins here, so that its failure looks starker than in the paper (13 % test error on "
-            "CIFAR-10, not chance)."
+            "other, and a deep plain net that would learn slowly in the paper's 64,000 iterations "
+            "hardly begins here, so that its failure looks starker than in the paper (13 % test "
+            "error on CIFAR-10, not chance)."
         )
         if default and config.schedule == "quick":
             sentences.append(
