@@ -112,20 +112,21 @@ class Degradation:
         Args:
             stop: asked after every step; True saves the state, draws what there is, and ends.
         """
-        for seed in self.config.seeds:
-            for net in self.config.nets:
-                trainer = self._trainer(net, seed)
-                self.folder.restore(trainer)
-                self._rows[seed, net] = trainer.rows
-                if trainer.finished:
-                    yield Event(trainer, None)
-                else:
-                    self.stopped = yield from self._train(trainer, stop)
-                if trainer.finished:
-                    self.folder.save_weights(trainer)
+        trainings = [(seed, net) for seed in self.config.seeds for net in self.config.nets]
+        for seed, net in trainings:
+            self._rows[seed, net] = self._trainer(seed, net).rows
+        self.report()  # whole from the start: a kill may have come between checkpoint and files
+        for seed, net in trainings:
+            trainer = self._trainer(seed, net)
+            self._rows[seed, net] = trainer.rows
+            if trainer.finished:
+                yield Event(trainer, None)
+            else:
+                self.stopped = yield from self._train(trainer, stop)
                 self.report()
-                if self.stopped:
-                    return
+            if self.stopped:
+                return
+            self.folder.save_weights(trainer)
 
     def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
         """Train one net; the value of the generator is whether it was stopped before its end."""
@@ -168,11 +169,15 @@ class Degradation:
         """The rows of all trainings, in the order they were made."""
         return [row for rows in self._rows.values() for row in rows]
 
-    def _trainer(self, net: str, seed: int) -> Trainer:
+    def _trainer(self, seed: int, net: str) -> Trainer:
+        """The training of a net, where its checkpoint left it."""
         manual_seed(seed)
         model = cifar_net(net, len(self.dataset.classes), self.dataset.channels)
         schedule = self.recipe.schedule(parse_name(net)[1])
-        return Trainer(net, model, self.dataset, self.recipe, schedule, seed, self.config.backend)
+        backend = self.config.backend
+        trainer = Trainer(net, model, self.dataset, self.recipe, schedule, seed, backend)
+        self.folder.restore(trainer)
+        return trainer
 
 
 def _plain(value: Any) -> str:
