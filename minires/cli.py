@@ -17,7 +17,7 @@ from rich.table import Table
 
 from . import __version__, data
 from .data import Dataset
-from .errors import MiniresError, RunError, UsageError
+from .errors import GradientError, MiniresError, RunError, UsageError
 from .experiments import gradchecks
 from .experiments.config import Config
 from .experiments.degradation import Degradation
@@ -205,20 +205,21 @@ def plot(
 def gradcheck() -> None:
     """Check every hand-written backward pass numerically, on this machine."""
     table = Table("operation", "case", "largest difference", "time", "")
-    failures = 0
-    for case in gradchecks.cases():
-        result = gradchecks.check(case)
-        failures += result.failure is not None
+    results = [gradchecks.check(case) for case in gradchecks.cases()]
+    for result in results:
         table.add_row(
-            case.op.__name__,
-            case.label,
+            result.case.op.__name__,
+            result.case.label,
             f"{result.error:.1e}",
             f"{1000 * result.seconds:.0f} ms",
-            "ok" if result.failure is None else f"[red]{result.failure}",
+            "[red]wrong" if result.failure else "ok",
         )
     console.print(table)
+    failures = [result for result in results if result.failure]
     if failures:
-        raise MiniresError(f"{failures} of the checks failed")
+        lines = (f"{r.case.op.__name__} ({r.case.label}), {r.failure}" for r in failures)
+        raise GradientError(f"{len(failures)} of {len(results)} checks failed\n" + "\n".join(lines))
+    print(f"{len(results)} checks, all passed")
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

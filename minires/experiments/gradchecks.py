@@ -122,14 +122,14 @@ def _arithmetic(draw: Draw) -> list[Case]:
         Case(Div, "same shapes", lambda a, b: a / b, (nonzero(2, 3), nonzero(2, 3))),
         Case(Div, "a row and a column", lambda a, b: a / b, (nonzero(3), nonzero(2, 1))),
         Case(Div, "a number by x", lambda x: 2 / x, (nonzero(2, 3),)),
-        Case(Neg, "", lambda x: -x, (normal(2, 3),)),
+        Case(Neg, "alone", lambda x: -x, (normal(2, 3),)),
         Case(Pow, "square", lambda x: x**2, (nonzero(2, 3),)),
         Case(Pow, "cube", lambda x: x**3, (nonzero(2, 3),)),
         Case(Pow, "root", lambda x: x**0.5, (positive(2, 3),)),
         Case(Pow, "inverse", lambda x: x**-1, (nonzero(2, 3),)),
-        Case(Exp, "", lambda x: x.exp(), (normal(2, 3),)),
-        Case(Log, "", lambda x: x.log(), (positive(2, 3),)),
-        Case(ReLU, "", F.relu, (nonzero(3, 4),)),
+        Case(Exp, "alone", lambda x: x.exp(), (normal(2, 3),)),
+        Case(Log, "alone", lambda x: x.log(), (positive(2, 3),)),
+        Case(ReLU, "alone", F.relu, (nonzero(3, 4),)),
         Case(ReLU, "residual join relu(x + relu(x))", _rectified_join, (nonzero(3, 4),)),
     ]
 
@@ -170,7 +170,7 @@ def _shapes(draw: Draw) -> list[Case]:
     normal, mask = draw.normal, np.array([True, False, True])
     repeated = np.array([0, 2, 0, 0])
     return [
-        Case(Reshape, "", lambda x: x.reshape(3, -1), (normal(2, 3),)),
+        Case(Reshape, "alone", lambda x: x.reshape(3, -1), (normal(2, 3),)),
         Case(Reshape, "flatten", lambda x: x.flatten(1), (normal(2, 3, 2),)),
         Case(Permute, "turn", lambda x: x.permute(1, 2, 0), (normal(2, 3, 4),)),
         Case(Permute, "exchange", lambda x: x.transpose(0, -1), (normal(2, 3, 4),)),
@@ -269,7 +269,7 @@ def _pools(draw: Draw) -> list[Case]:
             lambda x: F.avg_pool2d(x, (3, 2), (1, 2), (1, 0)),
             (normal(1, 2, 4, 5),),
         ),
-        Case(GlobalAvgPool2d, "", F.global_avg_pool2d, (normal(2, 3, 2, 3),)),
+        Case(GlobalAvgPool2d, "alone", F.global_avg_pool2d, (normal(2, 3, 2, 3),)),
     ]
 
 
@@ -278,7 +278,7 @@ def _losses(draw: Draw) -> list[Case]:
     return [
         Case(LogSoftmax, "rows", F.log_softmax, (normal(3, 4),)),
         Case(LogSoftmax, "columns", lambda x: F.log_softmax(x, 0), (normal(3, 4),)),
-        Case(CrossEntropy, "", lambda x: F.cross_entropy(x, labels), (normal(4, 5),)),
+        Case(CrossEntropy, "alone", lambda x: F.cross_entropy(x, labels), (normal(4, 5),)),
         Case(
             CrossEntropy,
             "label smoothing 0.1",
