@@ -159,10 +159,9 @@ class Degradation:
         if self.rows:
             self.folder.write_history(self.rows)
             figure = degradation_figure([(self.dataset.name, self.rows)])
-            self.folder.write_bytes("degradation.png", figure)
-            self.folder.write_text(
-                "summary.md", summary(self.config, self.dataset, self.recipe, self.rows)
-            )
+            text = summary(self.config, self.dataset, self.recipe, self.rows)
+            self.folder.write("degradation.png", figure)
+            self.folder.write("summary.md", text.encode())
 
     @property
     def rows(self) -> list[Row]:

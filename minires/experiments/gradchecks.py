@@ -7,6 +7,7 @@ kinks: never a 0 for a rectifier, never two values close together under a maximu
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -241,35 +242,19 @@ def _norm(draw: Draw) -> list[Case]:
 
 
 def _pools(draw: Draw) -> list[Case]:
-    normal, distinct = draw.normal, draw.distinct
+    windows: tuple[tuple[str, tuple[Any, ...], tuple[int, ...]], ...] = (
+        ("2x2", (2,), (2, 2, 4, 4)),
+        ("3x3, stride 2, padding 1", (3, 2, 1), (2, 2, 5, 6)),
+        ("3x2, stride (1, 2), padding (1, 0)", ((3, 2), (1, 2), (1, 0)), (1, 2, 4, 5)),
+    )
+    pools = ((MaxPool2d, F.max_pool2d, draw.distinct), (AvgPool2d, F.avg_pool2d, draw.normal))
     return [
-        Case(MaxPool2d, "2x2", lambda x: F.max_pool2d(x, 2), (distinct(2, 2, 4, 4),)),
-        Case(
-            MaxPool2d,
-            "3x3, stride 2, padding 1",
-            lambda x: F.max_pool2d(x, 3, 2, 1),
-            (distinct(2, 2, 5, 6),),
+        *(
+            Case(op, label, lambda x, pool=pool, window=window: pool(x, *window), (make(*shape),))
+            for op, pool, make in pools
+            for label, window, shape in windows
         ),
-        Case(
-            MaxPool2d,
-            "3x2, stride (1, 2), padding (1, 0)",
-            lambda x: F.max_pool2d(x, (3, 2), (1, 2), (1, 0)),
-            (distinct(1, 2, 4, 5),),
-        ),
-        Case(AvgPool2d, "2x2", lambda x: F.avg_pool2d(x, 2), (normal(2, 2, 4, 4),)),
-        Case(
-            AvgPool2d,
-            "3x3, stride 2, padding 1",
-            lambda x: F.avg_pool2d(x, 3, 2, 1),
-            (normal(2, 2, 5, 6),),
-        ),
-        Case(
-            AvgPool2d,
-            "3x2, stride (1, 2), padding (1, 0)",
-            lambda x: F.avg_pool2d(x, (3, 2), (1, 2), (1, 0)),
-            (normal(1, 2, 4, 5),),
-        ),
-        Case(GlobalAvgPool2d, "alone", F.global_avg_pool2d, (normal(2, 3, 2, 3),)),
+        Case(GlobalAvgPool2d, "alone", F.global_avg_pool2d, (draw.normal(2, 3, 2, 3),)),
     ]
 
 

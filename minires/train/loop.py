@@ -90,7 +90,7 @@ class Trainer:
         while not self.finished:
             number, start = divmod(self.iteration, length)
             epoch = Epoch.draw(self.dataset, self.seed, number)
-            for place in range(start, min(length, start + self.recipe.iterations - self.iteration)):
+            for place in range(start, length):
                 started = time.perf_counter()
                 first = place * self.recipe.batch_size
                 batch = slice(first, first + self.recipe.batch_size)
@@ -104,6 +104,8 @@ class Trainer:
                 else:
                     self.seconds += time.perf_counter() - started
                 yield progress
+                if self.finished:
+                    return
 
     def step(self, x: Array, labels: Array) -> None:
         """Forward, backward and update on one batch."""
@@ -146,10 +148,7 @@ class Trainer:
             NonFiniteError: a weight is NaN or infinite; such a state must not replace a good one.
         """
         tensors = self.model.state_dict()
-        for (name, _), v in zip(
-            self.model.named_parameters(), self.optimiser.velocities, strict=True
-        ):
-            tensors[f"velocity.{name}"] = np.array(to_numpy(v))
+        tensors |= {name: np.array(to_numpy(v)) for name, v in self._velocities()}
         for name, array in tensors.items():
             if not np.isfinite(array).all():
                 raise NonFiniteError(
@@ -176,27 +175,31 @@ class Trainer:
             DataError: the state is not one of this training, or was altered.
         """
         try:
-            self._check(tensors, facts)
+            rows = [Row.checked(row) for row in facts["rows"]]
+            self._check(tensors, facts, rows)
             weights = {k: v for k, v in tensors.items() if not k.startswith("velocity.")}
             self.model.load_state_dict(weights)
-            for (name, _), v in zip(
-                self.model.named_parameters(), self.optimiser.velocities, strict=True
-            ):
-                v[...] = self.xp.asarray(tensors[f"velocity.{name}"])
+            for name, v in self._velocities():
+                v[...] = self.xp.asarray(tensors[name])
             self.iteration = facts["iteration"]
             self._loss_sum, self._wrong = facts["loss_sum"], facts["wrong"]
             self._seen, self.seconds = facts["seen"], facts["seconds"]
             self.schedule.load_state_dict(facts["schedule"])
-            self.rows = [Row.checked(row) for row in facts["rows"]]
+            self.rows = rows
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"not a checkpoint of {self.net}, seed {self.seed}: {error}") from error
 
-    def _check(self, tensors: dict[str, Array], facts: dict[str, Any]) -> None:
+    def _velocities(self) -> Iterator[tuple[str, Array]]:
+        """The optimiser's velocities, each under the name it has in a state."""
+        names = (f"velocity.{name}" for name, _ in self.model.named_parameters())
+        return zip(names, self.optimiser.velocities, strict=True)
+
+    def _check(self, tensors: dict[str, Array], facts: dict[str, Any], rows: list[Row]) -> None:
         """Refuse a state that this training cannot have had; raises ValueError or KeyError."""
         for key, own in (("net", self.net), ("seed", self.seed)):
             if facts[key] != own:
                 raise ValueError(f"it is of {key} {facts[key]!r}")
-        iteration, rows = facts["iteration"], [Row.checked(row) for row in facts["rows"]]
+        iteration = facts["iteration"]
         if type(iteration) is not int or not 0 <= iteration <= self.recipe.iterations:
             raise ValueError(f"iteration {iteration!r} of {self.recipe.iterations}")
         for row in rows:
@@ -207,9 +210,9 @@ class Trainer:
         for key in ("loss_sum", "wrong", "seen", "seconds"):
             if type(facts[key]) not in (int, float) or not 0 <= facts[key] < math.inf:
                 raise ValueError(f"{key} is {facts[key]!r}")
-        for name, p in self.model.named_parameters():
-            if tensors[f"velocity.{name}"].shape != p.shape:
-                raise ValueError(f"velocity.{name} has shape {tensors[f'velocity.{name}'].shape}")
+        for name, v in self._velocities():
+            if tensors[name].shape != v.shape:
+                raise ValueError(f"{name} has shape {tensors[name].shape}, expected {v.shape}")
         for name, array in tensors.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds a NaN or an infinity")

@@ -126,13 +126,8 @@ class RunFolder:
         with self._writing(self.path / "history.csv"):
             write_history(self.path / "history.csv", rows)
 
-    def write_text(self, name: str, text: str) -> None:
-        """Write a text file."""
-        with self._writing(self.path / name):
-            write_atomically(self.path / name, text.encode())
-
-    def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a binary file."""
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of the run, such as a picture."""
         with self._writing(self.path / name):
             write_atomically(self.path / name, content)
 

@@ -70,13 +70,13 @@ def test_another_format_is_refused_by_name(tmp_path):
 
 def test_a_full_disk_is_a_sentence_and_what_was_there_stays(tmp_path, monkeypatch):
     folder = RunFolder.create(tmp_path / "run", {})
-    folder.write_text("summary.md", "good")
+    folder.write("summary.md", b"good")
 
     def full(handle):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(RunError, match=r"summary\.md cannot be written: No space left on device"):
-        folder.write_text("summary.md", "bad")
+        folder.write("summary.md", b"bad")
     assert (tmp_path / "run" / "summary.md").read_text() == "good"
     assert not list((tmp_path / "run").glob(".*partial"))
