@@ -1,9 +1,10 @@
 """minires: an engine for understanding residual networks."""
 
-from . import functional, models, nn, optim
+from . import fast, functional, models, nn, optim
 from .backend import manual_seed
-from .engine import Op, Step, Tensor, no_grad
+from .engine import Op, Step, Tensor, no_grad, textbook
 from .errors import MiniresError
+from .fast import get_num_threads, set_num_threads
 from .gradcheck import gradcheck
 from .inspect import detect_anomaly
 from .nn import load_weights, save_weights
@@ -16,7 +17,9 @@ __all__ = [
     "Step",
     "Tensor",
     "detect_anomaly",
+    "fast",
     "functional",
+    "get_num_threads",
     "gradcheck",
     "load_weights",
     "manual_seed",
@@ -25,4 +28,6 @@ __all__ = [
     "no_grad",
     "optim",
     "save_weights",
+    "set_num_threads",
+    "textbook",
 ]

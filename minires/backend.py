@@ -23,13 +23,37 @@ BACKENDS = ("numpy", "cupy")
 _generator = np.random.default_rng(0)
 
 
+class Promise:
+    """An array that is computed when somebody first looks at it.
+
+    What can take a promise in may use what it was promised from instead, so that an array
+    that only passes from one operation to the next is never written to memory.
+
+    Attributes:
+        shape, dtype: the array's; backend: the name of the library that will own it.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    backend: str
+    _kept: Array | None = None
+
+    def compute(self) -> Array:
+        """The array."""
+        raise NotImplementedError
+
+    def array(self) -> Array:
+        """The array, computed once."""
+        if self._kept is None:
+            self._kept = self.compute()
+        return self._kept
+
+
 def backend_name(array: object) -> str:
     """The name of the library that owns `array`: "numpy" or "cupy"."""
-    return (
-        "numpy"
-        if isinstance(array, np.ndarray | np.generic)
-        else type(array).__module__.split(".")[0]
-    )
+    if isinstance(array, np.ndarray | np.generic):
+        return "numpy"
+    return array.backend if isinstance(array, Promise) else type(array).__module__.split(".")[0]
 
 
 def array_module(array: object) -> Any:

@@ -11,6 +11,8 @@ op chose to `save`; and never forwards, so that dropping the loss frees everythi
 
 import inspect
 import itertools
+import math
+import os
 import sys
 import threading
 import time
@@ -22,7 +24,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .backend import Array, array_module, backend_name, is_array, to_numpy
+from .backend import Array, Promise, array_module, backend_name, is_array, load, to_numpy
 from .errors import DeviceError, DTypeError, GraphError, ShapeError, expect
 from .operators import Operators
 
@@ -38,6 +40,7 @@ class _State(threading.local):
     """What surrounds the operations of one thread."""
 
     grad_enabled = True
+    textbook = os.environ.get("MINIRES_TEXTBOOK", "0") not in ("", "0")
 
     def __init__(self) -> None:
         self.path: list[str] = []
@@ -46,6 +49,20 @@ class _State(threading.local):
 
 _state = _State()
 _clock = itertools.count()
+
+_twins: "dict[tuple[type[Op], str], type[Op]]" = {}
+# How the gradients of a tensor that was used twice are added up, where not by `+`.
+gradient_sums: "dict[str, Callable[[Array, Array], Array]]" = {}
+
+
+def twin(cls: "type[Op]", backend: str) -> "Callable[[type[Op]], type[Op]]":
+    """Make the decorated subclass of `cls` what runs in its stead on arrays of `backend`."""
+
+    def register(fast: "type[Op]") -> "type[Op]":
+        _twins[cls, backend] = fast
+        return fast
+
+    return register
 
 
 @contextmanager
@@ -56,6 +73,20 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         _state.grad_enabled = before
+
+
+@contextmanager
+def textbook() -> Iterator[None]:
+    """Inside, every operation is computed as it is written in `minires.ops`.
+
+    Outside, fast twins of the operations are used where there are any; backward always goes
+    the way that forward went. MINIRES_TEXTBOOK=1 in the environment does it for a whole program.
+    """
+    before, _state.textbook = _state.textbook, True
+    try:
+        yield
+    finally:
+        _state.textbook = before
 
 
 @contextmanager
@@ -98,13 +129,13 @@ class Tensor(Operators):
         DTypeError: `requires_grad` on a type that has no gradients.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "op", "requires_grad", "retains_grad")
+    __slots__ = ("__weakref__", "grad", "held", "op", "requires_grad", "retains_grad")
     __array_ufunc__ = None  # ndarray + Tensor is Tensor.__radd__'s, not an array of objects
 
     def __init__(self, data: Operand, requires_grad: bool = False, dtype: Any = None) -> None:
         if isinstance(data, Tensor):
             data = data.data
-        elif not is_array(data):
+        elif not (is_array(data) or isinstance(data, Promise)):
             given, data = data, np.asarray(data)
             if data.dtype == np.float64 and not isinstance(given, np.generic):
                 data = data.astype(np.float32)
@@ -114,31 +145,42 @@ class Tensor(Operators):
             raise DTypeError(f"a tensor holds numbers, got {data.dtype}")
         if requires_grad and data.dtype not in (np.float32, np.float64):
             raise DTypeError(f"only float32 and float64 tensors have gradients, got {data.dtype}")
-        self.data: Array = data
+        self.held: Array | Promise = data
         self.grad: Array | None = None
         self.op: Op | None = None
         self.requires_grad = requires_grad
         self.retains_grad = False
 
     @property
+    def data(self) -> Array:
+        """The array; computed now, if it was only promised so far."""
+        if isinstance(self.held, Promise):
+            self.held = self.held.array()
+        return self.held
+
+    @data.setter
+    def data(self, data: Array) -> None:
+        self.held = data
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The sizes of the dimensions."""
-        return self.data.shape
+        return self.held.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the elements."""
-        return self.data.dtype
+        return self.held.dtype
 
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return self.data.ndim
+        return len(self.shape)
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.data.size
+        return math.prod(self.shape)
 
     def numpy(self) -> Array:
         """The data as a NumPy array: shared on the CPU, copied from a GPU."""
@@ -235,8 +277,7 @@ class Tensor(Operators):
                 if isinstance(source, Tensor):
                     source.accumulate(gx)
                 else:
-                    # Not in place: an op may hand the same array to both of its inputs.
-                    grads[source] = grads[source] + gx if source in grads else gx
+                    grads[source] = _sum(grads[source], gx) if source in grads else gx
 
     def _cotangent(self, gy: Operand) -> Array:
         expect(
@@ -287,6 +328,7 @@ class Op:
     path: str = ""
     line: tuple[str, int] = ("", 0)
     released: bool = False
+    takes_promises = False  # whether `forward` can do with a Promise instead of an array
     dtype: np.dtype[Any]
     moment: int  # when it ran: ops sort by it
     output: "weakref.ref[Tensor]"  # weak, or tensor and op would keep each other alive
@@ -311,7 +353,9 @@ class Op:
             f"{self.name} has been applied before; make a new one for each call",
         )
         tensors = self._tensors(inputs)
-        arrays = tuple(None if t is None else t.data for t in tensors)
+        held = tuple(None if t is None else t.held for t in tensors)
+        self._become_twin(held)
+        arrays = held if self.takes_promises else self._arrays(tensors)
         recording = _state.grad_enabled
         self.input_shapes = tuple(() if a is None else a.shape for a in arrays)
         self.needs_grad = tuple(recording and t is not None and t.requires_grad for t in tensors)
@@ -319,7 +363,7 @@ class Op:
         self.line = _forward_line()
         y = self.forward(*arrays)
         dtype = next(a.dtype for a in arrays if a is not None)
-        output = Tensor(array_module(y).asarray(y))
+        output = Tensor(y if isinstance(y, Promise) else array_module(y).asarray(y))
         expect(output.dtype == dtype, DTypeError, f"{self.name} made {output.dtype} out of {dtype}")
         if any(self.needs_grad):
             self.sources = tuple(
@@ -335,6 +379,17 @@ class Op:
         for watcher in _state.watchers:
             watcher(self, arrays, output.data)
         return output
+
+    def suits(self, *inputs: Any) -> bool:
+        """Of a fast twin: whether it can take these arrays (or promises of them)."""
+        return True
+
+    def _become_twin(self, inputs: tuple[Any, ...]) -> None:
+        """Turn into the fast twin of this operation, if there is one for these inputs."""
+        first = next(a for a in inputs if a is not None)
+        fast = None if _state.textbook else _twins.get((type(self), backend_name(first)))
+        if fast and first.dtype in (np.float32, np.float64) and fast.suits(self, *inputs):
+            self.__class__ = fast
 
     @property
     def name(self) -> str:
@@ -386,16 +441,20 @@ class Op:
             elif is_array(value):
                 tensors.append(Tensor(value, dtype=_floating(like)))
             else:
-                xp = array_module(like.data)
+                xp = load(backend_name(like.held))
                 tensors.append(Tensor(xp.asarray(value, dtype=_floating(like))))
         there = [t for t in tensors if t is not None]
         if any(t.dtype != there[0].dtype for t in there):
             given = self._listing(tensors, lambda t: t.dtype)
             raise DTypeError(f"{self.name} got {given}; convert one of them first")
-        if any(backend_name(t.data) != backend_name(there[0].data) for t in there):
-            given = self._listing(tensors, lambda t: f"on {backend_name(t.data)}")
+        if any(backend_name(t.held) != backend_name(there[0].held) for t in there):
+            given = self._listing(tensors, lambda t: f"on {backend_name(t.held)}")
             raise DeviceError(f"{self.name} got {given}; move them to one backend first")
         return tensors
+
+    @staticmethod
+    def _arrays(tensors: list[Tensor | None]) -> tuple[Array | None, ...]:
+        return tuple(None if t is None else t.data for t in tensors)
 
     def _listing(self, tensors: list[Tensor | None], what: Callable[[Tensor], object]) -> str:
         named = zip(self.input_names, tensors, strict=False)
@@ -439,6 +498,12 @@ def _reverse_order(last: Op) -> list[Op]:
                 found.add(source)
                 waiting.append(source)
     return sorted(found, key=lambda op: op.moment, reverse=True)
+
+
+def _sum(a: Array, b: Array) -> Array:
+    """a + b; not in place, for an op may hand the same array to both of its inputs."""
+    add = None if _state.textbook else gradient_sums.get(backend_name(a))
+    return a + b if add is None else add(a, b)
 
 
 def _forward_line() -> tuple[str, int]:

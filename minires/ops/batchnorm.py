@@ -44,12 +44,7 @@ class BatchNorm(Op):
         self.eps = eps
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
-        expect_channels(x, w=w, b=b)
-        expect(
-            x.size > x.shape[1],
-            ShapeError,
-            f"batch_norm in training needs more than one value a channel, got shape {x.shape}",
-        )
+        self.expect_inputs(x, w, b)
         axes = (0, *range(2, x.ndim))
         mean = x.mean(axis=axes, keepdims=True)
         centred = x - mean
@@ -71,6 +66,16 @@ class BatchNorm(Op):
         lost = per_channel(gb / m, gy.ndim) + xhat * per_channel(gw / m, gy.ndim)
         gx = per_channel(w, gy.ndim) * r * (gy - lost)
         return gx, gw, gb
+
+    @staticmethod
+    def expect_inputs(x: Array, w: Array, b: Array) -> None:
+        """Refuse shapes that do not fit, and a batch too small to have a variance."""
+        expect_channels(x, w=w, b=b)
+        expect(
+            x.size > x.shape[1],
+            ShapeError,
+            f"batch_norm in training needs more than one value a channel, got shape {x.shape}",
+        )
 
 
 class BatchNormInference(Op):

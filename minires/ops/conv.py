@@ -25,23 +25,11 @@ class Conv2d(Op):
         self.padding = pair(padding, "padding", at_least=0)
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
-        expect(
-            x.ndim == 4 and w.ndim == 4 and x.shape[1] == w.shape[1],
-            ShapeError,
-            f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
-            "expected (N, C, H, W) and (O, C, kh, kw) with the same C",
-        )
-        N, (O, _, *_) = x.shape[0], w.shape
-        kernel = w.shape[2], w.shape[3]
-        Ho, Wo = output_size(x.shape, kernel, self.stride, self.padding)
+        Ho, Wo = self.output_size(x, w, b)
+        N, O, kernel = x.shape[0], w.shape[0], w.shape[2:]
         X = im2col(x, kernel, self.stride, self.padding).reshape(w[0].size, Ho * Wo * N)
         Y = w.reshape(O, -1) @ X  # (O, C·kh·kw) (C·kh·kw, Ho·Wo·N) -> (O, Ho·Wo·N)
         if b is not None:
-            expect(
-                b.shape == (O,),
-                ShapeError,
-                f"conv2d got b of shape {b.shape} for w of shape {w.shape}; expected {(O,)}",
-            )
             Y += b[:, None]
         self.save(x, w)
         return Y.reshape(O, Ho, Wo, N).transpose(3, 0, 1, 2)
@@ -61,3 +49,19 @@ class Conv2d(Op):
         if self.needs_grad[2]:
             gb = gY.sum(axis=1)
         return gx, gw, gb
+
+    def output_size(self, x: Array, w: Array, b: Array | None) -> Pair:
+        """(Ho, Wo), of inputs whose shapes fit each other."""
+        expect(
+            x.ndim == 4 and w.ndim == 4 and x.shape[1] == w.shape[1],
+            ShapeError,
+            f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
+            "expected (N, C, H, W) and (O, C, kh, kw) with the same C",
+        )
+        expect(
+            b is None or b.shape == w.shape[:1],
+            ShapeError,
+            f"conv2d got b of shape {b is not None and b.shape} for w of shape {w.shape}; "
+            f"expected {w.shape[:1]}",
+        )
+        return output_size(x.shape, (w.shape[2], w.shape[3]), self.stride, self.padding)

@@ -1,0 +1,22 @@
+"""How the maps lie in memory: (H, C, W, N), the batch innermost.
+
+The channels of a row of pixels are neighbours, and so are those of kh rows together: a
+matrix of kh·C rows and W·N columns, which is what a convolution multiplies. To the reader
+the same memory is a tensor (N, C, H, W).
+"""
+
+import numpy as np
+
+from ..backend import Array
+
+
+def rows(x: Array) -> Array:
+    """(N, C, H, W) -> (H, C, W·N), contiguous; copied only if x does not lie like that."""
+    N, C, H, W = x.shape
+    return np.ascontiguousarray(x.transpose(2, 1, 3, 0)).reshape(H, C, W * N)
+
+
+def images(r: Array, N: int) -> Array:
+    """(H, C, W·N) -> (N, C, H, W), the same memory."""
+    H, C, L = r.shape
+    return r.reshape(H, C, L // N, N).transpose(3, 1, 0, 2)

@@ -1,0 +1,161 @@
+"""Work shared out over threads, each of which has the matrix products to itself.
+
+NumPy lets go of the interpreter while it computes, so threads of Python run side by side.
+A BLAS with threads of its own would then fight them for the cores; while shares are being
+worked on it is held to one thread a product, and set back afterwards.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from ..errors import UsageError, expect
+
+Share = Callable[[int, int], None]  # works on the items from `start` to `stop`
+
+# NumPy copies the smaller operand of a broadcast into a buffer of this many elements
+# whenever a row of the larger one is shorter than the buffer, which it is for most layers
+# with the default of 8192, and takes twice the time for it. 64 is shorter than our rows.
+_UFUNC_BUFFER = 64
+
+_WORTH_SHARING = 200_000  # elements; handing out a share takes as long as some 100,000
+
+
+def _usable_cpus() -> int:
+    """The CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Worker(threading.Thread):
+    """A thread that waits for shares."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="minires")
+        self.todo: SimpleQueue[tuple[Share, int, int] | None] = SimpleQueue()
+        self.done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        np.setbufsize(_UFUNC_BUFFER)
+        while (share := self.todo.get()) is not None:
+            work, start, stop = share
+            try:
+                work(start, stop)
+            except BaseException as error:  # raised again where the share was handed out
+                self.done.put(error)
+            else:
+                self.done.put(None)
+            del share, work  # what it worked on must not live until the next share
+
+
+class _Blas:
+    """Holds the BLAS to one thread while anybody computes, and sets it back after the last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: list[int] = []
+        self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+
+    @contextmanager
+    def single(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._before = [library.get_num_threads() for library in self._libraries]
+                self._set([1] * len(self._before))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._set(self._before)
+
+    def _set(self, counts: list[int]) -> None:
+        for library, count in zip(self._libraries, counts, strict=True):
+            library.set_num_threads(count)
+
+
+_blas = _Blas()
+_workers: list[_Worker] = []
+_count = _usable_cpus()
+_handing_out = threading.Lock()  # one set of workers: who comes while they work, works alone
+
+
+def set_num_threads(n: int) -> None:
+    """Let operations use `n` threads; at the start, as many as this process may use CPUs.
+
+    The same seed gives the same bits again only with the same number of threads.
+
+    Raises:
+        UsageError: `n` is no integer of at least 1.
+    """
+    global _count
+    expect(
+        isinstance(n, int) and not isinstance(n, bool) and n >= 1,
+        UsageError,
+        f"set_num_threads expected an integer of at least 1, got {n!r}",
+    )
+    _count = n
+
+
+def get_num_threads() -> int:
+    """How many threads operations use."""
+    return _count
+
+
+def spread(work: Share, items: int, effort: float) -> None:
+    """Call `work(start, stop)` on shares that together make up `range(items)`, one a thread.
+
+    Work of little `effort`, in units of an element read and written, is one share. The shares
+    depend on these numbers and the number of threads alone, so that sums kept by share do not
+    depend on who finished first.
+    """
+    parts = max(1, min(_count, items)) if effort > _WORTH_SHARING else 1
+    bounds = [items * part // parts for part in range(parts + 1)]
+    shares = list(zip(bounds[:-1], bounds[1:], strict=True))
+    with _blas.single(), np.errstate():
+        np.setbufsize(_UFUNC_BUFFER)
+        if parts > 1 and _handing_out.acquire(blocking=False):
+            try:
+                _share_out(work, shares)
+            finally:
+                _handing_out.release()
+        else:
+            for start, stop in shares:
+                work(start, stop)
+
+
+def _share_out(work: Share, shares: list[tuple[int, int]]) -> None:
+    """The first share to this thread, one to each worker."""
+    while len(_workers) < len(shares) - 1:
+        _workers.append(_Worker())
+    busy = _workers[: len(shares) - 1]
+    for worker, share in zip(busy, shares[1:], strict=True):
+        worker.todo.put((work, *share))
+    try:
+        work(*shares[0])
+    finally:
+        errors = [worker.done.get() for worker in busy]  # even then: they use our arrays
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def _forget_workers() -> None:
+    """A forked process has none of its parent's threads."""
+    global _handing_out
+    _workers.clear()
+    _handing_out = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_workers)
