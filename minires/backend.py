@@ -45,8 +45,22 @@ class Promise:
     def array(self) -> Array:
         """The array, computed once."""
         if self._kept is None:
-            self._kept = self.compute()
+            self.keep(self.compute())
         return self._kept
+
+    def keep(self, array: Array) -> None:
+        """Remember the array, which somebody had to compute."""
+        self._kept = array
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the array is there already."""
+        return self._kept is not None
+
+
+def settled(value: Any) -> Any:
+    """The array that was promised; anything else as it is."""
+    return value.array() if isinstance(value, Promise) else value
 
 
 def backend_name(array: object) -> str:

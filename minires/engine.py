@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .backend import Array, Promise, array_module, backend_name, is_array, load, to_numpy
+from .backend import Array, Promise, array_module, backend_name, is_array, load, settled, to_numpy
 from .errors import DeviceError, DTypeError, GraphError, ShapeError, expect
 from .operators import Operators
 
@@ -52,7 +52,7 @@ _clock = itertools.count()
 
 _twins: "dict[tuple[type[Op], str], type[Op]]" = {}
 # How the gradients of a tensor that was used twice are added up, where not by `+`.
-gradient_sums: "dict[str, Callable[[Array, Array], Array]]" = {}
+gradient_sums: "dict[str, Callable[[Any, Any], Array | Promise]]" = {}
 
 
 def twin(cls: "type[Op]", backend: str) -> "Callable[[type[Op]], type[Op]]":
@@ -154,8 +154,7 @@ class Tensor(Operators):
     @property
     def data(self) -> Array:
         """The array; computed now, if it was only promised so far."""
-        if isinstance(self.held, Promise):
-            self.held = self.held.array()
+        self.held = settled(self.held)
         return self.held
 
     @data.setter
@@ -222,8 +221,9 @@ class Tensor(Operators):
         """Keep this interior tensor's gradient in `.grad` when backward passes through."""
         self.retains_grad = True
 
-    def accumulate(self, gx: Array) -> None:
+    def accumulate(self, gx: Array | Promise) -> None:
         """Add `gx` to `.grad`; the array is copied, never shared."""
+        gx = settled(gx)
         xp = array_module(self.data)
         # Wrapped, because NumPy makes the sum of two 0-d arrays a scalar, which is no array.
         self.grad = xp.array(gx) if self.grad is None else xp.asarray(self.grad + gx)
@@ -262,7 +262,7 @@ class Tensor(Operators):
             if output is not None and output.retains_grad:
                 output.accumulate(gy)
             started = time.perf_counter()
-            gxs = op.backward(gy)
+            gxs = op.backward(gy if op.takes_promises else settled(gy))
             seconds = time.perf_counter() - started
             step = Step(
                 op, gy, list(gxs if isinstance(gxs, tuple) else (gxs,)), op.sources, seconds
@@ -270,8 +270,8 @@ class Tensor(Operators):
             if not retain_graph:
                 op.release()
             yield step
-            op.check_gradients(step.gxs)
-            for source, gx in zip(step.sources, step.gxs, strict=True):
+            op.check_gradients(step.handed_on)
+            for source, gx in zip(step.sources, step.handed_on, strict=True):
                 if source is None or gx is None:
                     continue
                 if isinstance(source, Tensor):
@@ -413,7 +413,7 @@ class Op:
         self.sources = ()
         self.released = True
 
-    def check_gradients(self, gxs: list[Array | None]) -> None:
+    def check_gradients(self, gxs: list[Array | Promise | None]) -> None:
         """Refuse gradients whose number, shapes or dtypes are not the inputs'."""
         expect(
             len(gxs) == len(self.input_shapes),
@@ -467,20 +467,32 @@ class Step:
 
     Attributes:
         op: the operation whose backward has just run.
-        gy: the gradient that came in.
-        gxs: the gradients it hands on, one an input. An entry may be replaced before going
-            on, and the new array is handed on instead; never write into the arrays, which
-            may be shared: an addition hands the same one to both of its inputs.
-        sources: where they go: the Op that made the input, the leaf Tensor whose `.grad`
-            they are added to, or None.
+        sources: where the gradients go: the Op that made the input, the leaf Tensor whose
+            `.grad` they are added to, or None.
         seconds: the time its backward took.
     """
 
     op: Op
-    gy: Array
-    gxs: list[Array | None]
+    incoming: Array | Promise
+    handed_on: list[Array | Promise | None]
     sources: "tuple[Op | Tensor | None, ...]"
     seconds: float
+
+    @property
+    def gy(self) -> Array:
+        """The gradient that came in."""
+        return settled(self.incoming)
+
+    @property
+    def gxs(self) -> list[Array | None]:
+        """The gradients it hands on, one an input.
+
+        An entry may be replaced before going on, and the new array is handed on instead;
+        never write into the arrays, which may be shared: an addition hands the same one to
+        both of its inputs.
+        """
+        self.handed_on[:] = map(settled, self.handed_on)
+        return self.handed_on
 
 
 def _reverse_order(last: Op) -> list[Op]:
@@ -500,10 +512,10 @@ def _reverse_order(last: Op) -> list[Op]:
     return sorted(found, key=lambda op: op.moment, reverse=True)
 
 
-def _sum(a: Array, b: Array) -> Array:
+def _sum(a: Array | Promise, b: Array | Promise) -> Array | Promise:
     """a + b; not in place, for an op may hand the same array to both of its inputs."""
     add = None if _state.textbook else gradient_sums.get(backend_name(a))
-    return a + b if add is None else add(a, b)
+    return settled(a) + settled(b) if add is None else add(a, b)
 
 
 def _forward_line() -> tuple[str, int]:

@@ -1,11 +1,13 @@
-"""Maps that are sums of other maps, scaled and shifted by channel, and not computed yet.
+"""Maps that are not computed yet: sums of scaled maps, and gradients that pass a gate.
 
 Batch norm is a scale and a shift of each channel, a residual join a sum, and what comes next
-is nearly always a ReLU. Done one after the other, each reads and writes the whole batch. As a
-promise they pass from one to the next, and the ReLU computes all of it tile by tile.
+is nearly always a ReLU. Done one after the other each reads and writes the whole batch, and
+for that the memory is too slow. So they hand on promises, and whoever needs the numbers
+computes all of it, tile by tile, while a tile is in cache.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -16,85 +18,134 @@ from .threads import spread
 
 _TILE = 1 << 15  # elements; a few arrays of them stay in the cache of a core
 
-Index = tuple[slice, slice]
+
+def tile_height(shape: tuple[int, ...], channels: int) -> int:
+    """How many rows of maps (H, C, L) make a tile of so many channels."""
+    return min(shape[0], max(1, _TILE // (channels * shape[2])))
 
 
-def tiles(shape: tuple[int, ...], start: int, stop: int) -> Iterator[Index]:
-    """Indices (rows, channels) that cut channels [start, stop) of (H, C, L) into tiles."""
-    H, _, L = shape
-    step = max(1, _TILE // ((stop - start) * L))
-    for h in range(0, H, step):
-        yield slice(h, h + step), slice(start, stop)
+def tiles(height: int, step: int) -> Iterator[slice]:
+    """`height` rows in steps."""
+    return (slice(h, min(h + step, height)) for h in range(0, height, step))
 
 
-def tile_of(shape: tuple[int, ...], start: int, stop: int, dtype: np.dtype) -> Array:
-    """Room for the largest of `tiles(shape, start, stop)`."""
-    H, _, L = shape
-    step = max(1, _TILE // ((stop - start) * L))
-    return empty((min(H, step), stop - start, L), dtype)
+class Maps(Promise):
+    """Maps (H, C, L = W·N), to the reader (N, C, H, W), that can be computed by the tile.
 
-
-class Combination(Promise):
-    """Σ_k scale_k · x_k + shift, of x_k (H, C, L) and a scale and shift a channel, (C,).
-
-    Args:
-        terms: x_k and its scale, None for 1.
-        shift: None for 0.
-        N: images in the batch.
+    Attributes:
+        shared: whether more than one will want it, so that the first should keep what it
+            computes.
     """
 
     backend = "numpy"
+    shared = False
+
+    def __init__(self, like: Array, N: int) -> None:
+        H, C, L = self.maps = like.shape
+        self.N = N
+        self.shape = (N, C, H, L // N)
+        self.dtype = like.dtype
+
+    def fill(self, h: slice, c: slice, out: Array, spare: Array) -> None:
+        """Compute rows h of channels c into `out`; `spare` is room for another such tile."""
+        raise NotImplementedError
+
+    def compute(self) -> Array:
+        y = empty(self.maps, self.dtype)
+
+        def work(start: int, stop: int) -> None:
+            step, c = tile_height(self.maps, stop - start), slice(start, stop)
+            spare = empty((step, stop - start, self.maps[2]), self.dtype)
+            for h in tiles(self.maps[0], step):
+                out = y[h, c]
+                self.fill(h, c, out, spare[: len(out)])
+
+        spread(work, self.maps[1], y.size)
+        return images(y, self.N)
+
+
+class Combination(Maps):
+    """Σ_k scale_k · x_k + shift, of maps x_k and a scale and a shift a channel.
+
+    Args:
+        terms: each x_k (H, C, L) and its scale (C,), None for 1.
+        shift: (C,), or None for 0.
+        N: images in the batch.
+        floor: whether to take the ReLU of it.
+    """
 
     def __init__(
-        self, terms: list[tuple[Array, Array | None]], shift: Array | None, N: int
+        self,
+        terms: list[tuple[Array, Array | None]],
+        shift: Array | None,
+        N: int,
+        floor: bool = False,
     ) -> None:
+        super().__init__(terms[0][0], N)
         self.terms = terms
         self.shift = shift
-        self.N = N
-        H, C, L = terms[0][0].shape
-        self.shape = (N, C, H, L // N)
-        self.dtype = terms[0][0].dtype
+        self.zeros = np.zeros(self.maps[2], self.dtype) if floor else None  # faster than a 0
 
     def __add__(self, other: "Combination") -> "Combination":
         shifts = [s for s in (self.shift, other.shift) if s is not None]
         return Combination(self.terms + other.terms, sum(shifts) if shifts else None, self.N)
 
-    def compute(self) -> Array:
-        return self.rectified(floor=False)
+    def rectified(self) -> "Combination":
+        """The ReLU of it."""
+        return Combination(self.terms, self.shift, self.N, floor=True)
 
-    def rectified(self, floor: bool = True) -> Array:
-        """The array, or its ReLU if `floor`."""
-        shape = self.terms[0][0].shape
-        y = empty(shape, self.dtype)
-        zeros = np.zeros(shape[2], self.dtype)  # a row of them is faster than a number
-
-        def work(start: int, stop: int) -> None:
-            summand = tile_of(shape, start, stop, self.dtype)
-            for tile in tiles(shape, start, stop):
-                self.fill(tile, y[tile], summand)
-                if floor:
-                    np.maximum(y[tile], zeros, out=y[tile])
-
-        spread(work, shape[1], y.size)
-        return images(y, self.N)
-
-    def fill(self, tile: Index, out: Array, summand: Array) -> None:
-        """Compute one tile into `out`; `summand` is room for another."""
-        channels = tile[1]
-        for k, (x, scale) in enumerate(self.terms):
-            if k == 0:
-                if scale is None:
-                    np.copyto(out, x[tile])
-                else:
-                    np.multiply(x[tile], scale[channels, None], out=out)
-            elif scale is None:
-                np.add(out, x[tile], out=out)
+    def fill(self, h: slice, c: slice, out: Array, spare: Array) -> None:
+        (x, scale), *others = self.terms
+        if scale is not None:
+            np.multiply(x[h, c], scale[c, None], out=out)
+        elif others and others[0][1] is None:
+            np.add(x[h, c], others.pop(0)[0][h, c], out=out)
+        else:
+            np.copyto(out, x[h, c])
+        for x, scale in others:
+            if scale is None:
+                np.add(out, x[h, c], out=out)
             else:
-                more = summand[: len(out)]
-                np.multiply(x[tile], scale[channels, None], out=more)
-                np.add(out, more, out=out)
+                np.multiply(x[h, c], scale[c, None], out=spare)
+                np.add(out, spare, out=out)
         if self.shift is not None:
-            np.add(out, self.shift[channels, None], out=out)
+            np.add(out, self.shift[c, None], out=out)
+        if self.zeros is not None:
+            np.maximum(out, self.zeros, out=out)
+
+
+class Gated(Maps):
+    """g where y > 0, and 0 elsewhere.
+
+    By the sign bit of 0 − y, spread over a whole number as a mask: `where` takes ten times as
+    long, and g · (y > 0) is NaN where g is infinite.
+    """
+
+    def __init__(self, g: "Array | Combination", y: Array, N: int) -> None:
+        super().__init__(y, N)
+        self.g = g
+        self.y = y
+        self.zeros = np.zeros(self.maps[2], self.dtype)
+        self.bits = np.dtype(f"i{y.itemsize}"), 8 * y.itemsize - 1
+
+    def fill(self, h: slice, c: slice, out: Array, spare: Array) -> None:
+        if isinstance(self.g, Maps):
+            self.g.fill(h, c, spare, out)
+            g = spare
+        else:
+            g = self.g[h, c]
+        whole, sign = self.bits
+        mask = out.view(whole)
+        np.subtract(self.zeros, self.y[h, c], out=out)
+        np.right_shift(mask, sign, out=mask)
+        np.bitwise_and(mask, g.view(whole), out=mask)
+
+
+def in_rows(x: Any) -> "Array | Maps":
+    """Maps not computed yet as they are; of everything else the rows (H, C, L)."""
+    if isinstance(x, Maps) and not x.is_kept:
+        return x
+    return rows(x.array() if isinstance(x, Promise) else x)
 
 
 def combination(x: Array | Promise) -> Combination | None:

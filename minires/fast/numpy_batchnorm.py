@@ -1,8 +1,10 @@
 """Batch norm that reads the batch once for its statistics and promises the rest.
 
-Each thread has channels of its own. The mean and the squared deviations of every tile are
-taken while it is in cache, deviations from the tile's own mean, and put together in float64
+Each thread has channels of its own. The mean and the squared deviations of every row are
+taken while it is in cache, deviations from the row's own mean, and put together in float64
 (Chan, Golub & LeVeque 1979), so that nothing is lost where a channel's mean is far from 0.
+Backward has two passes, one for the sums and one for gx; it makes both over a few channels
+before it goes on to the next, so that the second finds everything in cache.
 """
 
 import numpy as np
@@ -11,19 +13,24 @@ from .. import ops
 from ..backend import Array, Promise
 from ..engine import Gradients, twin
 from .layout import images, rows
-from .maps import Combination, tile_of, tiles
+from .maps import Combination, Maps, in_rows, tile_height, tiles
 from .memory import empty, is_ours
 from .threads import spread
+
+_GROUP = 1 << 18  # elements of channels that backward goes through twice
 
 
 @twin(ops.batchnorm.BatchNorm, "numpy")
 class BatchNorm(ops.batchnorm.BatchNorm):
     """The textbook's batch norm of maps; forward gives a promise of scale · x + shift."""
 
+    takes_promises = True
+
     def suits(self, x: Array | Promise, w: Array, b: Array) -> bool:
         return len(x.shape) == 4
 
-    def forward(self, x: Array, w: Array, b: Array) -> Array:
+    def forward(self, x: Array | Promise, w: Array, b: Array) -> Array | Promise:
+        x = x.array() if isinstance(x, Promise) else x
         self.expect_inputs(x, w, b)
         X = rows(x)
         self.mean, self.var = (v.astype(x.dtype) for v in moments(X))
@@ -33,37 +40,55 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         y = Combination([(X, scale)], b - self.mean * scale, x.shape[0])
         return y if is_ours(x) else y.array()
 
-    def backward(self, gy: Array) -> Gradients:
+    def backward(self, gy: Array | Promise) -> Gradients:
         X, w, mean, r = self.saved
-        G = rows(gy)
         H, C, L = X.shape
+        m = H * L
+        source = in_rows(gy)
+        promised = isinstance(source, Maps)
+        kept = empty(X.shape, X.dtype) if promised and source.shared else None
         gw, gb = np.empty(C, X.dtype), np.empty(C, X.dtype)
         gx = empty(X.shape, X.dtype)
         ones = np.ones(L, X.dtype)
-        sums = np.empty((2, H, C))
 
         def work(start: int, stop: int) -> None:
-            buffer = tile_of(X.shape, start, stop, X.dtype)
-            for tile in tiles(X.shape, start, stop):
-                g, centred = G[tile], buffer[: len(G[tile])]
-                np.subtract(X[tile], mean[tile[1], None], out=centred)
-                sums[0][tile] = g @ ones
-                sums[1][tile] = np.vecdot(g, centred)
-            c = slice(start, stop)
-            gb[c] = sums[0, :, c].sum(axis=0)
-            gw[c] = sums[1, :, c].sum(axis=0) * r[c]
-            # gx = w r (g − gb/m − (x − μ) r gw/m), sorted by g, x and what is constant
-            of_g = w[c] * r[c]
-            of_x = -of_g * r[c] * gw[c] / (H * L)
-            constant = -of_x * mean[c] - of_g * gb[c] / (H * L)
-            for tile in tiles(X.shape, start, stop):
-                part, buffered = gx[tile], buffer[: len(gx[tile])]
-                np.multiply(G[tile], of_g[:, None], out=part)
-                np.multiply(X[tile], of_x[:, None], out=buffered)
-                np.add(part, buffered, out=part)
-                np.add(part, constant[:, None], out=part)
+            width = min(stop - start, max(1, _GROUP // m))
+            step = tile_height(X.shape, width)
+            room = empty((H, width, L), X.dtype) if promised and kept is None else None
+            spare = empty((step, width, L), X.dtype)
+            for c0 in range(start, stop, width):
+                c = slice(c0, min(c0 + width, stop))
+                n = c.stop - c0
+                if not promised:
+                    G = source[:, c]
+                else:
+                    G = kept[:, c] if room is None else room[:, :n]
+                sums = np.zeros((2, n))
+                for h in tiles(H, step):
+                    g, x = G[h], X[h, c]
+                    buffer = spare[: len(x), :n]
+                    if promised:
+                        source.fill(h, c, g, buffer)
+                    np.subtract(x, mean[c, None], out=buffer)
+                    sums[0] += (g @ ones).sum(axis=0)
+                    sums[1] += np.vecdot(g, buffer).sum(axis=0)
+                gb[c] = sums[0]
+                gw[c] = sums[1] * r[c]
+                # gx = w r (g − gb/m − (x − μ) r gw/m), sorted by g, x and what is constant
+                of_g = w[c] * r[c]
+                of_x = -of_g * r[c] * gw[c] / m
+                constant = -of_x * mean[c] - of_g * gb[c] / m
+                for h in tiles(H, step):
+                    out = gx[h, c]
+                    buffer = spare[: len(out), :n]
+                    np.multiply(G[h], of_g[:, None], out=out)
+                    np.multiply(X[h, c], of_x[:, None], out=buffer)
+                    np.add(out, buffer, out=out)
+                    np.add(out, constant[:, None], out=out)
 
         spread(work, C, X.size)
+        if kept is not None:
+            gy.keep(images(kept, gy.shape[0]))
         return images(gx, gy.shape[0]), gw, gb
 
 
@@ -74,13 +99,15 @@ def moments(X: Array) -> tuple[Array, Array]:
     ones = np.ones(L, X.dtype)
 
     def work(start: int, stop: int) -> None:
-        buffer = tile_of(X.shape, start, stop, X.dtype)
-        for tile in tiles(X.shape, start, stop):
-            centred = buffer[: len(X[tile])]
-            mean = X[tile] @ ones / L  # a product with ones: far faster than a sum
-            np.subtract(X[tile], mean[:, :, None], out=centred)
-            means[tile] = mean
-            squares[tile] = np.vecdot(centred, centred)
+        step, c = tile_height(X.shape, stop - start), slice(start, stop)
+        spare = empty((step, stop - start, L), X.dtype)
+        for h in tiles(H, step):
+            x = X[h, c]
+            centred = spare[: len(x)]
+            mean = x @ ones / L  # a product with ones: far faster than a sum
+            np.subtract(x, mean[:, :, None], out=centred)
+            means[h, c] = mean
+            squares[h, c] = np.vecdot(centred, centred)
 
     spread(work, C, X.size)
     mean = means.mean(axis=0)

@@ -60,17 +60,26 @@ class Pad(Op):
         self.value = value
 
     def forward(self, x: Array) -> Array:
+        self.expect_widths(x)
+        return array_module(x).pad(x, self.widths, constant_values=self.value)
+
+    def backward(self, gy: Array) -> Gradients:
+        return gy[self.inside]
+
+    @property
+    def inside(self) -> tuple[slice, ...]:
+        """Where x lies in y."""
+        sizes = zip(self.widths, self.input_shapes[0], strict=True)
+        return tuple(slice(before, before + size) for (before, _), size in sizes)
+
+    def expect_widths(self, x: Array) -> None:
+        """Refuse widths that are not a pair for each dimension of x."""
         expect(
             len(self.widths) == x.ndim and all(n >= 0 for pair in self.widths for n in pair),
             ShapeError,
             f"pad got widths {self.widths} for shape {x.shape}; expected a (before, after) of "
             "sizes of at least 0 for each dimension",
         )
-        return array_module(x).pad(x, self.widths, constant_values=self.value)
-
-    def backward(self, gy: Array) -> Gradients:
-        inside = zip(self.widths, self.input_shapes[0], strict=True)
-        return gy[tuple(slice(before, before + size) for (before, _), size in inside)]
 
 
 class Index(Op):
@@ -91,8 +100,13 @@ class Index(Op):
     def backward(self, gy: Array) -> Gradients:
         xp = array_module(gy)
         gx = xp.zeros(self.input_shapes[0], gy.dtype)
-        if any(is_array(part) or isinstance(part, list | tuple) for part in self.key):
+        if self.may_repeat:
             xp.add.at(gx, self.key, gy)  # an index array may take the same element twice
         else:
             gx[self.key] = gy
         return gx
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether an element may be taken more than once."""
+        return any(is_array(part) or isinstance(part, list | tuple) for part in self.key)
