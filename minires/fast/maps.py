@@ -16,7 +16,7 @@ from .layout import images, rows
 from .memory import empty, is_ours
 from .threads import spread
 
-_TILE = 1 << 15  # elements; a few arrays of them stay in the cache of a core
+_TILE = 1 << 17  # elements; a few arrays of them stay in the cache of a core
 
 
 def tile_height(shape: tuple[int, ...], channels: int) -> int:

@@ -17,7 +17,7 @@ from .maps import Combination, Maps, in_rows, tile_height, tiles
 from .memory import empty, is_ours
 from .threads import spread
 
-_GROUP = 1 << 18  # elements of channels that backward goes through twice
+_GROUP = 1 << 19  # elements of channels that backward goes through twice
 
 
 @twin(ops.batchnorm.BatchNorm, "numpy")

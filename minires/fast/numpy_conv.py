@@ -24,7 +24,7 @@ from .products import product, product_transposed
 from .strips import Strip, Walk, widened
 from .threads import spread
 
-_TILE = 1 << 17  # elements of y worked on at a time: they, and x under them, stay in cache
+_TILE = 1 << 19  # elements of y worked on at a time: they, and x under them, stay in cache
 _FEW = 24  # rows kh·C of a matrix; with fewer, one product of kw times as many is faster
 
 
