@@ -60,7 +60,7 @@ class Maps(Promise):
                 out = y[h, c]
                 self.fill(h, c, out, spare[: len(out)])
 
-        spread(work, self.maps[1], y.size)
+        spread(work, self.maps[1], 3 * y.size)
         return images(y, self.N)
 
 

@@ -86,7 +86,7 @@ class BatchNorm(ops.batchnorm.BatchNorm):
                     np.add(out, buffer, out=out)
                     np.add(out, constant[:, None], out=out)
 
-        spread(work, C, X.size)
+        spread(work, C, 4 * X.size)
         if kept is not None:
             gy.keep(images(kept, gy.shape[0]))
         return images(gx, gy.shape[0]), gw, gb
@@ -109,7 +109,7 @@ def moments(X: Array) -> tuple[Array, Array]:
             means[h, c] = mean
             squares[h, c] = np.vecdot(centred, centred)
 
-    spread(work, C, X.size)
+    spread(work, C, 4 * X.size)
     mean = means.mean(axis=0)
     between = ((means - mean) ** 2).mean(axis=0)
     return mean, squares.sum(axis=0) / (H * L) + between

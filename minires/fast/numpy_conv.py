@@ -21,7 +21,7 @@ from ..engine import Gradients, twin
 from .layout import images, rows
 from .memory import empty
 from .products import product, product_transposed
-from .strips import Strip, Walk, widened
+from .strips import Walk, strips, widened
 from .threads import spread
 
 _TILE = 1 << 19  # elements of y worked on at a time: they, and x under them, stay in cache
@@ -68,29 +68,28 @@ def correlate(x: Array, w: Array, down: Walk, across: Walk, N: int) -> Array:
         x, across = widened(x, N, across), Walk(1, 1, 0, across.out, across.out)
         w = w.transpose(0, 3, 1, 2).reshape(O, kw * C, kh, 1)
         kw, C = 1, kw * C
-    W = np.ascontiguousarray(w.transpose(3, 0, 2, 1))  # (kw, O, kh, C)
-    columns = sorted(range(kw), key=lambda v: -len(range(*across.windows(v))))
-    covered = kw > 0 and across.windows(columns[0]) == (0, across.out)
     L = across.out * N
+    cut = strips(down, across, N, max(1, _TILE // max(1, O * L)))
+    x = cut.padded(x)
+    W = np.ascontiguousarray(w.transpose(3, 0, 2, 1))  # (kw, O, kh, C)
     y = empty((down.out, O, L), x.dtype)
-    most = max(1, _TILE // max(1, O * L))
 
     def work(start: int, stop: int) -> None:
-        summand = empty((min(most, stop - start), O, L), x.dtype)
-        for i0, i1, u0, u1 in down.runs(start, stop, most):
-            if not covered or u0 == u1:
+        summand = empty((min(cut.most, stop - start), O, L), x.dtype)
+        for i0, i1, u0, u1 in cut.runs(start, stop):
+            if not cut.covered or u0 == u1:
                 y[i0:i1] = 0
             if u0 == u1:
                 continue
-            strip = Strip(x, N, down, across, i0, i1, u0, u1)
-            for v in columns:
-                a, b, pixels = strip.pixels(v)
-                part = y[i0:i1, :, a * N : b * N]
+            phases = cut.phases(x, i0, i1, u0, u1)
+            for n, (v, a, b, phase, first) in enumerate(cut.taps):
                 weights = W[v, :, u0:u1].reshape(O, -1)
-                if covered and v == columns[0]:
+                pixels = phases[phase][:, :, first * N : first * N + b - a]
+                part = y[i0:i1, :, a:b]
+                if n == 0 and cut.covered:
                     product(weights, pixels, part)
                 else:
-                    more = summand[: i1 - i0, :, : (b - a) * N]
+                    more = summand[: i1 - i0, :, : b - a]
                     product(weights, pixels, more)
                     np.add(part, more, out=part)
 
@@ -105,36 +104,22 @@ def scatter(g: Array, w: Array, down: Walk, across: Walk, N: int) -> Array:
     so each such set is a correlation, of stride 1, of gy with a part of the kernel turned round.
     """
     C, H, W = w.shape[1], down.size, across.size
+
+    def gathered(row: int, column: int) -> Array:
+        """gx of the pixels at place (row, column) of a stride."""
+        above, back_down = down.turned(row)
+        beside, back_across = across.turned(column)
+        turned = w[:, :, above, beside].swapaxes(0, 1)
+        return correlate(g, turned, back_down, back_across, N)
+
     if down.stride == across.stride == 1:
-        return _gathered(g, w, down, across, 0, 0, N)
+        return gathered(0, 0)
     gx = empty((H, C, W, N), g.dtype)
     for row in range(down.stride):
         for column in range(across.stride):
             part = gx[row :: down.stride, :, column :: across.stride]
-            gathered = _gathered(g, w, down, across, row, column, N).reshape(part.shape)
-
-            def work(start: int, stop: int, part: Array = part, gathered: Array = gathered) -> None:
-                part[start:stop] = gathered[start:stop]
-
-            spread(work, len(part), part.size)
+            part[...] = gathered(row, column).reshape(part.shape)
     return gx.reshape(H, C, W * N)
-
-
-def _gathered(g: Array, w: Array, down: Walk, across: Walk, row: int, column: int, N: int) -> Array:
-    """gx of the pixels at place (row, column) of a stride."""
-    rows_met, back_down = _turned(down, row)
-    columns_met, back_across = _turned(across, column)
-    turned = w[:, :, rows_met][:, :, :, columns_met].swapaxes(0, 1)
-    return correlate(g, turned, back_down, back_across, N)
-
-
-def _turned(walk: Walk, place: int) -> tuple[list[int], Walk]:
-    """The kernel's places that met the pixels at `place` of a stride, last first, and the walk
-    of those pixels over the windows."""
-    shift, first_met = divmod(place - walk.first, walk.stride)
-    met = list(range(first_met, walk.k, walk.stride))[::-1]
-    pixels = len(range(place, walk.size, walk.stride))
-    return met, Walk(len(met), 1, shift - len(met) + 1, walk.out, pixels)
 
 
 def weight_gradient(
@@ -146,20 +131,20 @@ def weight_gradient(
         x, across = widened(x, N, across), Walk(1, 1, 0, across.out, across.out)
         gw = weight_gradient(x, g, (O, kw * C, kh, 1), down, across, N)
         return gw.reshape(O, kw, C, kh).transpose(0, 2, 3, 1)
-    most = max(1, _TILE // (O * across.out * N))
+    cut = strips(down, across, N, max(1, _TILE // (O * across.out * N)))
+    x = cut.padded(x)
     shares: dict[int, Array] = {}
 
     def work(start: int, stop: int) -> None:
         gW = shares[start] = np.zeros((kw, O, kh, C), x.dtype)
-        for i0, i1, u0, u1 in down.runs(start, stop, most):
+        for i0, i1, u0, u1 in cut.runs(start, stop):
             if u0 == u1:
                 continue
-            strip = Strip(x, N, down, across, i0, i1, u0, u1)
-            for v in range(kw):
-                a, b, pixels = strip.pixels(v)
-                if a < b:
-                    seen = product_transposed(g[i0:i1, :, a * N : b * N], pixels)
-                    gW[v, :, u0:u1] += seen.reshape(O, u1 - u0, C)
+            phases = cut.phases(x, i0, i1, u0, u1)
+            for v, a, b, phase, first in cut.taps:
+                pixels = phases[phase][:, :, first * N : first * N + b - a]
+                seen = product_transposed(g[i0:i1, :, a:b], pixels)
+                gW[v, :, u0:u1] += seen.reshape(O, u1 - u0, C)
 
     spread(work, down.out, _effort(g.size, kh * kw * C))
     gW = sum(shares[start] for start in sorted(shares))  # in this order, whoever was first

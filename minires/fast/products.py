@@ -12,6 +12,7 @@ with AVX-512, OpenBLAS 0.3.31, float32, GFLOP/s (the core's peak is about 105):
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,18 +23,17 @@ _SMALL_RESULT = 1200  # elements of its result, where the second factor is trans
 _LANES = 16  # columns in a register of float32
 _NARROW = 48  # columns; a narrower cut costs more than it saves
 _BLOCK = 32  # rows of the first factor in a block of a transposed product
+_MANY = 100  # blocks; a result of more of them is large enough to be packed for
 
 
 def product(w: Array, x: Array, y: Array) -> None:
     """y = w x for each of R matrices: (O, K), (R, K, L) -> (R, O, L), written into y."""
     O, K = w.shape
     R, _, L = x.shape
-    widest = _SMALL // (O * K) // _LANES * _LANES
-    if widest < _NARROW or widest >= L:
+    width = _width(O * K, L)
+    if width == L:
         np.matmul(w, x, out=y)
         return
-    pieces = math.ceil(L / widest)
-    width = math.ceil(L / pieces / _LANES) * _LANES
     pieces = L // width
     end = pieces * width
     np.matmul(
@@ -49,16 +49,33 @@ def product_transposed(y: Array, x: Array) -> Array:
     """Σ_r y_r x_rᵀ: (R, O, L), (R, K, L) -> (O, K)."""
     R, O, L = y.shape
     K = x.shape[1]
-    o = _divisor(O, _BLOCK)
-    k = _divisor(K, _SMALL_RESULT // o)
-    pieces = next(p for p in range(math.ceil(L * o * k / _SMALL), L + 1) if L % p == 0)
-    if O // o * (K // k) > _SMALL // _SMALL_RESULT // 8:
-        whole: Array = np.matmul(y, x.swapaxes(1, 2)).sum(axis=0)
+    o, k, pieces = _blocks(O, K, L)
+    if o == O and k == K and pieces == 1:
+        whole: Array = np.add.reduce(np.matmul(y, x.swapaxes(1, 2)))
         return whole
     left = y.reshape(R, O // o, 1, o, pieces, L // pieces).transpose(0, 4, 1, 2, 3, 5)
     right = x.reshape(R, 1, K // k, k, pieces, L // pieces).transpose(0, 4, 1, 2, 5, 3)
-    blocks = np.matmul(left, right).sum(axis=(0, 1))  # (O/o, K/k, o, k)
+    blocks = np.add.reduce(np.matmul(left, right), axis=(0, 1))  # (O/o, K/k, o, k)
     return blocks.swapaxes(1, 2).reshape(O, K)
+
+
+@lru_cache(maxsize=4096)
+def _width(weights: int, L: int) -> int:
+    """How many of L columns to multiply at a time."""
+    widest = _SMALL // weights // _LANES * _LANES
+    if widest < _NARROW or widest >= L:
+        return L
+    return math.ceil(L / math.ceil(L / widest) / _LANES) * _LANES
+
+
+@lru_cache(maxsize=4096)
+def _blocks(O: int, K: int, L: int) -> tuple[int, int, int]:
+    """Rows and columns of a block of the result, and the pieces L is cut into."""
+    o = _divisor(O, _BLOCK)
+    k = _divisor(K, _SMALL_RESULT // o)
+    if O // o * (K // k) > _MANY:
+        return O, K, 1
+    return o, k, next(p for p in range(math.ceil(L * o * k / _SMALL), L + 1) if L % p == 0)
 
 
 def _divisor(n: int, most: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,53 +35,107 @@ class Walk:
         u0 = min(max(0, -start), self.k)
         return u0, max(u0, min(self.k, self.size - start))
 
-    def runs(self, start: int, stop: int, most: int) -> Iterator[tuple[int, int, int, int]]:
-        """Windows [start, stop) as runs [i0, i1) of at most `most` with the same places."""
+    def turned(self, place: int) -> "tuple[slice, Walk]":
+        """Of the pixels at `place` of a stride: the kernel's places that meet them, last first,
+        and their walk over the windows that they are in."""
+        shift, least = divmod(place - self.first, self.stride)
+        met = range(least, self.k, self.stride)
+        pixels = len(range(place, self.size, self.stride))
+        before = least - self.stride  # where a slice going down must stop; -1 would be the end
+        places = slice(met[-1], before if before >= 0 else None, -self.stride) if met else slice(0)
+        return places, Walk(len(met), 1, shift - len(met) + 1, self.out, pixels)
+
+
+class Strips:
+    """Maps (H, C, W·N), cut into strips of up to `most` rows of windows.
+
+    In a strip all windows have the same places on pixels, so that the pixels under a row of
+    them are one matrix, and under several rows a stack of matrices that overlap.
+
+    Attributes:
+        taps: for each column v of the kernel that meets pixels, the one that meets most
+            first: v, the columns [a, b) of the result it adds to, and where in its phase the
+            pixels for these begin.
+        covered: whether the first of them adds to all of the result.
+    """
+
+    def __init__(self, down: Walk, across: Walk, N: int, most: int) -> None:
+        self.N = N
+        self.stride = across.stride
+        # Zeros above and below make one strip of small maps; three would cost more than they.
+        self.margins = _margins(down) if most >= down.out >= _FEW_ROWS else (0, 0)
+        above, below = self.margins
+        size = down.size + above + below
+        self.down = Walk(down.k, down.stride, down.first + above, size, down.out)
+        self.most = most
+        met = ((v, *across.windows(v)) for v in range(across.k))
+        self.taps = [
+            (v, a * N, b * N, *divmod(across.first + across.stride * a + v, across.stride)[::-1])
+            for v, a, b in sorted(met, key=lambda tap: tap[1] - tap[2])
+            if a < b
+        ]
+        self.covered = bool(self.taps) and self.taps[0][1:3] == (0, across.out * N)
+        self._runs: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
+
+    def padded(self, x: Array) -> Array:
+        """x with the margins."""
+        above, below = self.margins
+        if not above and not below:
+            return x
+        H, C, L = x.shape
+        y = np.empty((above + H + below, C, L), x.dtype)
+        y[:above] = 0
+        y[above : above + H] = x
+        y[above + H :] = 0
+        return y
+
+    def runs(self, start: int, stop: int) -> list[tuple[int, int, int, int]]:
+        """The strips of rows [start, stop): rows [i0, i1), whose places [u0, u1) are pixels."""
+        if (start, stop) not in self._runs:
+            self._runs[start, stop] = list(self._cut(start, stop))
+        return self._runs[start, stop]
+
+    def _cut(self, start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
         i = start
         while i < stop:
-            places, end = self.places(i), i + 1
-            while end < min(stop, i + most) and self.places(end) == places:
+            places, end = self.down.places(i), i + 1
+            while end < min(stop, i + self.most) and self.down.places(end) == places:
                 end += 1
             yield i, end, *places
             i = end
 
+    def phases(self, x: Array, i0: int, i1: int, u0: int, u1: int) -> list[Array]:
+        """The pixels under a strip: (i1 − i0, (u1 − u0)·C, W·N), for each row a matrix.
 
-class Strip:
-    """The pixels under the windows of rows [i0, i1), as matrices to multiply with.
-
-    `pixels(v)` gives the windows [a, b) of a row whose column v lies on pixels, and a view
-    (i1 − i0, (u1 − u0)·C, (b − a)·N) of those: for every row a matrix. Rows overlap where
-    windows do. With a stride along the row its pixels are first sorted by their place in a
-    stride, so that windows next to each other find theirs next to each other.
-    """
-
-    def __init__(
-        self, x: Array, N: int, down: Walk, across: Walk, i0: int, i1: int, u0: int, u1: int
-    ) -> None:
+        With a stride along the row there is one such stack for each place in a stride, so that
+        windows next to each other find their pixels next to each other.
+        """
         _, C, L = x.shape
-        self.N = N
-        self.across = across
-        top = down.first + down.stride * i0 + u0
-        size = down.stride * (i1 - i0 - 1) + u1 - u0
+        stride = self.down.stride
+        top = self.down.first + stride * i0 + u0
+        size = stride * (i1 - i0 - 1) + u1 - u0
         x = x[top : top + size]
-        if across.stride == 1:
-            phases = [x]
-        else:
-            x = x.reshape(size, C, L // N, N)
-            phases = [np.ascontiguousarray(x[:, :, p :: across.stride]) for p in range(across.stride)]
-        self.phases = [_stacked(phase, i1 - i0, u1 - u0, down.stride) for phase in phases]
+        if self.stride == 1:
+            return [_stacked(x, i1 - i0, u1 - u0, stride)]
+        x = x.reshape(size, C, L // self.N, self.N)
+        sorted_out = (np.ascontiguousarray(x[:, :, p :: self.stride]) for p in range(self.stride))
+        return [_stacked(phase, i1 - i0, u1 - u0, stride) for phase in sorted_out]
 
-    def pixels(self, v: int) -> tuple[int, int, Array]:
-        """a, b, and the pixels that the windows [a, b) of each row have at column v."""
-        a, b = self.across.windows(v)
-        first, phase = divmod(self.across.first + self.across.stride * a + v, self.across.stride)
-        return a, b, self.phases[phase][:, :, first * self.N : (first + b - a) * self.N]
+
+_FEW_ROWS = 4  # of fewer, too much of the work would be with zeros
+
+strips = lru_cache(maxsize=4096)(Strips)
+
+
+def _margins(down: Walk) -> tuple[int, int]:
+    """The rows of padding above and below that windows reach."""
+    last = down.first + down.stride * (down.out - 1) + down.k
+    return max(0, -down.first), max(0, last - down.size)
 
 
 def _stacked(x: Array, R: int, k: int, stride: int) -> Array:
     """k rows of pixels as one matrix, R times, `stride` rows further on each time: a view."""
-    C = x.shape[1]
-    L = x[0, 0].size
+    C, L = x.shape[1], x[0, 0].size
     down = x.strides[0]
     return np.ndarray((R, k * C, L), x.dtype, x, 0, (stride * down, down // C, x.itemsize))
 

@@ -23,7 +23,7 @@ Share = Callable[[int, int], None]  # works on the items from `start` to `stop`
 # with the default of 8192, and takes twice the time for it. 64 is shorter than our rows.
 _UFUNC_BUFFER = 64
 
-_WORTH_SHARING = 200_000  # elements; handing out a share takes as long as some 100,000
+_WORTH_SHARING = 1_000_000  # elements; handing out a share takes as long as some 100,000
 
 
 def _usable_cpus() -> int:
