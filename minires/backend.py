@@ -20,6 +20,8 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 BACKENDS = ("numpy", "cupy")
 
+_NUMPYS = (np.ndarray, np.generic)
+
 _generator = np.random.default_rng(0)
 
 
@@ -65,14 +67,14 @@ def settled(value: Any) -> Any:
 
 def backend_name(array: object) -> str:
     """The name of the library that owns `array`: "numpy" or "cupy"."""
-    if isinstance(array, np.ndarray | np.generic):
+    if isinstance(array, _NUMPYS):
         return "numpy"
     return array.backend if isinstance(array, Promise) else type(array).__module__.split(".")[0]
 
 
 def array_module(array: object) -> Any:
     """The module (`numpy` or `cupy`) whose functions work on `array`."""
-    return np if isinstance(array, np.ndarray | np.generic) else load(backend_name(array))
+    return np if isinstance(array, _NUMPYS) else load(backend_name(array))
 
 
 def is_array(value: object) -> bool:

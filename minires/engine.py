@@ -50,6 +50,7 @@ class _State(threading.local):
 _state = _State()
 _clock = itertools.count()
 
+_TWINS_TAKE = "fd"  # float32 and float64, as NumPy's characters for them
 _twins: "dict[tuple[type[Op], str], type[Op]]" = {}
 # How the gradients of a tensor that was used twice are added up, where not by `+`.
 gradient_sums: "dict[str, Callable[[Any, Any], Array | Promise]]" = {}
@@ -347,24 +348,26 @@ class Op:
 
     def __call__(self, *inputs: Operand) -> Tensor:
         """Run forward on tensors, and record where they came from."""
-        expect(
-            not self.input_shapes,
-            GraphError,
-            f"{self.name} has been applied before; make a new one for each call",
-        )
+        if self.input_shapes:
+            raise GraphError(f"{self.name} has been applied before; make a new one for each call")
         tensors = self._tensors(inputs)
-        held = tuple(None if t is None else t.held for t in tensors)
-        self._become_twin(held)
-        arrays = held if self.takes_promises else self._arrays(tensors)
+        self._become_twin([None if t is None else t.held for t in tensors])
+        if self.takes_promises:
+            arrays = [None if t is None else t.held for t in tensors]
+        else:
+            arrays = [None if t is None else t.data for t in tensors]
         recording = _state.grad_enabled
-        self.input_shapes = tuple(() if a is None else a.shape for a in arrays)
-        self.needs_grad = tuple(recording and t is not None and t.requires_grad for t in tensors)
+        self.input_shapes = tuple([() if a is None else a.shape for a in arrays])
+        self.needs_grad = tuple(
+            [recording and t is not None and t.requires_grad for t in tensors]
+        )
         self.path = ".".join(_state.path)
         self.line = _forward_line()
         y = self.forward(*arrays)
-        dtype = next(a.dtype for a in arrays if a is not None)
         output = Tensor(y if isinstance(y, Promise) else array_module(y).asarray(y))
-        expect(output.dtype == dtype, DTypeError, f"{self.name} made {output.dtype} out of {dtype}")
+        dtype = next(a.dtype for a in arrays if a is not None)
+        if output.dtype != dtype:
+            raise DTypeError(f"{self.name} made {output.dtype} out of {dtype}")
         if any(self.needs_grad):
             self.sources = tuple(
                 (t.op or t) if t is not None and t.requires_grad else None for t in tensors
@@ -384,11 +387,13 @@ class Op:
         """Of a fast twin: whether it can take these arrays (or promises of them)."""
         return True
 
-    def _become_twin(self, inputs: tuple[Any, ...]) -> None:
+    def _become_twin(self, inputs: list[Any]) -> None:
         """Turn into the fast twin of this operation, if there is one for these inputs."""
+        if _state.textbook:
+            return
         first = next(a for a in inputs if a is not None)
-        fast = None if _state.textbook else _twins.get((type(self), backend_name(first)))
-        if fast and first.dtype in (np.float32, np.float64) and fast.suits(self, *inputs):
+        fast = _twins.get((type(self), backend_name(first)))
+        if fast and first.dtype.char in _TWINS_TAKE and fast.suits(self, *inputs):
             self.__class__ = fast
 
     @property
@@ -443,18 +448,16 @@ class Op:
             else:
                 xp = load(backend_name(like.held))
                 tensors.append(Tensor(xp.asarray(value, dtype=_floating(like))))
-        there = [t for t in tensors if t is not None]
-        if any(t.dtype != there[0].dtype for t in there):
-            given = self._listing(tensors, lambda t: t.dtype)
-            raise DTypeError(f"{self.name} got {given}; convert one of them first")
-        if any(backend_name(t.held) != backend_name(there[0].held) for t in there):
-            given = self._listing(tensors, lambda t: f"on {backend_name(t.held)}")
-            raise DeviceError(f"{self.name} got {given}; move them to one backend first")
+        there = [t.held for t in tensors if t is not None]
+        dtype, backend = there[0].dtype, backend_name(there[0])
+        for other in there[1:]:
+            if other.dtype != dtype:
+                given = self._listing(tensors, lambda t: t.dtype)
+                raise DTypeError(f"{self.name} got {given}; convert one of them first")
+            if backend_name(other) != backend:
+                given = self._listing(tensors, lambda t: f"on {backend_name(t.held)}")
+                raise DeviceError(f"{self.name} got {given}; move them to one backend first")
         return tensors
-
-    @staticmethod
-    def _arrays(tensors: list[Tensor | None]) -> tuple[Array | None, ...]:
-        return tuple(None if t is None else t.data for t in tensors)
 
     def _listing(self, tensors: list[Tensor | None], what: Callable[[Tensor], object]) -> str:
         named = zip(self.input_names, tensors, strict=False)

@@ -1,5 +1,7 @@
 """What minires refuses, and how it says so: what was given, what was expected."""
 
+from collections.abc import Callable
+
 
 class MiniresError(Exception):
     """Root of every error minires raises on purpose; `exit_code` is the command line's."""
@@ -53,7 +55,12 @@ class RunError(MiniresError):
     """A run folder that cannot be written, read or continued."""
 
 
-def expect(condition: bool, error: type[MiniresError], message: str) -> None:
-    """Raise `error(message)` unless `condition` holds."""
+def expect(
+    condition: bool, error: type[MiniresError], message: str | Callable[[], str]
+) -> None:
+    """Raise `error(message)` unless `condition` holds.
+
+    A message may be a function that makes it, for what is checked many thousand times.
+    """
     if not condition:
-        raise error(message)
+        raise error(message if isinstance(message, str) else message())

@@ -7,9 +7,9 @@ worked on it is held to one thread a product, and set back afterwards.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -55,36 +55,33 @@ class _Worker(threading.Thread):
             del share, work  # what it worked on must not live until the next share
 
 
-class _Blas:
+class _OneBlasThread:
     """Holds the BLAS to one thread while anybody computes, and sets it back after the last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._before: list[int] = []
+        self._before: list[tuple[Any, int]] = []
         self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
 
-    @contextmanager
-    def single(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._before = [library.get_num_threads() for library in self._libraries]
-                self._set([1] * len(self._before))
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    self._set(self._before)
+                counts = [(library, library.get_num_threads()) for library in self._libraries]
+                self._before = [(library, n) for library, n in counts if n != 1]
+                for library, _ in self._before:
+                    library.set_num_threads(1)
 
-    def _set(self, counts: list[int]) -> None:
-        for library, count in zip(self._libraries, counts, strict=True):
-            library.set_num_threads(count)
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                for library, n in self._before:
+                    library.set_num_threads(n)
 
 
-_blas = _Blas()
+_one_blas_thread = _OneBlasThread()
 _workers: list[_Worker] = []
 _count = _usable_cpus()
 _handing_out = threading.Lock()  # one set of workers: who comes while they work, works alone
@@ -119,12 +116,16 @@ def spread(work: Share, items: int, effort: float) -> None:
     depend on these numbers and the number of threads alone, so that sums kept by share do not
     depend on who finished first.
     """
-    parts = max(1, min(_count, items)) if effort > _WORTH_SHARING else 1
+    parts = min(_count, items)
+    if effort <= _WORTH_SHARING or parts <= 1:
+        with _one_blas_thread:
+            work(0, items)
+        return
     bounds = [items * part // parts for part in range(parts + 1)]
     shares = list(zip(bounds[:-1], bounds[1:], strict=True))
-    with _blas.single(), np.errstate():
+    with _one_blas_thread, np.errstate():  # which sets back the buffer's size as well
         np.setbufsize(_UFUNC_BUFFER)
-        if parts > 1 and _handing_out.acquire(blocking=False):
+        if _handing_out.acquire(blocking=False):
             try:
                 _share_out(work, shares)
             finally:

@@ -12,12 +12,12 @@ def per_channel(v: Array, ndim: int) -> Array:
 
 def expect_channels(x: Array, **vectors: Array) -> None:
     """Refuse an x without channels, and vectors that are not one value a channel."""
-    expect(x.ndim >= 2, ShapeError, f"batch_norm expected x (N, C, ...), got shape {x.shape}")
+    expect(x.ndim >= 2, ShapeError, lambda: f"batch_norm expected x (N, C, ...), got shape {x.shape}")
     for name, v in vectors.items():
         expect(
             v.shape == (x.shape[1],),
             ShapeError,
-            f"batch_norm got {name} of shape {v.shape} for x of shape {x.shape}; "
+            lambda name=name, v=v: f"batch_norm got {name} of shape {v.shape} for x of shape {x.shape}; "
             f"expected {(x.shape[1],)}",
         )
 
@@ -74,7 +74,7 @@ class BatchNorm(Op):
         expect(
             x.size > x.shape[1],
             ShapeError,
-            f"batch_norm in training needs more than one value a channel, got shape {x.shape}",
+            lambda: f"batch_norm in training needs more than one value a channel, got shape {x.shape}",
         )
 
 

@@ -25,12 +25,12 @@ def pair(value: int | tuple[int, int], name: str, at_least: int) -> Pair:
 
 def output_size(shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> Pair:
     """(Ho, Wo) of windows on maps of `shape` (N, C, H, W): ⌊(H + 2p − k) / s⌋ + 1."""
-    expect(len(shape) == 4, ShapeError, f"expected images (N, C, H, W), got shape {shape}")
+    expect(len(shape) == 4, ShapeError, lambda: f"expected images (N, C, H, W), got shape {shape}")
     H, W = shape[2] + 2 * padding[0], shape[3] + 2 * padding[1]
     expect(
         kernel[0] <= H and kernel[1] <= W,
         ShapeError,
-        f"a kernel of {kernel[0]}x{kernel[1]} is larger than the padded input of {H}x{W}",
+        lambda: f"a kernel of {kernel[0]}x{kernel[1]} is larger than the padded input of {H}x{W}",
     )
     return (H - kernel[0]) // stride[0] + 1, (W - kernel[1]) // stride[1] + 1
 
