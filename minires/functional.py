@@ -67,7 +67,7 @@ def batch_norm(
     batch = {"running_mean": op.mean, "running_var": op.var * (m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}
     given = {name: Tensor(r).data for name, r in running.items() if r is not None}
-    expect_channels(y.data, **given)  # both, before either is changed
+    expect_channels(y, **given)  # both, before either is changed
     for name, r in given.items():
         r *= 1 - momentum
         r += momentum * batch[name]

@@ -1,46 +1,58 @@
 """Memory for large arrays, used again as soon as the last array on it is gone.
 
 A fresh array costs more than what is written into it: the system maps its pages one by
-one and clears each. A training step needs the same sizes again and again, so a block
-whose arrays are gone waits here for the next array of its size.
+one and clears each. A training step needs the same sizes again and again, so memory whose
+arrays are gone waits here for the next array of its size.
 """
 
 import math
 import threading
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array
 
-_SMALLEST = 1 << 15  # bytes; below it NumPy's own allocator is as good
 _LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 
 
-class _Block:
-    """Memory that goes back to the pool when the last array on it is gone."""
+class _Memory(NamedTuple):
+    """`size` bytes from `address` on, somewhere in `raw`."""
+
+    raw: Array
+    address: int
+    size: int
+
+
+class _Owner:
+    """What an array's memory belongs to; gives it back when the last view of it is gone."""
 
     __slots__ = ("__array_interface__", "_memory")
 
-    def __init__(self, memory: Array) -> None:
+    def __init__(self, memory: _Memory, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._memory = memory
-        self.__array_interface__ = memory.__array_interface__
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": shape,
+            "typestr": dtype.str,
+            "data": (memory.address, False),
+        }
 
     def __del__(self) -> None:
         _pool.give_back(self._memory)
 
 
 class _Pool:
-    """Blocks by size. Never holds more than was in use at one time."""
+    """Memory by size. Never holds more than was in use at one time."""
 
     def __init__(self) -> None:
-        self._free: defaultdict[int, list[Array]] = defaultdict(list)
-        self._lock = threading.RLock()  # a collection inside may give a block back
+        self._free: defaultdict[int, list[_Memory]] = defaultdict(list)
+        self._lock = threading.RLock()  # a collection inside may give memory back
         self.used = self.most_used = self.free = 0
 
-    def take(self, size: int) -> Array:
-        """An array over `size` bytes, of any content."""
+    def take(self, size: int) -> _Memory:
+        """`size` bytes, of any content."""
         with self._lock:
             waiting = self._free.get(size)
             if waiting:
@@ -51,20 +63,20 @@ class _Pool:
                 memory = _on_a_line(size)
             self.used += size
             self.most_used = max(self.most_used, self.used)
-        return np.asarray(_Block(memory))
+        return memory
 
-    def give_back(self, memory: Array) -> None:
+    def give_back(self, memory: _Memory) -> None:
         """Keep `memory` for the next array of its size."""
         with self._lock:
-            self.used -= memory.nbytes
-            self.free += memory.nbytes
-            self._free[memory.nbytes].append(memory)
+            self.used -= memory.size
+            self.free += memory.size
+            self._free[memory.size].append(memory)
 
     def _make_room(self, size: int) -> None:
-        """Let go of blocks of other sizes until `size` fits under what was in use at once."""
+        """Let go of other sizes until `size` more is no more than was in use at once."""
         for other in list(self._free):
             while self._free[other] and self.used + self.free + size > self.most_used:
-                self.free -= self._free[other].pop().nbytes
+                self.free -= self._free[other].pop().size
             if not self._free[other]:
                 del self._free[other]
 
@@ -72,22 +84,20 @@ class _Pool:
 _pool = _Pool()
 
 
-def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """An array of any content, as `numpy.empty`, on memory that is used again."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < _SMALLEST:
-        return np.empty(shape, dtype)
-    return _pool.take(-(-size // _LINE) * _LINE)[:size].view(dtype).reshape(shape)
+    size = math.prod(shape) * dtype.itemsize
+    return np.asarray(_Owner(_pool.take(-(-size // _LINE) * _LINE), shape, dtype))
 
 
 def is_ours(array: Array) -> bool:
     """Whether `array` lies on memory that was handed out here, so that nobody writes to it."""
     while isinstance(array.base, np.ndarray):
         array = array.base
-    return isinstance(array.base, _Block)
+    return isinstance(array.base, _Owner)
 
 
-def _on_a_line(size: int) -> Array:
-    memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + size]
+def _on_a_line(size: int) -> _Memory:
+    raw = np.empty(size + _LINE, np.uint8)
+    start = raw.ctypes.data
+    return _Memory(raw, start + -start % _LINE, size)

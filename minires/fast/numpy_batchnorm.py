@@ -13,7 +13,7 @@ from .. import ops
 from ..backend import Array, Promise
 from ..engine import Gradients, twin
 from .layout import images, rows
-from .maps import Combination, Maps, in_rows, tile_height, tiles
+from .maps import Combination, Maps, in_rows, row_of, tile_height, tiles
 from .memory import empty, is_ours
 from .threads import spread
 
@@ -49,7 +49,7 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         kept = empty(X.shape, X.dtype) if promised and source.shared else None
         gw, gb = np.empty(C, X.dtype), np.empty(C, X.dtype)
         gx = empty(X.shape, X.dtype)
-        ones = np.ones(L, X.dtype)
+        ones = row_of(1, L, X.dtype)
 
         def work(start: int, stop: int) -> None:
             width = min(stop - start, max(1, _GROUP // m))
@@ -70,8 +70,8 @@ class BatchNorm(ops.batchnorm.BatchNorm):
                     if promised:
                         source.fill(h, c, g, buffer)
                     np.subtract(x, mean[c, None], out=buffer)
-                    sums[0] += (g @ ones).sum(axis=0)
-                    sums[1] += np.vecdot(g, buffer).sum(axis=0)
+                    sums[0] += np.add.reduce(g @ ones)
+                    sums[1] += np.add.reduce(np.vecdot(g, buffer))
                 gb[c] = sums[0]
                 gw[c] = sums[1] * r[c]
                 # gx = w r (g − gb/m − (x − μ) r gw/m), sorted by g, x and what is constant
@@ -96,7 +96,7 @@ def moments(X: Array) -> tuple[Array, Array]:
     """The mean and the (biased) variance of each channel of (H, C, L), in float64."""
     H, C, L = X.shape
     means, squares = np.empty((H, C)), np.empty((H, C))
-    ones = np.ones(L, X.dtype)
+    ones = row_of(1, L, X.dtype)
 
     def work(start: int, stop: int) -> None:
         step, c = tile_height(X.shape, stop - start), slice(start, stop)
@@ -104,12 +104,14 @@ def moments(X: Array) -> tuple[Array, Array]:
         for h in tiles(H, step):
             x = X[h, c]
             centred = spare[: len(x)]
-            mean = x @ ones / L  # a product with ones: far faster than a sum
+            mean = x @ ones  # a product with ones: far faster than a sum
+            mean /= L
             np.subtract(x, mean[:, :, None], out=centred)
             means[h, c] = mean
             squares[h, c] = np.vecdot(centred, centred)
 
     spread(work, C, 4 * X.size)
-    mean = means.mean(axis=0)
-    between = ((means - mean) ** 2).mean(axis=0)
-    return mean, squares.sum(axis=0) / (H * L) + between
+    mean = np.add.reduce(means) / H
+    means -= mean
+    within, between = np.add.reduce(squares) / (H * L), np.vecdot(means.T, means.T) / H
+    return mean, within + between

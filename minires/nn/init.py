@@ -26,3 +26,12 @@ def xavier_normal(shape: tuple[int, ...]) -> Array:
 
 def _normal(shape: tuple[int, ...], std: float) -> Array:
     return (generator().standard_normal(shape) * std).astype(np.float32)
+
+
+def by_column(w: Array) -> Array:
+    """The kernels w (O, C, kh, kw), lying in memory as (kw, O, kh, C).
+
+    So column v of all kernels is one matrix of kh·C columns, and a fast convolution multiplies
+    with it as it lies (see `minires.fast.numpy_conv`); gradients and velocities lie the same way.
+    """
+    return np.ascontiguousarray(w.transpose(3, 0, 2, 1)).transpose(1, 3, 2, 0)

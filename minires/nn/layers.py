@@ -9,7 +9,7 @@ from ..backend import Array
 from ..engine import Tensor
 from ..errors import UsageError, expect
 from ..ops.windows import Pair, pair
-from .init import he_normal
+from .init import by_column, he_normal
 from .module import Module, Parameter
 
 Init = Callable[[tuple[int, ...]], Array]
@@ -29,7 +29,7 @@ class Conv2d(Module):
         init: Init = he_normal,
     ) -> None:
         kernel = pair(kernel_size, "kernel_size", at_least=1)
-        self.weight = Parameter(init((out_channels, in_channels, *kernel)))
+        self.weight = Parameter(by_column(init((out_channels, in_channels, *kernel))))
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
         self.stride = stride
         self.padding = padding

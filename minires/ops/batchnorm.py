@@ -1,7 +1,7 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
 from ..backend import Array, array_module
-from ..engine import Gradients, Op
+from ..engine import Gradients, Op, Tensor
 from ..errors import ShapeError, expect
 
 
@@ -10,7 +10,7 @@ def per_channel(v: Array, ndim: int) -> Array:
     return v.reshape(1, -1, *(1,) * (ndim - 2))
 
 
-def expect_channels(x: Array, **vectors: Array) -> None:
+def expect_channels(x: Array | Tensor, **vectors: Array) -> None:
     """Refuse an x without channels, and vectors that are not one value a channel."""
     expect(x.ndim >= 2, ShapeError, lambda: f"batch_norm expected x (N, C, ...), got shape {x.shape}")
     for name, v in vectors.items():
