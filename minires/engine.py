@@ -155,7 +155,8 @@ class Tensor(Operators):
     @property
     def data(self) -> Array:
         """The array; computed now, if it was only promised so far."""
-        self.held = settled(self.held)
+        if isinstance(self.held, Promise):
+            self.held = self.held.array()
         return self.held
 
     @data.setter

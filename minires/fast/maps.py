@@ -14,7 +14,7 @@ import numpy as np
 
 from ..backend import Array, Promise
 from .layout import images, rows
-from .memory import empty, is_ours
+from .memory import empty, is_ours, scratch
 from .threads import spread
 
 _TILE = 1 << 17  # elements; a few arrays of them stay in the cache of a core
@@ -64,7 +64,7 @@ class Maps(Promise):
 
         def work(start: int, stop: int) -> None:
             step, c = tile_height(self.maps, stop - start), slice(start, stop)
-            spare = empty((step, stop - start, self.maps[2]), self.dtype)
+            spare = scratch((step, stop - start, self.maps[2]), self.dtype)
             for h in tiles(self.maps[0], step):
                 out = y[h, c]
                 self.fill(h, c, out, spare[: len(out)])

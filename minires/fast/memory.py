@@ -14,6 +14,7 @@ import numpy as np
 
 from ..backend import Array
 
+_SMALL = 1 << 17  # bytes; up to here NumPy's own allocator is as fast, and less to do for us
 _LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 
 
@@ -88,6 +89,12 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """An array of any content, as `numpy.empty`, on memory that is used again."""
     size = math.prod(shape) * dtype.itemsize
     return np.asarray(_Owner(_pool.take(-(-size // _LINE) * _LINE), shape, dtype))
+
+
+def scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Room for what is needed only for a moment; see `empty`."""
+    small = math.prod(shape) * dtype.itemsize < _SMALL
+    return np.empty(shape, dtype) if small else empty(shape, dtype)
 
 
 def is_ours(array: Array) -> bool:

@@ -14,7 +14,7 @@ from ..backend import Array, Promise
 from ..engine import Gradients, twin
 from .layout import images, rows
 from .maps import Combination, Maps, in_rows, row_of, tile_height, tiles
-from .memory import empty, is_ours
+from .memory import empty, is_ours, scratch
 from .threads import spread
 
 _GROUP = 1 << 19  # elements of channels that backward goes through twice
@@ -54,8 +54,8 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         def work(start: int, stop: int) -> None:
             width = min(stop - start, max(1, _GROUP // m))
             step = tile_height(X.shape, width)
-            room = empty((H, width, L), X.dtype) if promised and kept is None else None
-            spare = empty((step, width, L), X.dtype)
+            room = scratch((H, width, L), X.dtype) if promised and kept is None else None
+            spare = scratch((step, width, L), X.dtype)
             for c0 in range(start, stop, width):
                 c = slice(c0, min(c0 + width, stop))
                 n = c.stop - c0
@@ -100,7 +100,7 @@ def moments(X: Array) -> tuple[Array, Array]:
 
     def work(start: int, stop: int) -> None:
         step, c = tile_height(X.shape, stop - start), slice(start, stop)
-        spare = empty((step, stop - start, L), X.dtype)
+        spare = scratch((step, stop - start, L), X.dtype)
         for h in tiles(H, step):
             x = X[h, c]
             centred = spare[: len(x)]

@@ -19,7 +19,7 @@ from .. import ops
 from ..backend import Array
 from ..engine import Gradients, twin
 from .layout import images, rows
-from .memory import empty
+from .memory import empty, scratch
 from .products import product, product_transposed
 from .strips import Walk, strips, widened
 from .threads import spread
@@ -75,7 +75,7 @@ def correlate(x: Array, w: Array, down: Walk, across: Walk, N: int) -> Array:
     y = empty((down.out, O, L), x.dtype)
 
     def work(start: int, stop: int) -> None:
-        summand = empty((min(cut.most, stop - start), O, L), x.dtype)
+        summand = scratch((min(cut.most, stop - start), O, L), x.dtype)
         for i0, i1, u0, u1 in cut.runs(start, stop):
             if not cut.covered or u0 == u1:
                 y[i0:i1] = 0

@@ -118,8 +118,7 @@ def spread(work: Share, items: int, effort: float) -> None:
     """
     parts = min(_count, items)
     if effort <= _WORTH_SHARING or parts <= 1:
-        with _one_blas_thread:
-            work(0, items)
+        work(0, items)  # and the BLAS may use what threads it was given: nobody else does
         return
     bounds = [items * part // parts for part in range(parts + 1)]
     shares = list(zip(bounds[:-1], bounds[1:], strict=True))
