@@ -4,7 +4,23 @@ Importing this room makes every operation that has a fast twin become it (see
 `minires.engine.twin`); the twins have the textbook's signatures and answers.
 """
 
-from . import numpy_batchnorm, numpy_conv, numpy_join, numpy_reshape
+from . import (
+    numpy_batchnorm,
+    numpy_conv,
+    numpy_join,
+    numpy_loss,
+    numpy_pool,
+    numpy_reshape,
+)
 from .threads import get_num_threads, set_num_threads
 
-__all__ = ["get_num_threads", "numpy_batchnorm", "numpy_conv", "numpy_join", "numpy_reshape", "set_num_threads"]
+__all__ = [
+    "get_num_threads",
+    "numpy_batchnorm",
+    "numpy_conv",
+    "numpy_join",
+    "numpy_loss",
+    "numpy_pool",
+    "numpy_reshape",
+    "set_num_threads",
+]

@@ -53,11 +53,7 @@ class CrossEntropy(Op):
         self.label_smoothing = label_smoothing
 
     def forward(self, x: Array) -> Array:
-        expect(
-            x.ndim == 2 and x.size > 0,
-            ShapeError,
-            f"cross_entropy expected logits (N, C), got shape {x.shape}",
-        )
+        self.expect_inputs(x)
         N, xp = x.shape[0], array_module(x)
         logp = log_softmax(x, dim=1)
         t = self._targets(xp, x)
@@ -70,7 +66,18 @@ class CrossEntropy(Op):
 
     def _targets(self, xp: Any, x: Array) -> Array:
         N, C = x.shape
-        labels, s = self.labels, self.label_smoothing
+        t: Array = xp.full((N, C), self.label_smoothing / C, x.dtype)
+        t[xp.arange(N), self.labels] += 1 - self.label_smoothing
+        return t
+
+    def expect_inputs(self, x: Array) -> None:
+        """Refuse logits of a wrong shape, and labels that are not one class for each."""
+        expect(
+            x.ndim == 2 and x.size > 0,
+            ShapeError,
+            f"cross_entropy expected logits (N, C), got shape {x.shape}",
+        )
+        (N, C), labels = x.shape, self.labels
         expect(
             labels.dtype.kind in "iu",
             LabelError,
@@ -88,6 +95,3 @@ class CrossEntropy(Op):
             LabelError,
             f"cross_entropy got labels from {low} to {high}; expected 0 to {C - 1}",
         )
-        t: Array = xp.full((N, C), s / C, x.dtype)
-        t[xp.arange(N), labels] += 1 - s
-        return t
