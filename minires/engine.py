@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from .backend import Array, Promise, array_module, backend_name, is_array, load,
 from .errors import DeviceError, DTypeError, GraphError, ShapeError, expect
 from .operators import Operators
 
+T = TypeVar("T")
 Operand: TypeAlias = Any  # a Tensor, an array, or a number
 Gradients: TypeAlias = Array | tuple[Array | None, ...]
 Watcher: TypeAlias = "Callable[[Op, tuple[Array | None, ...], Array], None]"
@@ -50,20 +51,27 @@ class _State(threading.local):
 _state = _State()
 _clock = itertools.count()
 
+_twins: dict[tuple[Any, str], Any] = {}
 _TWINS_TAKE = "fd"  # float32 and float64, as NumPy's characters for them
-_twins: "dict[tuple[type[Op], str], type[Op]]" = {}
-# How the gradients of a tensor that was used twice are added up, where not by `+`.
-gradient_sums: "dict[str, Callable[[Any, Any], Array | Promise]]" = {}
 
 
-def twin(cls: "type[Op]", backend: str) -> "Callable[[type[Op]], type[Op]]":
-    """Make the decorated subclass of `cls` what runs in its stead on arrays of `backend`."""
+def twin(original: Any, backend: str) -> Callable[[T], T]:
+    """Make what is decorated the fast twin of `original` on arrays of `backend`.
 
-    def register(fast: "type[Op]") -> "type[Op]":
-        _twins[cls, backend] = fast
+    The twin of an Op is a subclass that an operation becomes where its `suits` says so; that
+    of a function is a function of the same arguments.
+    """
+
+    def register(fast: T) -> T:
+        _twins[original, backend] = fast
         return fast
 
     return register
+
+
+def twin_of(original: Any, backend: str) -> Any:
+    """The fast twin of an operation or function; None if there is none, or within `textbook`."""
+    return None if _state.textbook else _twins.get((original, backend))
 
 
 @contextmanager
@@ -390,10 +398,8 @@ class Op:
 
     def _become_twin(self, inputs: list[Any]) -> None:
         """Turn into the fast twin of this operation, if there is one for these inputs."""
-        if _state.textbook:
-            return
         first = next(a for a in inputs if a is not None)
-        fast = _twins.get((type(self), backend_name(first)))
+        fast = twin_of(type(self), backend_name(first))
         if fast and first.dtype.char in _TWINS_TAKE and fast.suits(self, *inputs):
             self.__class__ = fast
 
@@ -516,10 +522,15 @@ def _reverse_order(last: Op) -> list[Op]:
     return sorted(found, key=lambda op: op.moment, reverse=True)
 
 
-def _sum(a: Array | Promise, b: Array | Promise) -> Array | Promise:
+def add_gradients(a: Array, b: Array) -> Array:
     """a + b; not in place, for an op may hand the same array to both of its inputs."""
-    add = None if _state.textbook else gradient_sums.get(backend_name(a))
-    return settled(a) + settled(b) if add is None else add(a, b)
+    return a + b
+
+
+def _sum(a: Array | Promise, b: Array | Promise) -> Array | Promise:
+    """The sum of what two operations hand on to the same tensor."""
+    fast = twin_of(add_gradients, backend_name(a))
+    return fast(a, b) if fast else add_gradients(settled(a), settled(b))
 
 
 def _forward_line() -> tuple[str, int]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .backend import Array, array_module
-from .engine import Tensor
+from .backend import Array, array_module, backend_name
+from .engine import Tensor, twin_of
 
 
 class SGD:
@@ -37,17 +37,24 @@ class SGD:
     def step(self) -> None:
         """Change every parameter that has a gradient."""
         for p, v in zip(self.parameters, self.velocities, strict=True):
-            if p.grad is None:
-                continue
-            v *= self.momentum
-            v += p.grad
-            v += self.weight_decay * p.data
-            p.data -= self.lr * v
+            if p.grad is not None:
+                fast = twin_of(update, backend_name(v))
+                (fast or update)(p.data, v, p.grad, self.lr, self.momentum, self.weight_decay)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters:
             p.zero_grad()
+
+
+def update(
+    w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float
+) -> None:
+    """v ← momentum v + (g + weight_decay w), w ← w − lr v, both in place."""
+    v *= momentum
+    v += g
+    v += weight_decay * w
+    w -= lr * v
 
 
 class StepSchedule:

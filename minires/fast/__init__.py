@@ -11,6 +11,7 @@ from . import (
     numpy_loss,
     numpy_pool,
     numpy_reshape,
+    numpy_sgd,
 )
 from .threads import get_num_threads, set_num_threads
 
@@ -22,5 +23,6 @@ __all__ = [
     "numpy_loss",
     "numpy_pool",
     "numpy_reshape",
+    "numpy_sgd",
     "set_num_threads",
 ]
