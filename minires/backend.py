@@ -47,7 +47,7 @@ class Promise:
     def array(self) -> Array:
         """The array, computed once."""
         if self._kept is None:
-            self.keep(self.compute())
+            self._kept = self.compute()
         return self._kept
 
     def keep(self, array: Array) -> None:

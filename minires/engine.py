@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from .operators import Operators
 
 T = TypeVar("T")
 Operand: TypeAlias = Any  # a Tensor, an array, or a number
-Gradients: TypeAlias = Array | tuple[Array | None, ...]
+Gradients: TypeAlias = Array | Promise | tuple[Array | Promise | None, ...]
 Watcher: TypeAlias = "Callable[[Op, tuple[Array | None, ...], Array], None]"
 
 # Frames of these modules never are "the forward line that made it".
@@ -343,11 +343,11 @@ class Op:
     moment: int  # when it ran: ops sort by it
     output: "weakref.ref[Tensor]"  # weak, or tensor and op would keep each other alive
 
-    def forward(self, *inputs: Any) -> Array:
-        """Compute the output from raw arrays."""
+    def forward(self, *inputs: Any) -> Any:
+        """Compute the output, an array (or a promise of it), from raw arrays."""
         raise NotImplementedError
 
-    def backward(self, gy: Array) -> Gradients:
+    def backward(self, gy: Any) -> Gradients:
         """Turn the gradient of the output into the gradients of the inputs."""
         raise NotImplementedError
 
@@ -360,16 +360,13 @@ class Op:
         if self.input_shapes:
             raise GraphError(f"{self.name} has been applied before; make a new one for each call")
         tensors = self._tensors(inputs)
-        self._become_twin([None if t is None else t.held for t in tensors])
-        if self.takes_promises:
-            arrays = [None if t is None else t.held for t in tensors]
-        else:
+        arrays: list[Any] = [None if t is None else t.held for t in tensors]
+        self._become_twin(arrays)
+        if not self.takes_promises:
             arrays = [None if t is None else t.data for t in tensors]
         recording = _state.grad_enabled
         self.input_shapes = tuple([() if a is None else a.shape for a in arrays])
-        self.needs_grad = tuple(
-            [recording and t is not None and t.requires_grad for t in tensors]
-        )
+        self.needs_grad = tuple([recording and t is not None and t.requires_grad for t in tensors])
         self.path = ".".join(_state.path)
         self.line = _forward_line()
         y = self.forward(*arrays)
@@ -389,7 +386,7 @@ class Op:
         else:
             self.saved = ()
         for watcher in _state.watchers:
-            watcher(self, arrays, output.data)
+            watcher(self, tuple(map(settled, arrays)), output.data)
         return output
 
     def suits(self, *inputs: Any) -> bool:
@@ -491,7 +488,7 @@ class Step:
     @property
     def gy(self) -> Array:
         """The gradient that came in."""
-        return settled(self.incoming)
+        return cast(Array, settled(self.incoming))
 
     @property
     def gxs(self) -> list[Array | None]:
@@ -502,7 +499,7 @@ class Step:
         both of its inputs.
         """
         self.handed_on[:] = map(settled, self.handed_on)
-        return self.handed_on
+        return cast(list[Array | None], self.handed_on)
 
 
 def _reverse_order(last: Op) -> list[Op]:

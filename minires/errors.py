@@ -55,9 +55,7 @@ class RunError(MiniresError):
     """A run folder that cannot be written, read or continued."""
 
 
-def expect(
-    condition: bool, error: type[MiniresError], message: str | Callable[[], str]
-) -> None:
+def expect(condition: bool, error: type[MiniresError], message: str | Callable[[], str]) -> None:
     """Raise `error(message)` unless `condition` holds.
 
     A message may be a function that makes it, for what is checked many thousand times.

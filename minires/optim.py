@@ -47,9 +47,7 @@ class SGD:
             p.zero_grad()
 
 
-def update(
-    w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float
-) -> None:
+def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float) -> None:
     """v ← momentum v + (g + weight_decay w), w ← w − lr v, both in place."""
     v *= momentum
     v += g

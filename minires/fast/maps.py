@@ -97,7 +97,8 @@ class Combination(Maps):
 
     def __add__(self, other: "Combination") -> "Combination":
         shifts = [s for s in (self.shift, other.shift) if s is not None]
-        return Combination(self.terms + other.terms, sum(shifts) if shifts else None, self.N)
+        shift = np.add.reduce(shifts) if shifts else None
+        return Combination(self.terms + other.terms, shift, self.N)
 
     def rectified(self) -> "Combination":
         """The ReLU of it."""
@@ -130,7 +131,7 @@ class Gated(Maps):
     long, and g · (y > 0) is NaN where g is infinite.
     """
 
-    def __init__(self, g: "Array | Combination", y: Array, N: int) -> None:
+    def __init__(self, g: Array | Maps, y: Array, N: int) -> None:
         super().__init__(y, N)
         self.g = g
         self.y = y
@@ -150,19 +151,26 @@ class Gated(Maps):
         np.bitwise_and(mask, g.view(whole), out=mask)
 
 
-def in_rows(x: Any) -> "Array | Maps":
+def in_rows(x: Any) -> Array | Maps:
     """Maps not computed yet as they are; of everything else the rows (H, C, L)."""
     if isinstance(x, Maps) and not x.is_kept:
         return x
     return rows(x.array() if isinstance(x, Promise) else x)
 
 
-def combination(x: Array | Promise) -> Combination | None:
-    """x as a combination, if it is one, or maps that lie as ours and that nobody writes to."""
-    if isinstance(x, Combination):
-        return x
-    if isinstance(x, Promise) or x.ndim != 4 or not is_ours(x):
-        return None
-    if not x.transpose(2, 1, 3, 0).flags.c_contiguous:
-        return None
-    return Combination([(rows(x), None)], None, x.shape[0])
+def held_still(x: Array) -> Array:
+    """x in rows, and from now on refusing to be written to: a promise was made from it."""
+    x.flags.writeable = False
+    return rows(x)
+
+
+def is_combination(x: Array | Promise) -> bool:
+    """Whether `combination` takes x: nobody writes to it, and it lies in rows."""
+    if isinstance(x, Promise):
+        return isinstance(x, Combination)
+    return x.ndim == 4 and is_ours(x) and x.transpose(2, 1, 3, 0).flags.c_contiguous
+
+
+def combination(x: Array | Combination) -> Combination:
+    """x as a combination: itself, or one term."""
+    return x if isinstance(x, Combination) else Combination([(held_still(x), None)], None, len(x))

@@ -7,13 +7,15 @@ Backward has two passes, one for the sums and one for gx; it makes both over a f
 before it goes on to the next, so that the second finds everything in cache.
 """
 
+from typing import Any
+
 import numpy as np
 
 from .. import ops
-from ..backend import Array, Promise
+from ..backend import Array, settled
 from ..engine import Gradients, twin
 from .layout import images, rows
-from .maps import Combination, Maps, in_rows, row_of, tile_height, tiles
+from .maps import Combination, Maps, held_still, in_rows, row_of, tile_height, tiles
 from .memory import empty, is_ours, scratch
 from .threads import spread
 
@@ -26,13 +28,13 @@ class BatchNorm(ops.batchnorm.BatchNorm):
 
     takes_promises = True
 
-    def suits(self, x: Array | Promise, w: Array, b: Array) -> bool:
+    def suits(self, x: Any, w: Array, b: Array) -> bool:
         return len(x.shape) == 4
 
-    def forward(self, x: Array | Promise, w: Array, b: Array) -> Array | Promise:
-        x = x.array() if isinstance(x, Promise) else x
+    def forward(self, x: Any, w: Array, b: Array) -> Any:
+        x = settled(x)
         self.expect_inputs(x, w, b)
-        X = rows(x)
+        X = held_still(x) if is_ours(x) else rows(x)
         self.mean, self.var = (v.astype(x.dtype) for v in moments(X))
         r = 1 / np.sqrt(self.var + x.dtype.type(self.eps))
         self.save(X, w, self.mean, r)
@@ -40,13 +42,11 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         y = Combination([(X, scale)], b - self.mean * scale, x.shape[0])
         return y if is_ours(x) else y.array()
 
-    def backward(self, gy: Array | Promise) -> Gradients:
+    def backward(self, gy: Any) -> Gradients:
         X, w, mean, r = self.saved
         H, C, L = X.shape
         m = H * L
-        source = in_rows(gy)
-        promised = isinstance(source, Maps)
-        kept = empty(X.shape, X.dtype) if promised and source.shared else None
+        given = Given(gy, X)
         gw, gb = np.empty(C, X.dtype), np.empty(C, X.dtype)
         gx = empty(X.shape, X.dtype)
         ones = row_of(1, L, X.dtype)
@@ -54,21 +54,17 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         def work(start: int, stop: int) -> None:
             width = min(stop - start, max(1, _GROUP // m))
             step = tile_height(X.shape, width)
-            room = scratch((H, width, L), X.dtype) if promised and kept is None else None
             spare = scratch((step, width, L), X.dtype)
+            room = given.room(width)
             for c0 in range(start, stop, width):
                 c = slice(c0, min(c0 + width, stop))
                 n = c.stop - c0
-                if not promised:
-                    G = source[:, c]
-                else:
-                    G = kept[:, c] if room is None else room[:, :n]
+                G = given.channels(c, room)
                 sums = np.zeros((2, n))
                 for h in tiles(H, step):
                     g, x = G[h], X[h, c]
                     buffer = spare[: len(x), :n]
-                    if promised:
-                        source.fill(h, c, g, buffer)
+                    given.fill(h, c, g, buffer)
                     np.subtract(x, mean[c, None], out=buffer)
                     sums[0] += np.add.reduce(g @ ones)
                     sums[1] += np.add.reduce(np.vecdot(g, buffer))
@@ -87,9 +83,47 @@ class BatchNorm(ops.batchnorm.BatchNorm):
                     np.add(out, constant[:, None], out=out)
 
         spread(work, C, 4 * X.size)
-        if kept is not None:
-            gy.keep(images(kept, gy.shape[0]))
+        given.settle(gy)
         return images(gx, gy.shape[0]), gw, gb
+
+
+class Given:
+    """The gradient that comes in, a few channels at a time, computed where it was promised.
+
+    If others want it too, what is computed is kept for them; otherwise it needs no more room
+    than those channels.
+    """
+
+    def __init__(self, gy: Any, like: Array) -> None:
+        self.maps: Array | Maps = in_rows(gy)
+        self.promised = isinstance(self.maps, Maps)
+        shared = isinstance(self.maps, Maps) and self.maps.shared
+        self.kept = empty(like.shape, like.dtype) if shared else None
+        self.like = like
+
+    def room(self, width: int) -> Array | None:
+        """Memory for so many channels, where it is needed."""
+        H, _, L = self.like.shape
+        needed = self.promised and self.kept is None
+        return scratch((H, width, L), self.like.dtype) if needed else None
+
+    def channels(self, c: slice, room: Array | None) -> Array:
+        """The array for channels c: computed already, or to be filled."""
+        if room is not None:
+            return room[:, : c.stop - c.start]
+        whole = self.maps if self.kept is None else self.kept
+        assert isinstance(whole, np.ndarray)
+        return whole[:, c]
+
+    def fill(self, h: slice, c: slice, out: Array, spare: Array) -> None:
+        """Compute rows h of channels c into `out`, if they are not there yet."""
+        if isinstance(self.maps, Maps):
+            self.maps.fill(h, c, out, spare)
+
+    def settle(self, gy: Any) -> None:
+        """Give what was kept to the promise, for whoever comes next."""
+        if self.kept is not None:
+            gy.keep(images(self.kept, gy.shape[0]))
 
 
 def moments(X: Array) -> tuple[Array, Array]:

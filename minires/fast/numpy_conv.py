@@ -147,7 +147,8 @@ def weight_gradient(
                 gW[v, :, u0:u1] += seen.reshape(O, u1 - u0, C)
 
     spread(work, down.out, _effort(g.size, kh * kw * C))
-    gW = sum(shares[start] for start in sorted(shares))  # in this order, whoever was first
+    in_order = [shares[start] for start in sorted(shares)]  # whoever was first
+    gW: Array = np.add.reduce(in_order)
     return gW.transpose(1, 3, 2, 0)
 
 

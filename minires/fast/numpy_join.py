@@ -1,10 +1,12 @@
 """The residual join and the ReLU after it, in one pass over the batch each way."""
 
+from typing import Any
+
 from .. import ops
 from ..backend import Array, Promise, settled
 from ..engine import Gradients, add_gradients, twin
 from .layout import rows
-from .maps import Combination, Gated, Maps, combination, in_rows
+from .maps import Combination, Gated, Maps, combination, in_rows, is_combination
 
 
 @twin(ops.arithmetic.Add, "numpy")
@@ -13,13 +15,13 @@ class Add(ops.arithmetic.Add):
 
     takes_promises = True
 
-    def suits(self, a: Array | Promise, b: Array | Promise) -> bool:
-        return a.shape == b.shape and None not in (combination(a), combination(b))
+    def suits(self, a: Any, b: Any) -> bool:
+        return a.shape == b.shape and is_combination(a) and is_combination(b)
 
-    def forward(self, a: Array | Promise, b: Array | Promise) -> Promise:
+    def forward(self, a: Any, b: Any) -> Any:
         return combination(a) + combination(b)
 
-    def backward(self, gy: Array | Promise) -> Gradients:
+    def backward(self, gy: Any) -> Gradients:
         if isinstance(gy, Maps):
             gy.shared = True
         return gy, gy
@@ -31,15 +33,15 @@ class ReLU(ops.relu.ReLU):
 
     takes_promises = True
 
-    def suits(self, x: Array | Promise) -> bool:
-        return combination(x) is not None
+    def suits(self, x: Any) -> bool:
+        return is_combination(x)
 
-    def forward(self, x: Array | Promise) -> Array:
+    def forward(self, x: Any) -> Array:
         y = combination(x).rectified().compute()
         self.save(y)
         return y
 
-    def backward(self, gy: Array | Promise) -> Gradients:
+    def backward(self, gy: Any) -> Gradients:
         (y,) = self.saved
         return Gated(in_rows(gy), rows(y), len(y))
 
@@ -49,5 +51,4 @@ def add(a: Array | Promise, b: Array | Promise) -> Array | Promise:
     """The sum of two gradients; of maps, a promise."""
     if len(a.shape) != 4:
         return settled(a) + settled(b)
-    terms = [(rows(settled(g)), None) for g in (a, b)]
-    return Combination(terms, None, a.shape[0])
+    return Combination([(rows(settled(g)), None) for g in (a, b)], None, a.shape[0])

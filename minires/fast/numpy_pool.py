@@ -19,9 +19,7 @@ from .threads import spread
 class Windows:
     """The windows of pooling, on maps (H, C, W·N)."""
 
-    def __init__(
-        self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> None:
         self.N, _, self.H, self.W = shape
         out = output_size(shape, kernel, stride, padding)
         self.down, self.across = (

@@ -8,6 +8,7 @@ worked on it is held to one thread a product, and set back afterwards.
 import os
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
 
@@ -121,7 +122,7 @@ def spread(work: Share, items: int, effort: float) -> None:
         work(0, items)  # and the BLAS may use what threads it was given: nobody else does
         return
     bounds = [items * part // parts for part in range(parts + 1)]
-    shares = list(zip(bounds[:-1], bounds[1:], strict=True))
+    shares = list(pairwise(bounds))
     with _one_blas_thread, np.errstate():  # which sets back the buffer's size as well
         np.setbufsize(_UFUNC_BUFFER)
         if _handing_out.acquire(blocking=False):

@@ -107,8 +107,8 @@ class Module:
     # --- weights --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all parameters and buffers by name, as NumPy arrays."""
-        return {name: np.array(tensor.numpy()) for name, tensor in self.named_tensors()}
+        """Copies of all parameters and buffers by name, as NumPy arrays in C order."""
+        return {name: np.array(tensor.numpy(), order="C") for name, tensor in self.named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> list[str]:
         """Copy `state` (name to array) into the parameters and buffers, keeping their dtype.

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -34,7 +35,9 @@ def write_tensors(
 ) -> None:
     """Write arrays by name, with `facts` (anything JSON can hold) beside them."""
     metadata = None if facts is None else {"minires": json.dumps(facts)}
-    write_atomically(path, save(tensors, metadata))
+    # The library writes memory as it lies, whatever the order of the dimensions in it.
+    in_order = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    write_atomically(path, save(in_order, metadata))
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:

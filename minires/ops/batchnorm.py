@@ -12,14 +12,14 @@ def per_channel(v: Array, ndim: int) -> Array:
 
 def expect_channels(x: Array | Tensor, **vectors: Array) -> None:
     """Refuse an x without channels, and vectors that are not one value a channel."""
-    expect(x.ndim >= 2, ShapeError, lambda: f"batch_norm expected x (N, C, ...), got shape {x.shape}")
+    if x.ndim < 2:
+        raise ShapeError(f"batch_norm expected x (N, C, ...), got shape {x.shape}")
     for name, v in vectors.items():
-        expect(
-            v.shape == (x.shape[1],),
-            ShapeError,
-            lambda name=name, v=v: f"batch_norm got {name} of shape {v.shape} for x of shape {x.shape}; "
-            f"expected {(x.shape[1],)}",
-        )
+        if v.shape != (x.shape[1],):
+            raise ShapeError(
+                f"batch_norm got {name} of shape {v.shape} for x of shape {x.shape}; "
+                f"expected {(x.shape[1],)}"
+            )
 
 
 class BatchNorm(Op):
@@ -74,7 +74,9 @@ class BatchNorm(Op):
         expect(
             x.size > x.shape[1],
             ShapeError,
-            lambda: f"batch_norm in training needs more than one value a channel, got shape {x.shape}",
+            lambda: (
+                f"batch_norm in training needs more than one value a channel, got shape {x.shape}"
+            ),
         )
 
 

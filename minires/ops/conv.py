@@ -55,13 +55,17 @@ class Conv2d(Op):
         expect(
             x.ndim == 4 and w.ndim == 4 and x.shape[1] == w.shape[1],
             ShapeError,
-            lambda: f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
-            "expected (N, C, H, W) and (O, C, kh, kw) with the same C",
+            lambda: (
+                f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
+                "expected (N, C, H, W) and (O, C, kh, kw) with the same C"
+            ),
         )
         expect(
             b is None or b.shape == w.shape[:1],
             ShapeError,
-            lambda: f"conv2d got b of shape {b is not None and b.shape} for w of shape {w.shape}; "
-            f"expected {w.shape[:1]}",
+            lambda: (
+                f"conv2d got b of shape {b is not None and b.shape} for w of shape {w.shape}; "
+                f"expected {w.shape[:1]}"
+            ),
         )
         return output_size(x.shape, (w.shape[2], w.shape[3]), self.stride, self.padding)

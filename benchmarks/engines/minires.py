@@ -1,0 +1,79 @@
+"""minires, as it is imported or as its textbook."""
+
+from contextlib import nullcontext
+
+import numpy as np
+from minires import Tensor, no_grad
+from minires import functional as F
+from minires import textbook as in_textbook
+from minires.models.cifar import stage
+from minires.nn import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Module
+from minires.optim import SGD
+
+from . import LR, MOMENTUM, WEIGHT_DECAY, Step
+from .nets import Net, batch_of, weights_of
+
+
+class ResNet(Module):
+    """The net, put together from minires' blocks and layers."""
+
+    def __init__(self, net: Net) -> None:
+        large = net.kernel == 7
+        before = net.channels[0]
+        self.conv1 = Conv2d(
+            net.image[0], before, net.kernel, 2 if large else 1, net.kernel // 2, bias=False
+        )
+        self.bn1 = BatchNorm2d(before)
+        self.maxpool = MaxPool2d(3, 2, 1) if large else None
+        self.stages: list[Module] = []
+        for i, (channels, blocks) in enumerate(zip(net.channels, net.blocks, strict=True)):
+            layer = stage(blocks, before, channels, 2 if i else 1, net.shortcut)
+            setattr(self, f"layer{i + 1}", layer)
+            self.stages.append(layer)
+            before = channels
+        self.avgpool = GlobalAvgPool2d()
+        self.fc = Linear(before, net.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        if self.maxpool is not None:
+            x = self.maxpool(x)
+        for layer in self.stages:
+            x = layer(x)
+        return self.fc(self.avgpool(x))
+
+
+def built(net: Net) -> ResNet:
+    """The net with the weights that all engines start from."""
+    model = ResNet(net)
+    model.load_state_dict(weights_of(net), strict=False)
+    return model
+
+
+def training(net: Net, n: int, textbook: bool = False) -> Step:
+    """A step of training."""
+    x, labels = batch_of(net, n)
+    model = built(net)
+    optimiser = SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+
+    def step() -> float:
+        with in_textbook() if textbook else nullcontext():
+            loss = F.cross_entropy(model(x), labels)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return loss.item()
+
+    return step
+
+
+def inference(net: Net, n: int, textbook: bool = False) -> Step:
+    """A step of evaluation."""
+    x, _ = batch_of(net, n)
+    model = built(net).eval()
+
+    def step() -> float:
+        with no_grad(), in_textbook() if textbook else nullcontext():
+            return float(np.abs(model(x).numpy()).mean())
+
+    return step
