@@ -1,127 +1,102 @@
-"""How long does one training step take, beside PyTorch's default, and how much memory?
+"""How long does one training step take, beside other engines, and how much memory?
 
     python benchmarks/train_step.py
+    python benchmarks/train_step.py --nets resnet20 --batch 1,4,16,64,128,256 --out FILE
+    python benchmarks/train_step.py --nets resnet20 --engines all --peer-python .peers/bin/python
 
-Each engine runs in a process of its own, with the same threads; they take their steps in
-turn, so that both meet the same moods of the machine. Prints a table and writes
+The peers beside PyTorch may live in environments of their own, whose interpreters are named
+with --peer-python, as often as need be. Prints a table and writes
 benchmarks/results/train_step.json.
 """
 
-import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from common import RESULTS, listed, machine, ms, ratio, spread, write
+from engines import ENGINES, PEERS
+from processes import Engine, console, expect_agreement, installed, medians, race
 from rich.table import Table
 
-HERE = Path(__file__).parent
-ENGINES = ("minires", "pytorch")
+TURN = 0.2  # seconds
 
 
-class Engine:
-    """A process that takes steps when asked."""
-
-    def __init__(self, name: str, net: str, batch: int, threads: int) -> None:
-        counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
-        self.process = subprocess.Popen(
-            [sys.executable, "engines.py", name, net, str(batch)],
-            cwd=HERE,
-            env={**os.environ, **counts},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, line: str) -> list[float]:
-        """Send a line, and wait for the numbers that come back."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return [float(number) for number in self.process.stdout.readline().split()]
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate()
-
-
-def measure(net: str, batch: int, threads: int, rounds: int, warmup: int) -> dict[str, Any]:
-    """Seconds a step by engine, taken in turn, and peak memory."""
-    engines = {name: Engine(name, net, batch, threads) for name in ENGINES}
-    seconds: dict[str, list[float]] = {name: [] for name in ENGINES}
-    for done in range(warmup + rounds):
-        for name, engine in engines.items():
-            (taken,) = engine.ask("step")
-            if done >= warmup:
-                seconds[name].append(taken)
-    result: dict[str, Any] = {"net": net, "batch": batch}
-    for name, engine in engines.items():
-        peak, before = engine.ask("peak")
-        engine.close()
-        result[name] = {
-            "median_s": round(statistics.median(seconds[name]), 4),
-            "min_s": round(min(seconds[name]), 4),
-            "max_s": round(max(seconds[name]), 4),
-            "peak_mb": round(peak),
-            "net_mb": round(peak - before),  # without the interpreter and the libraries
-        }
-    pairs = zip(seconds["pytorch"], seconds["minires"], strict=True)
-    result["ratio"] = round(statistics.median(theirs / ours for theirs, ours in pairs), 3)
-    return result
-
-
-def machine(threads: int) -> dict[str, Any]:
-    """What was measured on, and with."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = [
-        line.partition(":")[2].strip()
-        for line in (cpuinfo.read_text().splitlines() if cpuinfo.exists() else [])
-        if line.startswith("model name")
+def cases(nets: str, batches: str) -> list[tuple[str, int]]:
+    """Each net at each batch size, but one like resnet18@16 at its own."""
+    return [
+        (net, int(batch))
+        for net, _, own in (name.partition("@") for name in listed(nets))
+        for batch in ([own] if own else listed(batches))
     ]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "threads": threads,
-        "python": platform.python_version(),
-        "numpy": version("numpy"),
-        "torch": version("torch"),
-        "date": date.today().isoformat(),
+
+
+def measure(
+    net: str, batch: int, pythons: dict[str, str], threads: int, rounds: dict[str, int], warmup: int
+) -> dict[str, Any]:
+    """Seconds a step by engine, taken in turn, and peak memory."""
+    engines = {
+        name: Engine("training", name, net, batch, threads, python)
+        for name, python in pythons.items()
     }
+    try:
+        turns = race(engines, rounds, warmup, TURN)
+        expect_agreement(engines)
+        memory = {name: engine.memory() for name, engine in engines.items()}
+    finally:
+        for engine in engines.values():
+            engine.close()
+    seconds = {name: medians(turn) for name, turn in turns.items()}
+    first = next(iter(seconds.values()))
+    figures = {
+        name: {**spread(taken), "ratio": ratio(taken, first), **memory[name]}
+        for name, taken in seconds.items()
+    }
+    return {"net": net, "batch": batch, "engines": figures}
 
 
-def show(results: list[dict[str, Any]]) -> None:
-    """Print the table."""
-    table = Table("net", "batch", "engine", "median", "min", "max", "memory of the net")
-    for result in results:
-        for name in ENGINES:
-            r = result[name]
-            times = [f"{1000 * r[key]:.0f} ms" for key in ("median_s", "min_s", "max_s")]
-            table.add_row(result["net"], str(result["batch"]), name, *times, f"{r['net_mb']} MB")
-        table.add_row("", "", f"PyTorch / minires: {result['ratio']:.2f}", end_section=True)
-    Console().print(table)
+def table(result: dict[str, Any]) -> Table:
+    """The figures of a net and batch size for a reader."""
+    first = next(iter(result["engines"]))
+    title = f"{result['net']}, batch {result['batch']}"
+    shown = Table(title, "median", "min", "max", f"/ {first}", "memory")
+    for name, r in result["engines"].items():
+        times = [ms(r[key]) for key in ("median_s", "min_s", "max_s")]
+        shown.add_row(name, *times, f"{r['ratio']:.2f}", f"{r['net_mb']:,} MB")
+    return shown
 
 
 def main(
-    nets: Annotated[str, typer.Option(help="By commas.")] = "resnet20,resnet56",
-    batch: Annotated[int, typer.Option(help="Images a step.")] = 128,
+    nets: Annotated[
+        str, typer.Option(help="By commas; resnet20x2 is wider, @16 gives one its own batch.")
+    ] = "resnet20,resnet56,resnet110,resnet18@16,resnet56-digits@32",
+    batch: Annotated[str, typer.Option(help="Images a step, by commas.")] = "128",
+    engines: Annotated[
+        str, typer.Option(help=f"By commas, or all: {', '.join(ENGINES)}.")
+    ] = "minires,pytorch,pytorch-channels-last",
     threads: Annotated[int, typer.Option(help="For every engine.")] = 2,
-    rounds: Annotated[int, typer.Option(help="Steps that count.")] = 7,
-    warmup: Annotated[int, typer.Option(help="Steps before them.")] = 2,
+    rounds: Annotated[int, typer.Option(help="Turns that count.")] = 9,
+    peer_rounds: Annotated[int, typer.Option(help=f"Those of {', '.join(PEERS)}.")] = 3,
+    warmup: Annotated[int, typer.Option(help="Steps before them.")] = 3,
+    peer_python: Annotated[
+        list[Path] | None, typer.Option(help="Another interpreter to look for engines in.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "train_step.json",
 ) -> None:
-    """Time training steps of minires beside PyTorch's."""
-    results = [measure(net, batch, threads, rounds, warmup) for net in nets.split(",")]
-    show(results)
-    path = HERE / "results" / "train_step.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(threads), "results": results}, indent=2) + "\n")
+    """Time training steps of minires beside those of other engines."""
+    names = list(ENGINES) if engines == "all" else listed(engines)
+    found = installed(names, peer_python or [])
+    if not found:
+        sys.exit("there is no engine to time")
+    pythons = {name: python for name, (python, _) in found.items()}
+    turns = {name: peer_rounds if name in PEERS else rounds for name in found}
+    facts = machine(threads)
+    facts["engines"] = {name: versions for name, (_, versions) in found.items()}
+    results: list[dict[str, Any]] = []
+    for net, size in cases(nets, batch):
+        results.append(measure(net, size, pythons, threads, turns, warmup))
+        write(out, facts, results=results)
+        console.print(table(results[-1]))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 Step = Callable[[], float]
 
-LR, MOMENTUM, WEIGHT_DECAY, EPS = 0.1, 0.9, 1e-4, 1e-5
+LR, MOMENTUM, WEIGHT_DECAY, EPS = 0.01, 0.9, 1e-4, 1e-5
 
 
 class Kind(NamedTuple):

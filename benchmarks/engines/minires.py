@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 
 import numpy as np
+
 from minires import Tensor, no_grad
 from minires import functional as F
 from minires import textbook as in_textbook
