@@ -129,6 +129,29 @@ def race(
     return turns
 
 
+def compare(
+    mode: str,
+    net: str,
+    batch: int,
+    pythons: Mapping[str, str],
+    threads: int,
+    rounds: Mapping[str, int],
+    warmup: int,
+    seconds: float,
+) -> dict[str, tuple[list[list[float]], dict[str, float]]]:
+    """The turns and the memory of engines that do the same, each in its interpreter."""
+    engines: dict[str, Engine] = {}
+    try:
+        for name, python in pythons.items():
+            engines[name] = Engine(mode, name, net, batch, threads, python)
+        turns = race(engines, rounds, warmup, seconds)
+        expect_agreement(engines)
+        return {name: (turns[name], engine.memory()) for name, engine in engines.items()}
+    finally:
+        for engine in engines.values():
+            engine.close()
+
+
 def medians(turns: Sequence[Sequence[float]]) -> list[float]:
     """A step's seconds in each turn."""
     return [statistics.median(turn) for turn in turns]

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from common import RESULTS, listed, machine, ms, ratio, spread, write
 from engines import ENGINES, PEERS
-from processes import Engine, console, expect_agreement, installed, medians, race
+from processes import compare, console, installed, medians
 from rich.table import Table
 
 TURN = 0.2  # seconds
@@ -35,22 +35,12 @@ def measure(
     net: str, batch: int, pythons: dict[str, str], threads: int, rounds: dict[str, int], warmup: int
 ) -> dict[str, Any]:
     """Seconds a step by engine, taken in turn, and peak memory."""
-    engines = {
-        name: Engine("training", name, net, batch, threads, python)
-        for name, python in pythons.items()
-    }
-    try:
-        turns = race(engines, rounds, warmup, TURN)
-        expect_agreement(engines)
-        memory = {name: engine.memory() for name, engine in engines.items()}
-    finally:
-        for engine in engines.values():
-            engine.close()
-    seconds = {name: medians(turn) for name, turn in turns.items()}
+    raced = compare("training", net, batch, pythons, threads, rounds, warmup, TURN)
+    seconds = {name: medians(turns) for name, (turns, _) in raced.items()}
     first = next(iter(seconds.values()))
     figures = {
-        name: {**spread(taken), "ratio": ratio(taken, first), **memory[name]}
-        for name, taken in seconds.items()
+        name: {**spread(seconds[name]), "ratio": ratio(seconds[name], first), **memory}
+        for name, (_, memory) in raced.items()
     }
     return {"net": net, "batch": batch, "engines": figures}
 
