@@ -39,21 +39,21 @@ class _Worker(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True, name="minires")
-        self.todo: SimpleQueue[tuple[Share, int, int] | None] = SimpleQueue()
+        self.todo: SimpleQueue[tuple[Share, int, int]] = SimpleQueue()
         self.done: SimpleQueue[BaseException | None] = SimpleQueue()
         self.start()
 
     def run(self) -> None:
         np.setbufsize(_UFUNC_BUFFER)
-        while (share := self.todo.get()) is not None:
-            work, start, stop = share
+        while True:
+            work, start, stop = self.todo.get()
             try:
                 work(start, stop)
             except BaseException as error:  # raised again where the share was handed out
                 self.done.put(error)
             else:
                 self.done.put(None)
-            del share, work  # what it worked on must not live until the next share
+            del work  # what it worked on must not live until the next share
 
 
 class _OneBlasThread:
