@@ -50,7 +50,7 @@ def table(result: dict[str, Any]) -> Table:
     shown = Table(title, "median", "99 %", "images/s", f"/ {first}", "memory")
     for name, r in result["engines"].items():
         slowest = ms(r["p99_s"]) if r["calls"] >= 100 else "too few"
-        figures = f"{r['images_per_s']:,.0f}", f"{r['ratio']:.2f}", f"{r['net_mb']:,} MB"
+        figures = f"{r['images_per_s']:,.0f}", f"{r['ratio']:.2f}", f"{r['net_mb']:,.0f} MB"
         shown.add_row(name, ms(r["median_s"]), slowest, *figures)
     return shown
 

@@ -68,7 +68,7 @@ class Engine:
     def memory(self) -> dict[str, float]:
         """The peak so far, and that without the interpreter and the libraries, in MB."""
         peak, before = self.ask("peak")
-        return {"peak_mb": round(peak), "net_mb": round(peak - before)}
+        return {"peak_mb": peak, "net_mb": peak - before}
 
     def close(self) -> None:
         """End the process."""

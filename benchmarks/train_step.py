@@ -52,7 +52,7 @@ def table(result: dict[str, Any]) -> Table:
     shown = Table(title, "median", "min", "max", f"/ {first}", "memory")
     for name, r in result["engines"].items():
         times = [ms(r[key]) for key in ("median_s", "min_s", "max_s")]
-        shown.add_row(name, *times, f"{r['ratio']:.2f}", f"{r['net_mb']:,} MB")
+        shown.add_row(name, *times, f"{r['ratio']:.2f}", f"{r['net_mb']:,.0f} MB")
     return shown
 
 

@@ -19,13 +19,21 @@ import resource
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 from . import ENGINES, Step
 from .nets import net_of
 
 
 def peak_megabytes() -> float:
-    """The largest resident memory of this process so far, in MB."""
+    """The largest resident memory of this process so far, in MB.
+
+    Linux counts that of the parent at the fork into ru_maxrss, so there VmHWM is read.
+    """
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
