@@ -6,6 +6,7 @@ arrays are gone waits here for the next array of its size.
 """
 
 import math
+import os
 import threading
 from collections import defaultdict
 from typing import Any, NamedTuple
@@ -49,12 +50,12 @@ class _Pool:
 
     def __init__(self) -> None:
         self._free: defaultdict[int, list[_Memory]] = defaultdict(list)
-        self._lock = threading.RLock()  # a collection inside may give memory back
+        self.lock = threading.RLock()  # a collection inside may give memory back
         self.used = self.most_used = self.free = 0
 
     def take(self, size: int) -> _Memory:
         """`size` bytes, of any content."""
-        with self._lock:
+        with self.lock:
             waiting = self._free.get(size)
             if waiting:
                 memory = waiting.pop()
@@ -68,7 +69,7 @@ class _Pool:
 
     def give_back(self, memory: _Memory) -> None:
         """Keep `memory` for the next array of its size."""
-        with self._lock:
+        with self.lock:
             self.used -= memory.size
             self.free += memory.size
             self._free[memory.size].append(memory)
@@ -108,3 +109,12 @@ def _on_a_line(size: int) -> _Memory:
     raw = np.empty(size + _LINE, np.uint8)
     start = raw.ctypes.data
     return _Memory(raw, start + -start % _LINE, size)
+
+
+def _start_afresh() -> None:
+    """In a forked process nobody holds the lock, whoever held it in the parent."""
+    _pool.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

@@ -14,6 +14,7 @@ import numpy as np
 from .. import ops
 from ..backend import Array, settled
 from ..engine import Gradients, twin
+from ..ops.batchnorm import expect_channels, per_channel
 from .layout import images, rows
 from .maps import Combination, Maps, held_still, in_rows, row_of, tile_height, tiles
 from .memory import empty, is_ours, scratch
@@ -85,6 +86,35 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         spread(work, C, 4 * X.size)
         given.settle(gy)
         return images(gx, gy.shape[0]), gw, gb
+
+
+@twin(ops.batchnorm.BatchNormInference, "numpy")
+class BatchNormInference(ops.batchnorm.BatchNormInference):
+    """The textbook's batch norm with given statistics; forward gives a promise."""
+
+    takes_promises = True
+
+    def suits(self, x: Any, w: Array, b: Array) -> bool:
+        return len(x.shape) == 4
+
+    def forward(self, x: Any, w: Array, b: Array) -> Any:
+        x = settled(x)
+        expect_channels(x, running_mean=self.mean, running_var=self.var, w=w, b=b)
+        r = 1 / np.sqrt(self.var + self.eps)
+        scale = w * r
+        self.save(x, w, r)
+        X = held_still(x) if is_ours(x) else rows(x)
+        y = Combination([(X, scale)], b - self.mean * scale, x.shape[0])
+        return y if is_ours(x) else y.array()
+
+    def backward(self, gy: Any) -> Gradients:
+        x, w, r = self.saved
+        r = per_channel(r, 4)
+        self.saved = (x - per_channel(self.mean, 4)) * r, w, r  # as the textbook has them
+        try:
+            return super().backward(settled(gy))
+        finally:
+            self.saved = x, w, r.ravel()
 
 
 class Given:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -18,6 +18,7 @@ from threadpoolctl import ThreadpoolController
 from ..errors import UsageError, expect
 
 Share = Callable[[int, int], None]  # works on the items from `start` to `stop`
+_Outcomes: TypeAlias = "SimpleQueue[BaseException | None]"  # of shares: what they raised
 
 # NumPy copies the smaller operand of a broadcast into a buffer of this many elements
 # whenever a row of the larger one is shorter than the buffer, which it is for most layers
@@ -39,21 +40,20 @@ class _Worker(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True, name="minires")
-        self.todo: SimpleQueue[tuple[Share, int, int]] = SimpleQueue()
-        self.done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self.todo: SimpleQueue[tuple[Share, int, int, _Outcomes]] = SimpleQueue()
         self.start()
 
     def run(self) -> None:
         np.setbufsize(_UFUNC_BUFFER)
         while True:
-            work, start, stop = self.todo.get()
+            work, start, stop, outcomes = self.todo.get()
             try:
                 work(start, stop)
             except BaseException as error:  # raised again where the share was handed out
-                self.done.put(error)
+                outcomes.put(error)
             else:
-                self.done.put(None)
-            del work  # what it worked on must not live until the next share
+                outcomes.put(None)
+            del work, outcomes  # what it worked on must not live until the next share
 
 
 class _OneBlasThread:
@@ -139,24 +139,26 @@ def _share_out(work: Share, shares: list[tuple[int, int]]) -> None:
     """The first share to this thread, one to each worker."""
     while len(_workers) < len(shares) - 1:
         _workers.append(_Worker())
-    busy = _workers[: len(shares) - 1]
-    for worker, share in zip(busy, shares[1:], strict=True):
-        worker.todo.put((work, *share))
+    # A queue of its own: whoever is interrupted here leaves no outcome behind for the next.
+    outcomes: _Outcomes = SimpleQueue()
+    for worker, share in zip(_workers, shares[1:], strict=False):
+        worker.todo.put((work, *share, outcomes))
     try:
         work(*shares[0])
     finally:
-        errors = [worker.done.get() for worker in busy]  # even then: they use our arrays
+        errors = [outcomes.get() for _ in shares[1:]]  # even then: they use our arrays
     for error in errors:
         if error is not None:
             raise error
 
 
-def _forget_workers() -> None:
-    """A forked process has none of its parent's threads."""
-    global _handing_out
+def _start_afresh() -> None:
+    """A forked process has none of its parent's threads, and nobody else's locks to wait for."""
+    global _handing_out, _one_blas_thread
     _workers.clear()
     _handing_out = threading.Lock()
+    _one_blas_thread = _OneBlasThread()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_workers)
+    os.register_at_fork(after_in_child=_start_afresh)

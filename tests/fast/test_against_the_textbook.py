@@ -64,9 +64,7 @@ def convolutions(draw):
     C, O = draw(st.sampled_from([1, 2, 3, 7, 16, 24])), draw(st.sampled_from([1, 2, 5, 16, 24]))
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     stride, padding = draw(pairs), draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
-    H, W = (
-        draw(st.integers(max(1, k - 2 * p), 9)) for k, p in zip(kernel, padding, strict=True)
-    )
+    H, W = (draw(st.integers(max(1, k - 2 * p), 9)) for k, p in zip(kernel, padding, strict=True))
     shapes = (draw(st.integers(1, 5)), C, H, W), (O, C, *kernel)
     return shapes, stride, padding, draw(st.booleans())
 
@@ -106,7 +104,16 @@ def normalised(x, w, b):
     return F.batch_norm(x, None, None, w, b, training=True)
 
 
+def evaluated(x, w, b):
+    """Batch norm as in evaluation, of maps that a convolution has made."""
+    C = x.shape[1]
+    mean, var = numbers(7, C, x.dtype), numbers(8, C, x.dtype) ** 2 + 0.1
+    x = F.conv2d(x, np.eye(C, dtype=x.dtype)[:, :, None, None])
+    return F.batch_norm(x, mean, var, w, b)
+
+
 CHAINS = {
+    "evaluation": lambda x, w, b: F.relu(evaluated(x, w, b) + evaluated(x, b, w)),
     "batch norm": normalised,
     "of a user's array": lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
     "relu": lambda x, w, b: F.relu(normalised(x, w, b)),
@@ -196,7 +203,17 @@ def test_the_update_is_the_textbooks_to_the_bit(shape, order):
 
 def test_every_twin_is_compared_here():
     """A new twin must come with a comparison; then it is added to this list."""
-    compared = {"Conv2d", "BatchNorm", "Add", "ReLU", "MaxPool2d", "CrossEntropy", "Pad", "Index"}
+    compared = {
+        "Conv2d",
+        "BatchNorm",
+        "BatchNormInference",
+        "Add",
+        "ReLU",
+        "MaxPool2d",
+        "CrossEntropy",
+        "Pad",
+        "Index",
+    }
     registered = {original.__name__ for original, _ in engine._twins}
     assert registered == compared | {"update", "add_gradients"}
 
