@@ -2,7 +2,7 @@
 
     python benchmarks/train_step.py
     python benchmarks/train_step.py --nets resnet20 --batch 1,4,16,64,128,256 --out FILE
-    python benchmarks/train_step.py --nets resnet20 --engines all --peer-python /tmp/peers/bin/python
+    python benchmarks/train_step.py --nets resnet20 --engines all --peer-python PYTHON
 
 The peers beside PyTorch may live in environments of their own, whose interpreters are named
 with --peer-python, as often as need be. Prints a table and writes
