@@ -1,0 +1,65 @@
+"""The fast operations as on other machines: with more threads, or cut into tiny pieces."""
+
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import strategies as st
+
+import minires
+from minires import engine
+from minires.fast import (
+    maps,
+    memory,
+    numpy_batchnorm,
+    numpy_conv,
+    numpy_sgd,
+    products,
+    strips,
+    threads,
+)
+
+# So small that a few numbers already are several tiles, blocks and shares.
+TINY = (
+    (maps, "_TILE", 40),
+    (memory, "_SMALL", 0),
+    (numpy_batchnorm, "_GROUP", 60),
+    (numpy_conv, "_TILE", 100),
+    (numpy_sgd, "_LARGE", 1),
+    (numpy_sgd, "_TILE", 7),
+    (products, "_BLOCK", 4),
+    (products, "_LANES", 4),
+    (products, "_NARROW", 8),
+    (products, "_SMALL", 2000),
+    (products, "_SMALL_RESULT", 30),
+    (strips, "_FEW_ROWS", 2),
+    (threads, "_WORTH_SHARING", 0),
+)
+
+
+@contextmanager
+def machine(threads=2, tiny=True):
+    """Inside, so many threads, fast operations even in a suite run by the textbook, tiny or not."""
+    before = minires.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine._State, "textbook", False)
+        patch.setattr(engine._state, "textbook", False)
+        for module, name, value in TINY if tiny else ():
+            patch.setattr(module, name, value)
+        forget_sizes()
+        minires.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            minires.set_num_threads(before)
+            forget_sizes()
+
+
+def forget_sizes():
+    """What was worked out from the sizes of pieces is worked out again."""
+    for module in (products, strips):
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+
+
+machines = st.tuples(st.integers(1, 3), st.booleans())  # for `machine`
