@@ -168,7 +168,7 @@ def is_combination(x: Array | Promise) -> bool:
     """Whether `combination` takes x: nobody writes to it, and it lies in rows."""
     if isinstance(x, Promise):
         return isinstance(x, Combination)
-    return x.ndim == 4 and is_ours(x) and x.transpose(2, 1, 3, 0).flags.c_contiguous
+    return x.ndim == 4 and x.size > 0 and is_ours(x) and x.transpose(2, 1, 3, 0).flags.c_contiguous
 
 
 def combination(x: Array | Combination) -> Combination:

@@ -102,19 +102,19 @@ class BatchNormInference(ops.batchnorm.BatchNormInference):
         expect_channels(x, running_mean=self.mean, running_var=self.var, w=w, b=b)
         r = 1 / np.sqrt(self.var + self.eps)
         scale = w * r
-        self.save(x, w, r)
+        self.save(x, w, r, self.mean.copy())  # which training moves on
         X = held_still(x) if is_ours(x) else rows(x)
         y = Combination([(X, scale)], b - self.mean * scale, x.shape[0])
         return y if is_ours(x) else y.array()
 
     def backward(self, gy: Any) -> Gradients:
-        x, w, r = self.saved
-        r = per_channel(r, 4)
-        self.saved = (x - per_channel(self.mean, 4)) * r, w, r  # as the textbook has them
+        x, w, r, mean = self.saved
+        kept, r = self.saved, per_channel(r, 4)
+        self.saved = (x - per_channel(mean, 4)) * r, w, r  # as the textbook has them
         try:
             return super().backward(settled(gy))
         finally:
-            self.saved = x, w, r.ravel()
+            self.saved = kept
 
 
 class Given:

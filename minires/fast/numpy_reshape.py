@@ -12,7 +12,7 @@ class Pad(ops.reshape.Pad):
     """The textbook's padding, of maps."""
 
     def suits(self, x: Array) -> bool:
-        return len(x.shape) == 4
+        return len(x.shape) == 4 and 0 not in x.shape
 
     def forward(self, x: Array) -> Array:
         self.expect_widths(x)
@@ -29,7 +29,7 @@ class Index(ops.reshape.Index):
     """The textbook's indexing of maps by slices."""
 
     def suits(self, x: Array) -> bool:
-        return len(x.shape) == 4 and not self.may_repeat
+        return len(x.shape) == 4 and 0 not in x.shape and not self.may_repeat
 
     def backward(self, gy: Array) -> Gradients:
         N, C, H, W = self.input_shapes[0]

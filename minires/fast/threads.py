@@ -8,6 +8,8 @@ worked on it is held to one thread a product, and set back afterwards.
 import os
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any, TypeAlias
@@ -40,15 +42,14 @@ class _Worker(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True, name="minires")
-        self.todo: SimpleQueue[tuple[Share, int, int, _Outcomes]] = SimpleQueue()
+        self.todo: SimpleQueue[tuple[Callable[[], None], _Outcomes]] = SimpleQueue()
         self.start()
 
     def run(self) -> None:
-        np.setbufsize(_UFUNC_BUFFER)
         while True:
-            work, start, stop, outcomes = self.todo.get()
+            work, outcomes = self.todo.get()
             try:
-                work(start, stop)
+                work()
             except BaseException as error:  # raised again where the share was handed out
                 outcomes.put(error)
             else:
@@ -142,7 +143,8 @@ def _share_out(work: Share, shares: list[tuple[int, int]]) -> None:
     # A queue of its own: whoever is interrupted here leaves no outcome behind for the next.
     outcomes: _Outcomes = SimpleQueue()
     for worker, share in zip(_workers, shares[1:], strict=False):
-        worker.todo.put((work, *share, outcomes))
+        # In a copy of this thread's context, which has NumPy's buffer size and treatment of errors.
+        worker.todo.put((partial(copy_context().run, work, *share), outcomes))
     try:
         work(*shares[0])
     finally:
