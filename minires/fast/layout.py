@@ -8,6 +8,7 @@ the same memory is a tensor (N, C, H, W).
 import numpy as np
 
 from ..backend import Array
+from .memory import is_constant
 
 
 def rows(x: Array) -> Array:
@@ -20,3 +21,14 @@ def images(r: Array, N: int) -> Array:
     """(H, C, W·N) -> (N, C, H, W), the same memory."""
     H, C, L = r.shape
     return r.reshape(H, C, L // N, N).transpose(3, 1, 0, 2)
+
+
+def result(r: Array, N: int) -> Array:
+    """What an operation hands out: `images` of r, to which from now on nobody writes."""
+    r.flags.writeable = False
+    return images(r, N)
+
+
+def are_constant_rows(x: Array) -> bool:
+    """Whether x (N, C, H, W) lies in rows, and nobody can write to it."""
+    return x.transpose(2, 1, 3, 0).flags.c_contiguous and is_constant(x)

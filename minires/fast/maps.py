@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Promise
-from .layout import images, rows
-from .memory import empty, is_ours, scratch
+from .layout import are_constant_rows, result, rows
+from .memory import empty
 from .threads import spread
 
 _TILE = 1 << 17  # elements; a few arrays of them stay in the cache of a core
@@ -64,13 +64,13 @@ class Maps(Promise):
 
         def work(start: int, stop: int) -> None:
             step, c = tile_height(self.maps, stop - start), slice(start, stop)
-            spare = scratch((step, stop - start, self.maps[2]), self.dtype)
+            spare = empty((step, stop - start, self.maps[2]), self.dtype)
             for h in tiles(self.maps[0], step):
                 out = y[h, c]
                 self.fill(h, c, out, spare[: len(out)])
 
         spread(work, self.maps[1], 3 * y.size)
-        return images(y, self.N)
+        return result(y, self.N)
 
 
 class Combination(Maps):
@@ -128,7 +128,8 @@ class Gated(Maps):
     """g where y > 0, and 0 elsewhere.
 
     By the sign bit of 0 − y, spread over a whole number as a mask: `where` takes ten times as
-    long, and g · (y > 0) is NaN where g is infinite.
+    long, and g · (y > 0) is NaN where g is infinite. A NaN in y, which has either sign, is made
+    a 0 before.
     """
 
     def __init__(self, g: Array | Maps, y: Array, N: int) -> None:
@@ -147,6 +148,7 @@ class Gated(Maps):
         whole, sign = self.bits
         mask = out.view(whole)
         np.subtract(self.zeros, self.y[h, c], out=out)
+        np.fmin(out, self.zeros, out=out)
         np.right_shift(mask, sign, out=mask)
         np.bitwise_and(mask, g.view(whole), out=mask)
 
@@ -158,19 +160,13 @@ def in_rows(x: Any) -> Array | Maps:
     return rows(x.array() if isinstance(x, Promise) else x)
 
 
-def held_still(x: Array) -> Array:
-    """x in rows, and from now on refusing to be written to: a promise was made from it."""
-    x.flags.writeable = False
-    return rows(x)
-
-
 def is_combination(x: Array | Promise) -> bool:
-    """Whether `combination` takes x: nobody writes to it, and it lies in rows."""
+    """Whether `combination` takes x: it lies in rows, and stays as it is."""
     if isinstance(x, Promise):
         return isinstance(x, Combination)
-    return x.ndim == 4 and x.size > 0 and is_ours(x) and x.transpose(2, 1, 3, 0).flags.c_contiguous
+    return x.ndim == 4 and x.size > 0 and are_constant_rows(x)
 
 
 def combination(x: Array | Combination) -> Combination:
     """x as a combination: itself, or one term."""
-    return x if isinstance(x, Combination) else Combination([(held_still(x), None)], None, len(x))
+    return x if isinstance(x, Combination) else Combination([(rows(x), None)], None, len(x))

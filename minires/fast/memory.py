@@ -2,7 +2,7 @@
 
 A fresh array costs more than what is written into it: the system maps its pages one by
 one and clears each. A training step needs the same sizes again and again, so memory whose
-arrays are gone waits here for the next array of its size.
+arrays are gone waits here for the next array of its size. Small arrays NumPy itself keeps.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backend import Array
 
-_SMALL = 1 << 17  # bytes; up to here NumPy's own allocator is as fast, and less to do for us
+_SMALL = 1 << 17  # bytes; below, NumPy's own allocator is faster
 _LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 
 
@@ -87,22 +87,20 @@ _pool = _Pool()
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An array of any content, as `numpy.empty`, on memory that is used again."""
+    """An array of any content, as `numpy.empty`; a large one on memory that is used again."""
     size = math.prod(shape) * dtype.itemsize
+    if size < _SMALL:
+        return np.empty(shape, dtype)
     return np.asarray(_Owner(_pool.take(-(-size // _LINE) * _LINE), shape, dtype))
 
 
-def scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Room for what is needed only for a moment; see `empty`."""
-    small = math.prod(shape) * dtype.itemsize < _SMALL
-    return np.empty(shape, dtype) if small else empty(shape, dtype)
-
-
-def is_ours(array: Array) -> bool:
-    """Whether `array` lies on memory that was handed out here, so that nobody writes to it."""
-    while isinstance(array.base, np.ndarray):
+def is_constant(array: Any) -> bool:
+    """Whether nobody can write to `array`: neither it nor what it is a view of is writeable."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
         array = array.base
-    return isinstance(array.base, _Owner)
+    return array is None or isinstance(array, _Owner)
 
 
 def _on_a_line(size: int) -> _Memory:

@@ -8,20 +8,23 @@ with the pixels as they lie, added up while they are in cache:
     gW_v = Σ_i gY_i X_i[:, v·N : v·N + Wo·N]ᵀ        (O, Wo·N) (Wo·N, kh·C) -> (O, kh·C)
 
 and gx is the first of these again, with gy for x and the kernel turned round. Nothing is
-copied, and what lies on padding is not multiplied at all.
+copied, and what lies on padding is not multiplied at all. Where a row of pixels lies in its
+strip is worked out once for all convolutions of the same shapes.
 """
 
 import math
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from .. import ops
 from ..backend import Array
 from ..engine import Gradients, twin
-from .layout import images, rows
-from .memory import empty, scratch
+from ..ops.windows import Pair
+from .layout import result, rows
+from .memory import empty
 from .products import product, product_transposed
-from .strips import Walk, strips, widened
+from .strips import Strips, Walk, widened
 from .threads import spread
 
 _TILE = 1 << 19  # elements of y worked on at a time: they, and x under them, stay in cache
@@ -37,119 +40,185 @@ class Conv2d(ops.conv.Conv2d):
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         out = self.output_size(x, w, b)
-        self.down, self.across = (
-            Walk(w.shape[2 + d], self.stride[d], -self.padding[d], x.shape[2 + d], out[d])
-            for d in (0, 1)
-        )
-        y = correlate(rows(x), w, self.down, self.across, x.shape[0])
+        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out)
+        y = self.plan.correlation(rows(x), w)
         if b is not None:
             y += b[:, None]
         self.save(x, w)
-        return images(y, x.shape[0])
+        return result(y, x.shape[0])
 
     def backward(self, gy: Array) -> Gradients:
         x, w = self.saved
-        N, down, across = x.shape[0], self.down, self.across
-        g = rows(gy)
+        N, g = x.shape[0], rows(gy)
         gx = gw = gb = None
         if self.needs_grad[0]:
-            gx = images(scatter(g, w, down, across, N), N)
+            gx = result(self.plan.scatter(g, w), N)
         if self.needs_grad[1]:
-            gw = weight_gradient(rows(x), g, w.shape, down, across, N)
+            gw = self.plan.weight_gradient(rows(x), g)
         if self.needs_grad[2]:
             gb = g.sum(axis=(0, 2))
         return gx, gw, gb
 
 
-def correlate(x: Array, w: Array, down: Walk, across: Walk, N: int) -> Array:
+class Plan:
+    """What the shapes of a convolution decide."""
+
+    def __init__(
+        self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, out: Pair
+    ) -> None:
+        (O, C, *kernel), self.N = w, x[0]
+        self.O, self.C = O, C
+        self.down, self.across = (
+            Walk(kernel[d], stride[d], -padding[d], x[2 + d], out[d]) for d in (0, 1)
+        )
+
+    @cached_property
+    def correlation(self) -> "Correlation":
+        """Of forward."""
+        return Correlation(self.O, self.C, self.down, self.across, self.N)
+
+    @cached_property
+    def scatter(self) -> "Scatter":
+        """Of the gradient of x."""
+        return Scatter(self.O, self.C, self.down, self.across, self.N)
+
+    @cached_property
+    def weight_gradient(self) -> "WeightGradient":
+        """Of the gradient of w."""
+        return WeightGradient(self.O, self.C, self.down, self.across, self.N)
+
+
+plan = lru_cache(maxsize=1024)(Plan)
+
+
+class Correlation:
     """y_i = Σ_v W_v X_i, shifted: (H, C, W·N), (O, C, kh, kw) -> (Ho, O, Wo·N)."""
-    O, C, kh, kw = w.shape
-    if kw > 1 and kh * C < _FEW:
-        x, across = widened(x, N, across), Walk(1, 1, 0, across.out, across.out)
-        w = w.transpose(0, 3, 1, 2).reshape(O, kw * C, kh, 1)
-        kw, C = 1, kw * C
-    L = across.out * N
-    cut = strips(down, across, N, max(1, _TILE // max(1, O * L)))
-    x = cut.padded(x)
-    W = np.ascontiguousarray(w.transpose(3, 0, 2, 1))  # (kw, O, kh, C)
-    y = empty((down.out, O, L), x.dtype)
 
-    def work(start: int, stop: int) -> None:
-        summand = scratch((min(cut.most, stop - start), O, L), x.dtype)
-        for i0, i1, u0, u1 in cut.runs(start, stop):
-            if not cut.covered or u0 == u1:
-                y[i0:i1] = 0
-            if u0 == u1:
-                continue
-            phases = cut.phases(x, i0, i1, u0, u1)
-            for n, (v, a, b, phase, first) in enumerate(cut.taps):
-                weights = W[v, :, u0:u1].reshape(O, -1)
-                pixels = phases[phase][:, :, first * N : first * N + b - a]
-                part = y[i0:i1, :, a:b]
-                if n == 0 and cut.covered:
-                    product(weights, pixels, part)
-                else:
-                    more = summand[: i1 - i0, :, : b - a]
-                    product(weights, pixels, more)
-                    np.add(part, more, out=part)
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+        self.N = N
+        self.widening = across if across.k > 1 and down.k * C < _FEW else None
+        if self.widening:
+            C, across = across.k * C, _beside_each_other(across)
+        self.y = (down.out, O, across.out * N)
+        self.cut = Strips(down, across, N, max(1, _TILE // max(1, O * across.out * N)))
+        self.effort = _effort(math.prod(self.y), down.k * across.k * C)
 
-    spread(work, down.out, _effort(y.size, kh * kw * C))
-    return y
+    def __call__(self, x: Array, w: Array) -> Array:
+        if self.widening:
+            x = widened(x, self.N, self.widening)
+            O, C, kh, kw = w.shape
+            w = w.transpose(0, 3, 1, 2).reshape(O, kw * C, kh, 1)
+        cut = self.cut
+        x = cut.padded(x)
+        W = np.ascontiguousarray(w.transpose(3, 0, 2, 1))  # (kw, O, kh, C)
+        y = empty(self.y, x.dtype)
+
+        def work(start: int, stop: int) -> None:
+            summand = empty((min(cut.most, stop - start), *self.y[1:]), x.dtype)
+            for i0, i1, u0, u1 in cut.runs(start, stop):
+                if not cut.covered or u0 == u1:
+                    y[i0:i1] = 0
+                if u0 == u1:
+                    continue
+                phases = cut.phases(x, i0, i1, u0, u1)
+                kernels = W[:, :, u0:u1].reshape(*W.shape[:2], (u1 - u0) * W.shape[3])
+                for n, (v, windows, phase, pixels) in enumerate(cut.taps):
+                    part = y[i0:i1, :, windows]
+                    if n == 0 and cut.covered:
+                        product(kernels[v], phases[phase][:, :, pixels], part)
+                    else:
+                        more = summand[: i1 - i0, :, : part.shape[2]]
+                        product(kernels[v], phases[phase][:, :, pixels], more)
+                        np.add(part, more, out=part)
+
+        spread(work, self.y[0], self.effort)
+        return y
 
 
-def scatter(g: Array, w: Array, down: Walk, across: Walk, N: int) -> Array:
+class Scatter:
     """gx: what each pixel gave to the windows it was in: (Ho, O, Wo·N) -> (H, C, W·N).
 
     The pixels that have the same place in a stride were met by the same places of the kernel,
     so each such set is a correlation, of stride 1, of gy with a part of the kernel turned round.
+
+    Attributes:
+        gathered: for each place in a stride: its pixels, the kernel's places that met them, last
+            first, and the correlation of gy with these.
     """
-    C, H, W = w.shape[1], down.size, across.size
 
-    def gathered(row: int, column: int) -> Array:
-        """gx of the pixels at place (row, column) of a stride."""
-        above, back_down = down.turned(row)
-        beside, back_across = across.turned(column)
-        turned = w[:, :, above, beside].swapaxes(0, 1)
-        return correlate(g, turned, back_down, back_across, N)
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+        self.gx = (down.size, C, across.size, N)
+        self.gathered = []
+        for row in range(down.stride):
+            above, back_down = down.turned(row)
+            for column in range(across.stride):
+                beside, back_across = across.turned(column)
+                pixels = slice(row, None, down.stride), slice(column, None, across.stride)
+                gather = Correlation(C, O, back_down, back_across, N)
+                self.gathered.append((pixels, (above, beside), gather))
 
-    if down.stride == across.stride == 1:
-        return gathered(0, 0)
-    gx = empty((H, C, W, N), g.dtype)
-    for row in range(down.stride):
-        for column in range(across.stride):
-            part = gx[row :: down.stride, :, column :: across.stride]
-            part[...] = gathered(row, column).reshape(part.shape)
-    return gx.reshape(H, C, W * N)
+    def __call__(self, g: Array, w: Array) -> Array:
+        H, C, W, N = self.gx
+        turned = w.swapaxes(0, 1)
+        if len(self.gathered) == 1:
+            _, met, gather = self.gathered[0]
+            return gather(g, turned[:, :, *met])
+        gX = empty((H, C, W * N), g.dtype)
+        gx = gX.reshape(self.gx)
+        for (down, across), met, gather in self.gathered:
+            part = gx[down, :, across]
+            part[...] = gather(g, turned[:, :, *met]).reshape(part.shape)
+        return gX
 
 
-def weight_gradient(
-    x: Array, g: Array, shape: tuple[int, ...], down: Walk, across: Walk, N: int
-) -> Array:
+class WeightGradient:
     """gW_v = Σ_i gY_i X_iᵀ, shifted: (H, C, W·N), (Ho, O, Wo·N) -> (O, C, kh, kw)."""
-    O, C, kh, kw = shape
-    if kw > 1 and kh * C < _FEW:
-        x, across = widened(x, N, across), Walk(1, 1, 0, across.out, across.out)
-        gw = weight_gradient(x, g, (O, kw * C, kh, 1), down, across, N)
-        return gw.reshape(O, kw, C, kh).transpose(0, 2, 3, 1)
-    cut = strips(down, across, N, max(1, _TILE // (O * across.out * N)))
-    x = cut.padded(x)
-    shares: dict[int, Array] = {}
 
-    def work(start: int, stop: int) -> None:
-        gW = shares[start] = np.zeros((kw, O, kh, C), x.dtype)
-        for i0, i1, u0, u1 in cut.runs(start, stop):
-            if u0 == u1:
-                continue
-            phases = cut.phases(x, i0, i1, u0, u1)
-            for v, a, b, phase, first in cut.taps:
-                pixels = phases[phase][:, :, first * N : first * N + b - a]
-                seen = product_transposed(g[i0:i1, :, a:b], pixels)
-                gW[v, :, u0:u1] += seen.reshape(O, u1 - u0, C)
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+        self.N = N
+        self.w = (O, C, down.k, across.k)
+        self.widening = across if across.k > 1 and down.k * C < _FEW else None
+        if self.widening:
+            C, across = across.k * C, _beside_each_other(across)
+        self.gW = (across.k, O, down.k, C)
+        self.Ho = down.out
+        self.cut = Strips(down, across, N, max(1, _TILE // (O * across.out * N)))
+        self.effort = _effort(down.out * O * across.out * N, down.k * across.k * C)
 
-    spread(work, down.out, _effort(g.size, kh * kw * C))
-    in_order = [shares[start] for start in sorted(shares)]  # whoever was first
-    gW: Array = np.add.reduce(in_order)
-    return gW.transpose(1, 3, 2, 0)
+    def __call__(self, x: Array, g: Array) -> Array:
+        if self.widening:
+            x = widened(x, self.N, self.widening)
+        cut = self.cut
+        x = cut.padded(x)
+        shares: dict[int, Array] = {}
+
+        def work(start: int, stop: int) -> None:
+            gW = shares[start] = np.zeros(self.gW, x.dtype)
+            runs = cut.runs(start, stop)
+            for i0, i1, u0, u1 in runs:
+                if u0 == u1:
+                    continue
+                phases = cut.phases(x, i0, i1, u0, u1)
+                for v, windows, phase, pixels in cut.taps:
+                    seen = gW[v, :, u0:u1].reshape(len(gW[v]), -1)
+                    more = seen if len(runs) == 1 else np.empty_like(seen)
+                    product_transposed(g[i0:i1, :, windows], phases[phase][:, :, pixels], more)
+                    if more is not seen:
+                        seen += more
+
+        spread(work, self.Ho, self.effort)
+        first, *others = (shares[start] for start in sorted(shares))  # whoever was done first
+        for share in others:
+            first += share
+        if self.widening:
+            O, C, kh, kw = self.w
+            return first.reshape(O, kh, kw, C).transpose(0, 3, 1, 2)
+        return first.transpose(1, 3, 2, 0)
+
+
+def _beside_each_other(across: Walk) -> Walk:
+    """The walk over pixels that were `widened`: each window is in one place."""
+    return Walk(1, 1, 0, across.out, across.out)
 
 
 def _effort(size: int, places: int) -> float:

@@ -10,8 +10,8 @@ from .. import ops
 from ..backend import Array
 from ..engine import Gradients, twin
 from ..ops.windows import Pair, output_size
-from .layout import images, rows
-from .memory import empty, scratch
+from .layout import result, rows
+from .memory import empty
 from .strips import Walk
 from .threads import spread
 
@@ -82,20 +82,21 @@ class MaxPool2d(ops.pool.MaxPool2d):
 
         spread(work, X.shape[1], 3 * X.size)
         self.save(X, Y, windows)
-        return images(Y, windows.N)
+        return result(Y, windows.N)
 
     def backward(self, gy: Array) -> Gradients:
         X, Y, windows = self.saved
         G = rows(gy)
         H, C, L = X.shape
-        gx = empty((H, C, windows.W, windows.N), X.dtype)
+        gX = empty((H, C, L), X.dtype)
+        gx = gX.reshape(H, C, windows.W, windows.N)
         whole = np.dtype(f"i{X.itemsize}")
         stride = windows.across.stride
         taps = windows.taps()
 
         def work(start: int, stop: int) -> None:
             waiting: dict[int, tuple[list[Array], list[Array]]] = {}
-            mask = scratch((stop - start, Y.shape[2]), whole)
+            mask = empty((stop - start, Y.shape[2]), whole)
 
             def finish(h: int) -> None:
                 for p, place in enumerate(waiting.pop(h)[1]):
@@ -127,4 +128,4 @@ class MaxPool2d(ops.pool.MaxPool2d):
                 finish(h)
 
         spread(work, C, 8 * X.size)
-        return images(gx.reshape(H, C, L), windows.N)
+        return result(gX, windows.N)

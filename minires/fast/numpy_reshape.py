@@ -3,7 +3,7 @@
 from .. import ops
 from ..backend import Array
 from ..engine import Gradients, twin
-from .layout import images
+from .layout import images, result
 from .memory import empty
 
 
@@ -18,10 +18,10 @@ class Pad(ops.reshape.Pad):
         self.expect_widths(x)
         sizes = zip(self.widths, x.shape, strict=True)
         N, C, H, W = (before + size + after for (before, after), size in sizes)
-        y = images(empty((H, C, W * N), x.dtype), N)
-        y[...] = self.value
-        y[self.inside] = x
-        return y
+        Y = empty((H, C, W * N), x.dtype)
+        Y[...] = self.value
+        images(Y, N)[self.inside] = x
+        return result(Y, N)
 
 
 @twin(ops.reshape.Index, "numpy")
@@ -33,7 +33,7 @@ class Index(ops.reshape.Index):
 
     def backward(self, gy: Array) -> Gradients:
         N, C, H, W = self.input_shapes[0]
-        gx = images(empty((H, C, W * N), gy.dtype), N)
-        gx[...] = 0
-        gx[self.key] = gy
-        return gx
+        gX = empty((H, C, W * N), gy.dtype)
+        gX[...] = 0
+        images(gX, N)[self.key] = gy
+        return result(gX, N)

@@ -5,7 +5,7 @@ import numpy as np
 from ..backend import Array
 from ..engine import twin
 from ..optim import update as textbook_update
-from .memory import scratch
+from .memory import empty
 from .threads import spread
 
 _TILE = 1 << 15  # elements of w, v and g that stay in cache
@@ -21,7 +21,7 @@ def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_deca
     w_flat, v_flat, g_flat = (a.ravel(order="K") for a in (w, v, g))  # in memory's own order
 
     def work(start: int, stop: int) -> None:
-        spare = scratch((_TILE,), w.dtype)
+        spare = empty((_TILE,), w.dtype)
         for tile in range(start, stop):
             part = slice(tile * _TILE, (tile + 1) * _TILE)
             wt, vt = w_flat[part], v_flat[part]

@@ -45,18 +45,18 @@ def product(w: Array, x: Array, y: Array) -> None:
         np.matmul(w, x[:, :, end:], out=y[:, :, end:])
 
 
-def product_transposed(y: Array, x: Array) -> Array:
-    """Σ_r y_r x_rᵀ: (R, O, L), (R, K, L) -> (O, K)."""
+def product_transposed(y: Array, x: Array, w: Array) -> None:
+    """w = Σ_r y_r x_rᵀ: (R, O, L), (R, K, L) -> (O, K), written into w."""
     R, O, L = y.shape
     K = x.shape[1]
     o, k, pieces = _blocks(O, K, L)
     if o == O and k == K and pieces == 1:
-        whole: Array = np.add.reduce(np.matmul(y, x.swapaxes(1, 2)))
-        return whole
+        np.add.reduce(np.matmul(y, x.swapaxes(1, 2)), out=w)
+        return
     left = y.reshape(R, O // o, 1, o, pieces, L // pieces).transpose(0, 4, 1, 2, 3, 5)
     right = x.reshape(R, 1, K // k, k, pieces, L // pieces).transpose(0, 4, 1, 2, 5, 3)
-    blocks = np.add.reduce(np.matmul(left, right), axis=(0, 1))  # (O/o, K/k, o, k)
-    return blocks.swapaxes(1, 2).reshape(O, K)
+    blocks = w.reshape(O // o, o, K // k, k).swapaxes(1, 2)  # (O/o, K/k, o, k)
+    np.add.reduce(np.matmul(left, right), axis=(0, 1), out=blocks)
 
 
 @lru_cache(maxsize=4096)

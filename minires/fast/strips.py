@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -54,8 +53,8 @@ class Strips:
 
     Attributes:
         taps: for each column v of the kernel that meets pixels, the one that meets most
-            first: v, the columns [a, b) of the result it adds to, and where in its phase the
-            pixels for these begin.
+            first: v, the columns of the result it adds to, the phase of the pixels for these,
+            and where in it they are.
         covered: whether the first of them adds to all of the result.
     """
 
@@ -68,13 +67,14 @@ class Strips:
         size = down.size + above + below
         self.down = Walk(down.k, down.stride, down.first + above, size, down.out)
         self.most = most
+        self.taps: list[tuple[int, slice, int, slice]] = []
         met = ((v, *across.windows(v)) for v in range(across.k))
-        self.taps = [
-            (v, a * N, b * N, *divmod(across.first + across.stride * a + v, across.stride)[::-1])
-            for v, a, b in sorted(met, key=lambda tap: tap[1] - tap[2])
-            if a < b
-        ]
-        self.covered = bool(self.taps) and self.taps[0][1:3] == (0, across.out * N)
+        for v, a, b in sorted(met, key=lambda tap: tap[1] - tap[2]):
+            if a < b:
+                first, phase = divmod(across.first + across.stride * a + v, across.stride)
+                pixels = slice(first * N, (first + b - a) * N)
+                self.taps.append((v, slice(a * N, b * N), phase, pixels))
+        self.covered = bool(self.taps) and self.taps[0][1] == slice(0, across.out * N)
         self._runs: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
 
     def padded(self, x: Array) -> Array:
@@ -123,9 +123,6 @@ class Strips:
 
 
 _FEW_ROWS = 4  # of fewer, too much of the work would be with zeros
-
-strips = lru_cache(maxsize=4096)(Strips)
-
 
 def _margins(down: Walk) -> tuple[int, int]:
     """The rows of padding above and below that windows reach."""

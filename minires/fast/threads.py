@@ -73,14 +73,28 @@ class _OneBlasThread:
                 counts = [(library, library.get_num_threads()) for library in self._libraries]
                 self._before = [(library, n) for library, n in counts if n != 1]
                 for library, _ in self._before:
-                    library.set_num_threads(1)
+                    _set_blas_threads(library, 1)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
             if self._users == 0:
                 for library, n in self._before:
-                    library.set_num_threads(n)
+                    _set_blas_threads(library, n)
+
+
+def _set_blas_threads(library: Any, n: int) -> None:
+    """Let a BLAS use n threads, whichever thread of Python asks.
+
+    Newer versions of threadpoolctl listen to the thread alone that was the first to ask, until
+    it lets go.
+    """
+    let_go = getattr(library, "clear_controlling_thread", None)
+    if let_go is not None:
+        let_go(force=True)
+    library.set_num_threads(n)
+    if let_go is not None:
+        let_go()
 
 
 _one_blas_thread = _OneBlasThread()

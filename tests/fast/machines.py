@@ -56,7 +56,7 @@ def machine(threads=2, tiny=True):
 
 def forget_sizes():
     """What was worked out from the sizes of pieces is worked out again."""
-    for module in (products, strips):
+    for module in (products, numpy_conv):
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()

@@ -30,10 +30,10 @@ def sizes(request, monkeypatch):
             *((numpy_sgd, "_TILE", 16), (numpy_sgd, "_LARGE", 8)),
         ):
             monkeypatch.setattr(module, name, value)
-    for cached in (numpy_conv.strips, products._width, products._blocks):
+    for cached in (numpy_conv.plan, products._width, products._blocks):
         cached.cache_clear()
     yield
-    for cached in (numpy_conv.strips, products._width, products._blocks):
+    for cached in (numpy_conv.plan, products._width, products._blocks):
         cached.cache_clear()
     minires.set_num_threads(before)
 

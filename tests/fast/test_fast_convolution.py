@@ -187,7 +187,8 @@ def test_products_of_stacks_of_matrices(stack, anywhere, dtype):
     y = np.full((R, O, wide), np.nan, dtype)
     with machine(*anywhere):
         product(w, x[:, :, columns], y[:, :, columns])
-        gw = product_transposed(g[:, :, columns], x[:, :, columns])
+        gw = np.empty((O, K), dtype)
+        product_transposed(g[:, :, columns], x[:, :, columns], gw)
     outside = np.delete(y, columns, axis=2)
     assert np.isnan(outside).all(), "written beside the columns"
     exact = [a.astype(np.float64) for a in (w, x[:, :, columns], g[:, :, columns])]

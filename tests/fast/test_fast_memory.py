@@ -15,7 +15,7 @@ import minires
 from minires import Tensor, models, no_grad, optim
 from minires import functional as F
 from minires.fast import memory
-from minires.fast.memory import empty, is_ours
+from minires.fast.memory import empty, is_constant
 
 F32, F64, U8 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
 
@@ -40,6 +40,13 @@ def only_what_is_new_is_collected():
 @pytest.fixture(autouse=True)
 def nothing_of_other_tests_is_in_use():
     gc.collect()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_arrays_too():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "_SMALL", 0)
+        yield
 
 
 # --- an array -----------------------------------------------------------------------------
@@ -108,20 +115,51 @@ def test_whatever_still_reads_the_memory_keeps_it(keep):
     assert where in {address(b) for b in [empty((10, 8), F32) for _ in range(3)]}
 
 
+def without_writing(a):
+    a.flags.writeable = False
+    return a
+
+
+def test_constant_is_what_nobody_can_write_to_and_no_view_of_anything_else():
+    for size in (0, 1 << 20):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(memory, "_SMALL", size)
+            a = empty((4, 6), F32)
+        a[...] = 0
+        early = a[1:]
+        assert not is_constant(a)
+        without_writing(a)
+        views = a, a[1:], a.T, a.reshape(3, 8), a[:, ::-2], a.view(np.int32), np.asarray(a)[None]
+        for view in views:
+            assert is_constant(view)
+        assert not is_constant(early), "it was taken while there was something to write"
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_is_ours_is_said_of_views_and_of_nothing_else(layout):
-    a = empty((4, 6), F32)
-    a[...] = 0
-    for view in (a, a[1:], a.T, a.reshape(3, 8), a[:, ::-2], a.view(np.int32), np.asarray(a)[None]):
-        assert is_ours(view)
-    for other in (laid_out(np.zeros((4, 6)), layout), a + 0, a.copy(), a[[0, 1]], np.array(a)):
-        assert not is_ours(other)
-        assert not is_ours(other[1:])
-    assert not is_ours(np.frombuffer(b"1234", np.uint8))
-    assert not is_ours(np.array(5.0))
+def test_a_view_that_cannot_be_written_of_an_array_that_can_is_not_constant(layout):
+    a = laid_out(np.zeros((4, 6)), layout)
+    view = without_writing(a.view())
+    for other in (view, view[1:], view.T, np.broadcast_to(a, (2, 4, 6)), a, np.array(a)):
+        assert not is_constant(other)
+    assert not is_constant(without_writing(np.frombuffer(bytearray(4), np.uint8)))
+    assert is_constant(without_writing(np.zeros(3)))
 
 
-def test_what_a_user_can_change_in_place_is_not_ours():
+def test_what_operations_of_maps_hand_out_is_constant_and_so_are_views_of_it():
+    """Whatever anybody has taken of it, a promise may rest on it."""
+    x = Tensor(np.ones((2, 3, 4, 4), np.float32), requires_grad=True)
+    y = F.conv2d(x, np.ones((3, 3, 3, 3), np.float32), padding=1)
+    z = F.relu(y + F.pad(y, (0, 0)))
+    for made in (y, z, F.pad(y, (1, 0)), F.max_pool2d(y, 2), F.batch_norm(y, *STATISTICS)):
+        assert is_constant(made.data)
+        with pytest.raises(ValueError, match="read-only"):
+            made.data[:][...] = 0
+
+
+STATISTICS = [np.ones(3, np.float32)] * 4
+
+
+def test_what_a_user_can_change_in_place_is_not_constant():
     """Parameters, gradients, running statistics and a user's arrays: no promise rests on them."""
     net = models.cifar_resnet(8)
     optimiser = optim.SGD(net.parameters(), 0.1, 0.9)
@@ -132,7 +170,7 @@ def test_what_a_user_can_change_in_place_is_not_ours():
     optimiser.step()
     theirs = [*net.state_dict().values(), *optimiser.velocities, x.grad, y.grad, x.data]
     theirs += [p.grad for p in net.parameters()] + [t.data for _, t in net.named_tensors()]
-    assert not any(is_ours(a) for a in theirs)
+    assert not any(is_constant(a) for a in theirs)
 
 
 # --- any order of taking and leaving ------------------------------------------------------
