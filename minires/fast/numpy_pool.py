@@ -1,8 +1,12 @@
 """Pooling by comparing whole rows of pixels, one place of the window after the other.
 
-Each thread has channels of its own. A row of pixels is first sorted by place in the stride;
-then what one place of all windows of a row sees is one run of it, as in a convolution.
+Which place won is kept, one byte a window. Each thread has channels of its own, and goes down
+them in strips of a few rows of windows. The pixels under a strip are first sorted by place in
+the stride; then what one place of all windows of a row sees is one run, as in a convolution.
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +15,7 @@ from ..backend import Array
 from ..engine import Gradients, twin
 from ..ops.windows import Pair, output_size
 from .layout import result, rows
+from .maps import tile_height, tiles
 from .memory import empty
 from .strips import Walk
 from .threads import spread
@@ -20,41 +25,50 @@ class Windows:
     """The windows of pooling, on maps (H, C, W·N)."""
 
     def __init__(self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> None:
-        self.N, _, self.H, self.W = shape
+        self.N, _, _, self.W = shape
         out = output_size(shape, kernel, stride, padding)
         self.down, self.across = (
             Walk(kernel[d], stride[d], -padding[d], shape[2 + d], out[d]) for d in (0, 1)
         )
 
-    def taps(self) -> list[tuple[slice, int, slice]]:
-        """For each column of the kernel: the windows of a row that see a pixel there, the
-        pixels' place in the stride, and where these lie among the pixels of that place."""
-        N, across = self.N, self.across
-        found = []
-        for v in range(across.k):
-            a, b = across.windows(v)
-            first, phase = divmod(across.first + across.stride * a + v, across.stride)
-            found.append((slice(a * N, b * N), phase, slice(first * N, (first + b - a) * N)))
-        return found
+    def rows(self, i: slice) -> slice:
+        """The rows of pixels under rows i of the windows."""
+        top = self.down.first + self.down.stride * i.start
+        bottom = self.down.first + self.down.stride * (i.stop - 1) + self.down.k
+        return slice(max(0, top), max(0, min(self.down.size, bottom)))
 
-    def sorted_row(self, x: Array) -> list[Array]:
-        """A row of pixels (C, W·N) by place in the stride: of each (C, pixels · N)."""
-        if self.across.stride == 1:
+    def phases(self, x: Array) -> list[Array]:
+        """Pixels (rows, C, W·N) by their place in the stride: of each (rows, C, pixels · N)."""
+        stride, (H, C, _) = self.across.stride, x.shape
+        if stride == 1:
             return [x]
-        x = x.reshape(len(x), self.W, self.N)
-        places = (x[:, p :: self.across.stride] for p in range(self.across.stride))
-        return [np.ascontiguousarray(place).reshape(len(x), -1) for place in places]
+        x = x.reshape(H, C, self.W, self.N)
+        places = (x[:, :, p::stride] for p in range(stride))
+        return [np.ascontiguousarray(place).reshape(H, C, -1) for place in places]
 
-    def seen(self, i: int) -> range:
-        """The rows of pixels that row i of the windows sees."""
-        u0, u1 = self.down.places(i)
-        first = self.down.first + self.down.stride * i
-        return range(first + u0, first + u1)
+    def places(self, i: slice) -> Iterator[tuple[int, slice, slice, int, slice, slice]]:
+        """For each place of rows i of the windows: its number, the windows (rows of the strip,
+        columns) where it lies on a pixel, and these pixels (phase, rows under it, columns)."""
+        down, across, N = self.down, self.across, self.N
+        top = self.rows(i).start
+        for u in range(down.k):
+            i0, i1 = down.windows(u)
+            i0, i1 = max(i0, i.start), min(i1, i.stop)
+            if i0 >= i1:
+                continue
+            first = down.first + down.stride * i0 + u - top
+            under = slice(first, first + down.stride * (i1 - i0), down.stride)
+            for v in range(across.k):
+                a, b = across.windows(v)
+                j, phase = divmod(across.first + across.stride * a + v, across.stride)
+                columns = slice(j * N, (j + b - a) * N)
+                windows = slice(i0 - i.start, i1 - i.start), slice(a * N, b * N)
+                yield u * across.k + v, *windows, phase, under, columns
 
 
 @twin(ops.pool.MaxPool2d, "numpy")
 class MaxPool2d(ops.pool.MaxPool2d):
-    """The textbook's max pooling; who was largest is found again in backward."""
+    """The textbook's max pooling: the place wins that is larger than all before it."""
 
     def suits(self, x: Array) -> bool:
         return x.ndim == 4 and x.size > 0
@@ -62,70 +76,66 @@ class MaxPool2d(ops.pool.MaxPool2d):
     def forward(self, x: Array) -> Array:
         windows = Windows(x.shape, self.kernel, self.stride, self.padding)
         X = rows(x)
-        L = windows.across.out * windows.N
-        Y = empty((windows.down.out, X.shape[1], L), x.dtype)
-        taps = windows.taps()
+        Y = empty((windows.down.out, X.shape[1], windows.across.out * windows.N), x.dtype)
+        places = windows.down.k * windows.across.k
+        winner = empty(Y.shape, np.dtype(np.uint8 if places <= 256 else np.uint16))
+        not_numbers: list[bool] = []
 
         def work(start: int, stop: int) -> None:
-            Y[:, start:stop] = -np.inf
-            sorted_rows: dict[int, list[Array]] = {}
-            for i in range(windows.down.out):
-                y = Y[i, start:stop]
-                seen = windows.seen(i)
-                sorted_rows = {
-                    h: sorted_rows.get(h) or windows.sorted_row(X[h, start:stop]) for h in seen
-                }
-                for h in seen:
-                    for part, phase, pixels in taps:
-                        best = y[:, part]
-                        np.maximum(best, sorted_rows[h][phase][:, pixels], out=best)
+            step, c = tile_height(Y.shape, stop - start), slice(start, stop)
+            flags = empty((step, stop - start, Y.shape[2]), np.dtype(bool))
+            numbers = empty(flags.shape, winner.dtype)
+            for i in tiles(len(Y), step):
+                y, won_by = Y[i, c], winner[i, c]
+                y[...] = -np.inf
+                won_by[...] = 0
+                phases = windows.phases(X[windows.rows(i), c])
+                for place, at, part, phase, under, pixels in windows.places(i):
+                    candidate, best = phases[phase][under, :, pixels], y[at, :, part]
+                    if self.needs_grad[0]:
+                        larger, number = flags[at, :, part], numbers[at, :, part]
+                        np.greater(candidate, best, out=larger)
+                        np.multiply(larger.view(np.uint8), winner.dtype.type(place), out=number)
+                        np.maximum(won_by[at, :, part], number, out=won_by[at, :, part])
+                    np.maximum(candidate, best, out=best)
+                if np.isnan(y, out=flags[: len(y)]).any():
+                    not_numbers.append(True)
 
         spread(work, X.shape[1], 3 * X.size)
-        self.save(X, Y, windows)
+        if not_numbers:  # a NaN wins, and is larger than nothing: a case for the textbook
+            self.__class__ = ops.pool.MaxPool2d  # type: ignore[assignment]
+            return self.forward(x)
+        self.save(winner, windows)
         return result(Y, windows.N)
 
     def backward(self, gy: Array) -> Gradients:
-        X, Y, windows = self.saved
+        winner, windows = self.saved
         G = rows(gy)
-        H, C, L = X.shape
-        gX = empty((H, C, L), X.dtype)
-        gx = gX.reshape(H, C, windows.W, windows.N)
-        whole = np.dtype(f"i{X.itemsize}")
-        stride = windows.across.stride
-        taps = windows.taps()
+        C, N, stride = G.shape[1], windows.N, windows.across.stride
+        gX = empty((windows.down.size, C, windows.W * N), gy.dtype)
+        gx = gX.reshape(windows.down.size, C, windows.W, N)
+        whole = np.dtype(f"i{gy.itemsize}")
 
         def work(start: int, stop: int) -> None:
-            waiting: dict[int, tuple[list[Array], list[Array]]] = {}
-            mask = empty((stop - start, Y.shape[2]), whole)
+            step, c = tile_height(G.shape, stop - start), slice(start, stop)
+            flags = empty((step, stop - start, G.shape[2]), np.dtype(bool))
+            mask = empty(flags.shape, whole)
+            gX[:, c] = 0
+            for i in tiles(len(G), step):
+                won_by, g = winner[i, c], G[i, c].view(whole)
+                under_strip = windows.rows(i)
+                gradients = windows.phases(np.zeros_like(gX[under_strip, c]))
+                for place, at, part, phase, under, pixels in windows.places(i):
+                    won, share = flags[at, :, part].view(np.int8), mask[at, :, part]
+                    np.equal(won_by[at, :, part], place, out=won.view(bool))
+                    np.negative(won, out=won)
+                    np.copyto(share, won)  # all bits, or none
+                    np.bitwise_and(share, g[at, :, part], out=share)
+                    into = gradients[phase][under, :, pixels]
+                    np.add(into, share.view(gy.dtype), out=into)
+                for p, gradient in enumerate(gradients):
+                    part = gx[under_strip, c, p::stride]
+                    part += gradient.reshape(part.shape)  # strips overlap
 
-            def finish(h: int) -> None:
-                for p, place in enumerate(waiting.pop(h)[1]):
-                    part = gx[h, start:stop, p::stride]
-                    part[...] = place.reshape(part.shape)
-
-            gx[:, start:stop] = 0
-            for i in range(windows.down.out):
-                y, g = Y[i, start:stop], G[i, start:stop].view(whole)
-                seen = windows.seen(i)
-                for h in [h for h in waiting if h not in seen]:
-                    finish(h)
-                free = np.ones(y.shape, bool)
-                for h in seen:
-                    if h not in waiting:
-                        pixels_of = windows.sorted_row(X[h, start:stop])
-                        waiting[h] = pixels_of, [np.zeros_like(p) for p in pixels_of]
-                    pixels_of, gradients = waiting[h]
-                    for part, phase, pixels in taps:
-                        won = np.equal(pixels_of[phase][:, pixels], y[:, part])
-                        won &= free[:, part]
-                        free[:, part] ^= won
-                        share = mask[:, part]
-                        np.negative(won.view(np.int8), out=share)  # all bits, or none
-                        share &= g[:, part]
-                        into = gradients[phase][:, pixels]
-                        into += share.view(X.dtype)
-            for h in list(waiting):
-                finish(h)
-
-        spread(work, C, 8 * X.size)
-        return result(gX, windows.N)
+        spread(work, C, 8 * gX.size)
+        return result(gX, N)

@@ -296,10 +296,8 @@ def test_a_replaced_gradient_is_handed_on_instead():
     assert not np.allclose(fast, plain)
 
 
-def test_what_a_promise_was_made_from_refuses_to_be_written_to():
+def test_what_a_promise_can_be_made_from_refuses_to_be_written_to():
     x = F.conv2d(numbers(0, (2, 3, 4, 4)), numbers(1, (3, 3, 1, 1)))
-    x.data[...] *= 2  # nobody has promised anything yet
-    F.batch_norm(x, None, None, np.ones(3), np.zeros(3), training=True)
     with pytest.raises(ValueError, match="read-only"):
         x.data[...] = 0
     own = numbers(2, (2, 3, 4, 4))
