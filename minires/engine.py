@@ -427,7 +427,9 @@ class Op:
         expect(
             len(gxs) == len(self.input_shapes),
             ShapeError,
-            f"{self.name}.backward gave {len(gxs)} gradients for {len(self.input_shapes)} inputs",
+            lambda: (
+                f"{self.name}.backward gave {len(gxs)} gradients for {len(self.input_shapes)} inputs"
+            ),
         )
         for i, (gx, shape, wanted) in enumerate(
             zip(gxs, self.input_shapes, self.needs_grad, strict=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backend import Array
 
-_SMALL = 1 << 17  # bytes; below, NumPy's own allocator is faster
+_SMALL = 1 << 18  # bytes; below, NumPy's own allocator is faster
 _LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 
 
