@@ -62,7 +62,8 @@ class Strips:
         self.N = N
         self.stride = across.stride
         # Zeros above and below make one strip of small maps; three would cost more than they.
-        self.margins = _margins(down) if most >= down.out >= _FEW_ROWS else (0, 0)
+        small = down.out * across.out * N <= _SMALL and most >= down.out >= _FEW_ROWS
+        self.margins = _margins(down) if small else (0, 0)
         above, below = self.margins
         size = down.size + above + below
         self.down = Walk(down.k, down.stride, down.first + above, size, down.out)
@@ -122,6 +123,7 @@ class Strips:
         return [_stacked(phase, i1 - i0, u1 - u0, stride) for phase in sorted_out]
 
 
+_SMALL = 2048  # windows; of more of them, products with zeros cost more than calls
 _FEW_ROWS = 4  # of fewer, too much of the work would be with zeros
 
 def _margins(down: Walk) -> tuple[int, int]:
