@@ -428,7 +428,8 @@ class Op:
             len(gxs) == len(self.input_shapes),
             ShapeError,
             lambda: (
-                f"{self.name}.backward gave {len(gxs)} gradients for {len(self.input_shapes)} inputs"
+                f"{self.name}.backward gave {len(gxs)} gradients "
+                f"for {len(self.input_shapes)} inputs"
             ),
         )
         for i, (gx, shape, wanted) in enumerate(

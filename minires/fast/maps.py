@@ -17,7 +17,9 @@ from .layout import are_constant_rows, result, rows
 from .memory import empty
 from .threads import spread
 
-_TILE = 1 << 17  # elements; a few arrays of them stay in the cache of a core
+# Elements. A few arrays of a quarter of this would stay in the cache of a core, but threads that
+# call NumPy more often wait more often for each other to let go of the interpreter.
+_TILE = 1 << 19
 
 
 def tile_height(shape: tuple[int, ...], channels: int) -> int:

@@ -6,7 +6,6 @@ the stride; then what one place of all windows of a row sees is one run, as in a
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -15,10 +14,12 @@ from ..backend import Array
 from ..engine import Gradients, twin
 from ..ops.windows import Pair, output_size
 from .layout import result, rows
-from .maps import tile_height, tiles
+from .maps import tiles
 from .memory import empty
 from .strips import Walk
 from .threads import spread
+
+_TILE = 1 << 17  # elements of windows in a strip
 
 
 class Windows:
@@ -30,6 +31,11 @@ class Windows:
         self.down, self.across = (
             Walk(kernel[d], stride[d], -padding[d], shape[2 + d], out[d]) for d in (0, 1)
         )
+
+    def strip(self, channels: int) -> int:
+        """How many rows of windows make a strip."""
+        row = channels * self.across.out * self.N
+        return min(self.down.out, max(1, _TILE // row))
 
     def rows(self, i: slice) -> slice:
         """The rows of pixels under rows i of the windows."""
@@ -82,7 +88,7 @@ class MaxPool2d(ops.pool.MaxPool2d):
         not_numbers: list[bool] = []
 
         def work(start: int, stop: int) -> None:
-            step, c = tile_height(Y.shape, stop - start), slice(start, stop)
+            step, c = windows.strip(stop - start), slice(start, stop)
             flags = empty((step, stop - start, Y.shape[2]), np.dtype(bool))
             numbers = empty(flags.shape, winner.dtype)
             for i in tiles(len(Y), step):
@@ -117,7 +123,7 @@ class MaxPool2d(ops.pool.MaxPool2d):
         whole = np.dtype(f"i{gy.itemsize}")
 
         def work(start: int, stop: int) -> None:
-            step, c = tile_height(G.shape, stop - start), slice(start, stop)
+            step, c = windows.strip(stop - start), slice(start, stop)
             flags = empty((step, stop - start, G.shape[2]), np.dtype(bool))
             mask = empty(flags.shape, whole)
             gX[:, c] = 0

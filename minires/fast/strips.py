@@ -126,6 +126,7 @@ class Strips:
 _SMALL = 2048  # windows; of more of them, products with zeros cost more than calls
 _FEW_ROWS = 4  # of fewer, too much of the work would be with zeros
 
+
 def _margins(down: Walk) -> tuple[int, int]:
     """The rows of padding above and below that windows reach."""
     last = down.first + down.stride * (down.out - 1) + down.k

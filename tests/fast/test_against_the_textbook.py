@@ -9,7 +9,7 @@ from oracles import LAYOUTS, assert_same, cotangent, laid_out, run
 import minires
 from minires import Tensor, engine, no_grad
 from minires import functional as F
-from minires.fast import maps, numpy_batchnorm, numpy_conv, numpy_sgd, products, threads
+from minires.fast import maps, numpy_batchnorm, numpy_conv, numpy_pool, numpy_sgd, products, threads
 from minires.models import cifar_plain, cifar_resnet
 from minires.optim import SGD, update
 
@@ -25,6 +25,7 @@ def sizes(request, monkeypatch):
     if request.param == "cut small":
         for module, name, value in (
             *((maps, "_TILE", 40), (numpy_conv, "_TILE", 40), (numpy_batchnorm, "_GROUP", 40)),
+            (numpy_pool, "_TILE", 40),
             *((threads, "_WORTH_SHARING", 0), (products, "_SMALL", 2000)),
             *((products, "_SMALL_RESULT", 30), (products, "_NARROW", 8), (products, "_BLOCK", 4)),
             *((numpy_sgd, "_TILE", 16), (numpy_sgd, "_LARGE", 8)),
