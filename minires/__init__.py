@@ -2,12 +2,14 @@
 
 from . import fast, functional, models, nn, optim
 from .backend import manual_seed
-from .engine import Op, Step, Tensor, no_grad, textbook
+from .context import no_grad, textbook
+from .engine import Op, Tensor
 from .errors import MiniresError
 from .fast import get_num_threads, set_num_threads
 from .gradcheck import gradcheck
 from .inspect import detect_anomaly
 from .nn import load_weights, save_weights
+from .step import Step
 
 __version__ = "0.1.0"
 

@@ -12,110 +12,28 @@ op chose to `save`; and never forwards, so that dropping the loss frees everythi
 import inspect
 import itertools
 import math
-import os
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .backend import Array, Promise, array_module, backend_name, is_array, load, settled, to_numpy
+from .context import state, twin_of
 from .errors import DeviceError, DTypeError, GraphError, ShapeError, expect
 from .operators import Operators
+from .step import Ops, Step, expect_some, matching
 
-T = TypeVar("T")
 Operand: TypeAlias = Any  # a Tensor, an array, or a number
 Gradients: TypeAlias = Array | Promise | tuple[Array | Promise | None, ...]
-Watcher: TypeAlias = "Callable[[Op, tuple[Array | None, ...], Array], None]"
 
 # Frames of these modules never are "the forward line that made it".
 _MACHINERY = ("minires.engine", "minires.operators", "minires.functional", "minires.nn.")
 
-
-class _State(threading.local):
-    """What surrounds the operations of one thread."""
-
-    grad_enabled = True
-    textbook = os.environ.get("MINIRES_TEXTBOOK", "0") not in ("", "0")
-
-    def __init__(self) -> None:
-        self.path: list[str] = []
-        self.watchers: list[Watcher] = []
-
-
-_state = _State()
 _clock = itertools.count()
-
-_twins: dict[tuple[Any, str], Any] = {}
 _TWINS_TAKE = "fd"  # float32 and float64, as NumPy's characters for them
-
-
-def twin(original: Any, backend: str) -> Callable[[T], T]:
-    """Make what is decorated the fast twin of `original` on arrays of `backend`.
-
-    The twin of an Op is a subclass that an operation becomes where its `suits` says so; that
-    of a function is a function of the same arguments.
-    """
-
-    def register(fast: T) -> T:
-        _twins[original, backend] = fast
-        return fast
-
-    return register
-
-
-def twin_of(original: Any, backend: str) -> Any:
-    """The fast twin of an operation or function; None if there is none, or within `textbook`."""
-    return None if _state.textbook else _twins.get((original, backend))
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside, operations are computed but not recorded: no graph, nothing saved."""
-    before, _state.grad_enabled = _state.grad_enabled, False
-    try:
-        yield
-    finally:
-        _state.grad_enabled = before
-
-
-@contextmanager
-def textbook() -> Iterator[None]:
-    """Inside, every operation is computed as it is written in `minires.ops`.
-
-    Outside, fast twins of the operations are used where there are any; backward always goes
-    the way that forward went. MINIRES_TEXTBOOK=1 in the environment does it for a whole program.
-    """
-    before, _state.textbook = _state.textbook, True
-    try:
-        yield
-    finally:
-        _state.textbook = before
-
-
-@contextmanager
-def module_scope(name: str) -> Iterator[None]:
-    """Inside, operations belong to the module `name` of the enclosing scope."""
-    _state.path.append(name)
-    try:
-        yield
-    finally:
-        _state.path.pop()
-
-
-@contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Inside, `watcher(op, inputs, output)` is called after every forward."""
-    _state.watchers.append(watcher)
-    try:
-        yield
-    finally:
-        _state.watchers.remove(watcher)
 
 
 class Tensor(Operators):
@@ -133,12 +51,13 @@ class Tensor(Operators):
         grad: an array of the same shape and dtype, or None; gradients of several
             backward passes add up until `zero_grad`.
         op: the operation that made this tensor, or None for a leaf.
+        name: what its module calls it, such as "weight"; "" outside a module.
 
     Raises:
         DTypeError: `requires_grad` on a type that has no gradients.
     """
 
-    __slots__ = ("__weakref__", "grad", "held", "op", "requires_grad", "retains_grad")
+    __slots__ = ("__weakref__", "grad", "held", "name", "op", "requires_grad", "retains_grad")
     __array_ufunc__ = None  # ndarray + Tensor is Tensor.__radd__'s, not an array of objects
 
     def __init__(self, data: Operand, requires_grad: bool = False, dtype: Any = None) -> None:
@@ -159,6 +78,7 @@ class Tensor(Operators):
         self.op: Op | None = None
         self.requires_grad = requires_grad
         self.retains_grad = False
+        self.name = ""
 
     @property
     def data(self) -> Array:
@@ -249,39 +169,73 @@ class Tensor(Operators):
             GraphError: nothing here requires a gradient, or the graph was released.
             ShapeError: `gy` is missing for more than one element, or has another shape.
         """
-        for _ in self.backward_steps(gy, retain_graph):
+        for _ in self._walk(self._cotangent(gy), retain_graph, asked=lambda op: False):
             pass
 
-    def backward_steps(self, gy: Operand = None, retain_graph: bool = False) -> "Iterator[Step]":
-        """Walk backwards one operation at a time: `backward` is this generator, exhausted.
+    def backward_steps(
+        self,
+        gy: Operand = None,
+        retain_graph: bool = False,
+        ops: Ops = None,
+        path: str | None = None,
+    ) -> Iterator[Step]:
+        """Walk backwards one operation at a time; `backward` is the same walk, unseen.
 
-        Each `Step` is given out after its op's backward has run and before the gradients
-        are handed on; what is then in the list `step.gxs` is handed on. Takes and raises
-        what `backward` does.
+        Each `Step` is given out after its op's backward has run and before the gradients are
+        handed on; what is then in the list `step.gxs` is handed on. The walk can be left in
+        the middle: operations that it came to are released, leaves that it did not come to
+        have no gradient of it.
+
+        Args:
+            gy, retain_graph: as for `backward`, whose errors it raises too.
+            ops: give out the steps of these operations alone: the name or class of one, or
+                several, such as "Add" or ["Conv2d", "Linear"].
+            path: give out the steps in this module alone, such as "layer2", "layer2.0.conv1"
+                or, with * for anything, "*.bn1".
+
+        Raises:
+            UsageError: no operation that led here is one of `ops` in `path`.
+            ShapeError, DTypeError: a gradient was replaced by one that is not its input's.
         """
-        gy = self._cotangent(gy)
+        asked = matching(ops, path)
+        return self._walk(self._cotangent(gy), retain_graph, asked, f"ops={ops!r}, path={path!r}")
+
+    def _walk(
+        self, gy: Array, retain_graph: bool, asked: "Callable[[Op], bool]", wanted: str = ""
+    ) -> Iterator[Step]:
+        """The walk, which gives out the steps that are `asked` for."""
         if self.op is None:
             self.accumulate(gy)
             return
-        grads = {self.op: gy}
-        for op in _reverse_order(self.op):
+        order = _reverse_order(self.op)
+        if wanted:
+            expect_some(any(map(asked, order)), wanted, order)
+        grads: dict[Op, Array | Promise] = {self.op: gy}
+        for op in order:
             if op not in grads:  # every op that used its output had no gradient for it
                 continue
-            gy = grads.pop(op)
+            incoming = grads.pop(op)
             output = op.output()
             if output is not None and output.retains_grad:
-                output.accumulate(gy)
+                output.accumulate(incoming)
             started = time.perf_counter()
-            gxs = op.backward(gy if op.takes_promises else settled(gy))
+            gxs = op.backward(incoming if op.takes_promises else settled(incoming))
             seconds = time.perf_counter() - started
-            step = Step(
-                op, gy, list(gxs if isinstance(gxs, tuple) else (gxs,)), op.sources, seconds
-            )
+            handed_on: list[Array | Promise | None]
+            handed_on = list(gxs) if isinstance(gxs, tuple) else [gxs]
+            sources = op.sources
             if not retain_graph:
                 op.release()
-            yield step
-            op.check_gradients(step.handed_on)
-            for source, gx in zip(step.sources, step.handed_on, strict=True):
+            if state.step_watchers or asked(op):
+                added = tuple(s in grads or getattr(s, "grad", None) is not None for s in sources)
+                step = Step(op, incoming, handed_on, sources, added, seconds)
+                for watcher in state.step_watchers:
+                    watcher(step)
+                if asked(op):
+                    yield step
+                step.expect_arrays()
+            op.check_gradients(handed_on)
+            for source, gx in zip(sources, handed_on, strict=True):
                 if source is None or gx is None:
                     continue
                 if isinstance(source, Tensor):
@@ -364,10 +318,10 @@ class Op:
         self._become_twin(arrays)
         if not self.takes_promises:
             arrays = [None if t is None else t.data for t in tensors]
-        recording = _state.grad_enabled
+        recording = state.grad_enabled
         self.input_shapes = tuple([() if a is None else a.shape for a in arrays])
         self.needs_grad = tuple([recording and t is not None and t.requires_grad for t in tensors])
-        self.path = ".".join(_state.path)
+        self.path = ".".join(state.path)
         self.line = _forward_line()
         y = self.forward(*arrays)
         output = Tensor(y if isinstance(y, Promise) else array_module(y).asarray(y))
@@ -385,7 +339,7 @@ class Op:
             output.op = self
         else:
             self.saved = ()
-        for watcher in _state.watchers:
+        for watcher in state.watchers:
             watcher(self, tuple(map(settled, arrays)), output.data)
         return output
 
@@ -404,6 +358,11 @@ class Op:
     def name(self) -> str:
         """The name of the operation."""
         return type(self).__name__
+
+    @property
+    def label(self) -> str:
+        """The name and the module it ran in: "Conv2d layer1.0.conv1"."""
+        return f"{self.name} {self.path}".rstrip()
 
     @property
     def input_names(self) -> list[str]:
@@ -437,7 +396,7 @@ class Op:
         ):
             if gx is not None and wanted and (gx.shape != shape or gx.dtype != self.dtype):
                 raise (ShapeError if gx.shape != shape else DTypeError)(
-                    f"{self.name}.backward gave {self.input_names[i]} a gradient of shape "
+                    f"{self.label} hands its input {self.input_names[i]} a gradient of shape "
                     f"{gx.shape} and type {gx.dtype}; it has shape {shape} and type {self.dtype}"
                 )
 
@@ -469,40 +428,6 @@ class Op:
     def _listing(self, tensors: list[Tensor | None], what: Callable[[Tensor], object]) -> str:
         named = zip(self.input_names, tensors, strict=False)
         return " and ".join(f"{name} {what(t)}" for name, t in named if t is not None)
-
-
-@dataclass
-class Step:
-    """One step of a backward walk.
-
-    Attributes:
-        op: the operation whose backward has just run.
-        sources: where the gradients go: the Op that made the input, the leaf Tensor whose
-            `.grad` they are added to, or None.
-        seconds: the time its backward took.
-    """
-
-    op: Op
-    incoming: Array | Promise
-    handed_on: list[Array | Promise | None]
-    sources: "tuple[Op | Tensor | None, ...]"
-    seconds: float
-
-    @property
-    def gy(self) -> Array:
-        """The gradient that came in."""
-        return cast(Array, settled(self.incoming))
-
-    @property
-    def gxs(self) -> list[Array | None]:
-        """The gradients it hands on, one an input.
-
-        An entry may be replaced before going on, and the new array is handed on instead;
-        never write into the arrays, which may be shared: an addition hands the same one to
-        both of its inputs.
-        """
-        self.handed_on[:] = map(settled, self.handed_on)
-        return cast(list[Array | None], self.handed_on)
 
 
 def _reverse_order(last: Op) -> list[Op]:

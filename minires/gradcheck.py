@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .backend import Array, array_module, to_numpy
-from .engine import Tensor, no_grad
+from .context import no_grad
+from .engine import Tensor
 from .errors import DTypeError, GradientError, UsageError, expect
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .backend import Array, array_module, backend_name
-from .engine import Tensor, twin_of
+from .context import twin_of
+from .engine import Tensor
 
 
 class SGD:

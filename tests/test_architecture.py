@@ -20,7 +20,18 @@ FILES = sorted(p for p in ROOT.rglob("*.py"))
 
 # From the ground up: a module imports from its own room and from rooms before it.
 ROOMS = (
-    *("errors", "backend", "operators", "engine", "ops", "functional", "gradcheck", "inspect"),
+    *(
+        "errors",
+        "backend",
+        "context",
+        "operators",
+        "step",
+        "engine",
+        "ops",
+        "functional",
+        "gradcheck",
+        "inspect",
+    ),
     *("files", "nn", "models", "optim", "data", "train", "viz", "experiments", "cli"),
 )
 # Speed knows the textbook, which does not know it: it registers itself.

@@ -1,7 +1,7 @@
 """The racing car: the textbook's operations, computed for speed on one kind of machine.
 
 Importing this room makes every operation that has a fast twin become it (see
-`minires.engine.twin`); the twins have the textbook's signatures and answers.
+`minires.context.twin`); the twins have the textbook's signatures and answers.
 """
 
 from . import (

@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import ops
 from ..backend import Array, settled
-from ..engine import Gradients, twin
+from ..context import twin
+from ..engine import Gradients
 from ..ops.batchnorm import expect_channels, per_channel
 from .incoming import Incoming
 from .layout import are_constant_rows, result, rows

@@ -19,7 +19,8 @@ import numpy as np
 
 from .. import ops
 from ..backend import Array
-from ..engine import Gradients, twin
+from ..context import twin
+from ..engine import Gradients
 from ..ops.windows import Pair
 from .layout import result, rows
 from .memory import empty

@@ -4,7 +4,8 @@ from typing import Any
 
 from .. import ops
 from ..backend import Array, Promise, settled
-from ..engine import Gradients, add_gradients, twin
+from ..context import twin
+from ..engine import Gradients, add_gradients
 from .layout import rows
 from .maps import Combination, Gated, Maps, combination, in_rows, is_combination
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from .. import ops
 from ..backend import Array
-from ..engine import Gradients, twin
+from ..context import twin
+from ..engine import Gradients
 
 
 @twin(ops.loss.CrossEntropy, "numpy")

@@ -11,7 +11,8 @@ import numpy as np
 
 from .. import ops
 from ..backend import Array
-from ..engine import Gradients, twin
+from ..context import twin
+from ..engine import Gradients
 from ..ops.windows import Pair, output_size
 from .layout import result, rows
 from .maps import tiles

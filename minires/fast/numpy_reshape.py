@@ -2,7 +2,8 @@
 
 from .. import ops
 from ..backend import Array
-from ..engine import Gradients, twin
+from ..context import twin
+from ..engine import Gradients
 from .layout import images, result
 from .memory import empty
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..backend import Array
-from ..engine import twin
+from ..context import twin
 from ..optim import update as textbook_update
 from .memory import empty
 from .threads import spread

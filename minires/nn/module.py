@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..backend import Array, is_array, load, to_numpy
-from ..engine import Tensor, module_scope
+from ..context import module_scope
+from ..engine import Tensor
 from ..errors import StateDictError, expect
 
 
@@ -45,6 +46,8 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Module):
             value._name = name
+        elif isinstance(value, Tensor):
+            value.name = name
         super().__setattr__(name, value)
 
     # --- what is inside -------------------------------------------------------------------

@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import functional as F
 from ..backend import Array, load, to_numpy
+from ..context import no_grad
 from ..data import Dataset
 from ..data.dataset import Epoch, test_batches, training_batch
-from ..engine import no_grad
 from ..errors import DataError, NonFiniteError
 from ..inspect import detect_anomaly
 from ..nn import Module

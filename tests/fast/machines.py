@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 import minires
-from minires import engine
+from minires import context
 from minires.fast import (
     maps,
     memory,
@@ -43,8 +43,8 @@ def machine(threads=2, tiny=True):
     """Inside, so many threads, fast operations even in a suite run by the textbook, tiny or not."""
     before = minires.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine._State, "textbook", False)
-        patch.setattr(engine._state, "textbook", False)
+        patch.setattr(context._State, "textbook", False)
+        patch.setattr(context.state, "textbook", False)
         for module, name, value in TINY if tiny else ():
             patch.setattr(module, name, value)
         forget_sizes()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from oracles import LAYOUTS, assert_same, cotangent, laid_out, run
 
 import minires
-from minires import Tensor, engine, no_grad
+from minires import Tensor, context, no_grad
 from minires import functional as F
 from minires.fast import maps, numpy_batchnorm, numpy_conv, numpy_pool, numpy_sgd, products, threads
 from minires.models import cifar_plain, cifar_resnet
@@ -197,7 +197,7 @@ def test_the_update_is_the_textbooks_to_the_bit(shape, order):
     w, v, g = (np.array(numbers(i, shape, np.float32), order=order) for i in range(3))
     expected = [w.copy("K"), v.copy("K")]
     update(*expected, g, 0.1, 0.9, 1e-4)
-    engine.twin_of(update, "numpy")(w, v, g, 0.1, 0.9, 1e-4)
+    context.twin_of(update, "numpy")(w, v, g, 0.1, 0.9, 1e-4)
     np.testing.assert_array_equal(w, expected[0])
     np.testing.assert_array_equal(v, expected[1])
 
@@ -215,7 +215,7 @@ def test_every_twin_is_compared_here():
         "Pad",
         "Index",
     }
-    registered = {original.__name__ for original, _ in engine._twins}
+    registered = {original.__name__ for original, _ in context._twins}
     assert registered == compared | {"update", "add_gradients"}
 
 

@@ -13,7 +13,7 @@ from oracles import LAYOUTS, assert_same, cotangent, laid_out
 import minires
 from minires import Op, Tensor, no_grad, textbook
 from minires import functional as F
-from minires.engine import watching
+from minires.context import watching
 from minires.errors import NonFiniteError
 from minires.models import cifar_resnet
 

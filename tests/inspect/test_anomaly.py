@@ -23,7 +23,7 @@ def test_names_the_op_that_made_it_and_its_line():
     line = inspect.currentframe().f_lineno + 1
     said = refusal_of(lambda: leaf(1.0, -1.0).log() * 2)
     assert said.startswith("Log (")
-    assert f"test_inspect.py:{line})" in said
+    assert f"test_anomaly.py:{line})" in said
     assert said.endswith("was made by it")
 
 
@@ -60,3 +60,21 @@ def test_finite_numbers_pass_and_outside_nothing_is_refused():
 
 def test_without_a_graph_too():
     assert "Log" in refusal_of(lambda: Tensor([-1.0]).log())
+
+
+# --- backward -----------------------------------------------------------------------------
+
+
+def test_a_gradient_that_a_backward_spoils_is_named():
+    x = leaf(0.0, 4.0)
+    said = refusal_of(lambda: (x**0.5).sum().backward())
+    assert said.startswith("backward of Pow (")
+    assert "gave its input x a NaN or an infinity" in said
+    assert said.endswith("was made by it")
+
+
+def test_a_gradient_that_came_in_spoilt_is_not_the_operations_fault():
+    x = leaf(1.0, 2.0)
+    said = refusal_of(lambda: (x * 3.0).backward([np.nan, 1.0]))
+    assert said.startswith("backward of Mul (")
+    assert said.endswith("was already in the gradient it was given")

@@ -1,0 +1,111 @@
+"""What surrounds the operations of a thread: modes, the module they run in, who watches.
+
+Here too the fast twins of operations are registered and found: which of them runs depends on
+what surrounds it.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from .backend import Array
+
+if TYPE_CHECKING:
+    from .engine import Op
+    from .step import Step
+
+T = TypeVar("T")
+Watcher: TypeAlias = "Callable[[Op, tuple[Array | None, ...], Array], None]"
+StepWatcher: TypeAlias = "Callable[[Step], None]"
+
+
+class _State(threading.local):
+    """What surrounds the operations of one thread."""
+
+    grad_enabled = True
+    textbook = os.environ.get("MINIRES_TEXTBOOK", "0") not in ("", "0")
+
+    def __init__(self) -> None:
+        self.path: list[str] = []
+        self.watchers: list[Watcher] = []
+        self.step_watchers: list[StepWatcher] = []
+
+
+state = _State()
+
+_twins: dict[tuple[Any, str], Any] = {}
+
+
+def twin(original: Any, backend: str) -> Callable[[T], T]:
+    """Make what is decorated the fast twin of `original` on arrays of `backend`.
+
+    The twin of an Op is a subclass that an operation becomes where its `suits` says so; that
+    of a function is a function of the same arguments.
+    """
+
+    def register(fast: T) -> T:
+        _twins[original, backend] = fast
+        return fast
+
+    return register
+
+
+def twin_of(original: Any, backend: str) -> Any:
+    """The fast twin of an operation or function; None if there is none, or within `textbook`."""
+    return None if state.textbook else _twins.get((original, backend))
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, operations are computed but not recorded: no graph, nothing saved."""
+    before, state.grad_enabled = state.grad_enabled, False
+    try:
+        yield
+    finally:
+        state.grad_enabled = before
+
+
+@contextmanager
+def textbook() -> Iterator[None]:
+    """Inside, every operation is computed as it is written in `minires.ops`.
+
+    Outside, fast twins of the operations are used where there are any; backward always goes
+    the way that forward went. MINIRES_TEXTBOOK=1 in the environment does it for a whole program.
+    """
+    before, state.textbook = state.textbook, True
+    try:
+        yield
+    finally:
+        state.textbook = before
+
+
+@contextmanager
+def module_scope(name: str) -> Iterator[None]:
+    """Inside, operations belong to the module `name` of the enclosing scope."""
+    state.path.append(name)
+    try:
+        yield
+    finally:
+        state.path.pop()
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Inside, `watcher(op, inputs, output)` is called after every forward."""
+    state.watchers.append(watcher)
+    try:
+        yield
+    finally:
+        state.watchers.remove(watcher)
+
+
+@contextmanager
+def watching_steps(watcher: StepWatcher) -> Iterator[None]:
+    """Inside, `watcher(step)` is called after every backward, before its gradients go on."""
+    state.step_watchers.append(watcher)
+    try:
+        yield
+    finally:
+        state.step_watchers.remove(watcher)
