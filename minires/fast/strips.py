@@ -63,7 +63,8 @@ class Strips:
         self.stride = across.stride
         # Zeros above and below make one strip of small maps; three would cost more than they.
         small = down.out * across.out * N <= _SMALL and most >= down.out >= _FEW_ROWS
-        self.margins = _margins(down) if small else (0, 0)
+        self.reach = _reach(down)
+        self.margins = self.reach if small else (0, 0)
         above, below = self.margins
         size = down.size + above + below
         self.down = Walk(down.k, down.stride, down.first + above, size, down.out)
@@ -77,6 +78,15 @@ class Strips:
                 self.taps.append((v, slice(a * N, b * N), phase, pixels))
         self.covered = bool(self.taps) and self.taps[0][1] == slice(0, across.out * N)
         self._runs: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
+
+    def beside_each_other(self, x: Array) -> Array:
+        """x with the channels of a pixel side by side, and zeros above and below:
+        (H, C, W·N) -> (rows that windows reach, W·N, C)."""
+        H, C, L = x.shape
+        above, below = self.reach
+        y = np.zeros((above + H + below, L, C), x.dtype)
+        y[above : above + H] = x.swapaxes(1, 2)
+        return y
 
     def padded(self, x: Array) -> Array:
         """x with the margins."""
@@ -127,7 +137,7 @@ _SMALL = 2048  # windows; of more of them, products with zeros cost more than ca
 _FEW_ROWS = 4  # of fewer, too much of the work would be with zeros
 
 
-def _margins(down: Walk) -> tuple[int, int]:
+def _reach(down: Walk) -> tuple[int, int]:
     """The rows of padding above and below that windows reach."""
     last = down.first + down.stride * (down.out - 1) + down.k
     return max(0, -down.first), max(0, last - down.size)

@@ -24,6 +24,7 @@ TINY = (
     (maps, "_TILE", 40),
     (memory, "_SMALL", 0),
     (numpy_batchnorm, "_GROUP", 60),
+    (numpy_conv, "_SHORT", 10),
     (numpy_conv, "_TILE", 100),
     (numpy_pool, "_TILE", 40),
     (numpy_sgd, "_LARGE", 1),

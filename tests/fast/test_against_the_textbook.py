@@ -25,6 +25,7 @@ def sizes(request, monkeypatch):
     if request.param == "cut small":
         for module, name, value in (
             *((maps, "_TILE", 40), (numpy_conv, "_TILE", 40), (numpy_batchnorm, "_GROUP", 40)),
+            (numpy_conv, "_SHORT", 10),
             (numpy_pool, "_TILE", 40),
             *((threads, "_WORTH_SHARING", 0), (products, "_SMALL", 2000)),
             *((products, "_SMALL_RESULT", 30), (products, "_NARROW", 8), (products, "_BLOCK", 4)),
