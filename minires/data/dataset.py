@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ..backend import Array
-from ..errors import DataError, expect
+from ..errors import DataError, UsageError, expect
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,27 @@ class Dataset:
             train_labels=self.train_labels[:n],
             test_images=self.train_images[n:],
             test_labels=self.train_labels[n:],
+        )
+
+    def enlarged(self, size: int) -> "Dataset":
+        """Every pixel repeated, so that images are `size` pixels high.
+
+        Raises:
+            UsageError: that is no multiple of their height.
+        """
+        height = self.train_images.shape[2]
+        times, rest = divmod(size, height)
+        expect(
+            rest == 0 and times >= 1,
+            UsageError,
+            f"{self.name} has images of {height} pixels, which can be enlarged to a multiple of "
+            f"that; got {size}",
+        )
+        return replace(
+            self,
+            train_images=self.train_images.repeat(times, 2).repeat(times, 3),
+            test_images=self.test_images.repeat(times, 2).repeat(times, 3),
+            shift=self.shift * times,
         )
 
     def inputs(self, images: Array) -> Array:

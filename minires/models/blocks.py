@@ -1,13 +1,16 @@
 """The two-layer building block, plain or with a shortcut (He et al. 2015, figure 2)."""
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
 
 from .. import functional as F
 from ..engine import Tensor
 from ..errors import UsageError, expect
-from ..nn import BatchNorm2d, Conv2d, Module, Sequential
+from ..nn import BatchNorm2d, Conv2d, Module, Sequential, he_normal
+from ..nn.layers import Init
 
 Shortcut = Literal["A", "B", "C"]
+Norm: TypeAlias = Callable[[int], Module]
 
 
 class BasicBlock(Module):
@@ -25,27 +28,35 @@ class BasicBlock(Module):
         channels: channels of y.
         stride: of the first convolution.
         shortcut: "A", "B", "C", or None for a plain block.
+        norm: makes the normalisation of so many channels; `Identity` for none.
+        init: draws the weights of the convolutions.
 
     Raises:
         UsageError: a shortcut that does not exist.
     """
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        shortcut: Shortcut | None,
+        norm: Norm = BatchNorm2d,
+        init: Init = he_normal,
     ) -> None:
         expect(
             shortcut is None or shortcut in get_args(Shortcut),
             UsageError,
             f"shortcut must be A, B, C or None, got {shortcut!r}",
         )
-        self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
-        self.bn1 = BatchNorm2d(channels)
-        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = BatchNorm2d(channels)
+        self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, init=init)
+        self.bn1 = norm(channels)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False, init=init)
+        self.bn2 = norm(channels)
         shape_changes = stride != 1 or in_channels != channels
         if shortcut == "C" or (shortcut == "B" and shape_changes):
             self.downsample = Sequential(
-                Conv2d(in_channels, channels, 1, stride, bias=False), BatchNorm2d(channels)
+                Conv2d(in_channels, channels, 1, stride, bias=False, init=init), norm(channels)
             )
         self.shortcut = shortcut
         self.channels = channels

@@ -1,12 +1,14 @@
 """The plain and residual nets for small images (He et al. 2015, section 4.2)."""
 
 import re
+from typing import Any
 
 from .. import functional as F
 from ..engine import Tensor
 from ..errors import UsageError, expect
-from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential
-from .blocks import BasicBlock, Shortcut
+from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential, he_normal
+from ..nn.layers import Init
+from .blocks import BasicBlock, Norm, Shortcut
 
 
 class CifarNet(Module):
@@ -16,12 +18,26 @@ class CifarNet(Module):
     6n + 2 layers with weights, depth = 20, 32, 44, 56, 110, 1202, ... Parameters are named
     as torchvision names them: `conv1.weight`, `layer1.0.bn2.bias`, `fc.weight`.
 
+    Args:
+        depth: layers with weights.
+        shortcut: "A", "B" or "C"; None for a plain net.
+        num_classes: logits.
+        in_channels: of the images.
+        norm: makes the normalisation of so many channels; `Identity` for none.
+        init: draws the weights.
+
     Raises:
         UsageError: a depth that is not 6n + 2, or a shortcut that does not exist.
     """
 
     def __init__(
-        self, depth: int, shortcut: Shortcut | None, num_classes: int, in_channels: int
+        self,
+        depth: int,
+        shortcut: Shortcut | None,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        norm: Norm = BatchNorm2d,
+        init: Init = he_normal,
     ) -> None:
         n, rest = divmod(depth - 2, 6)
         expect(
@@ -29,12 +45,12 @@ class CifarNet(Module):
             UsageError,
             f"depth must be 6n + 2 (8, 14, 20, 26, 32, 44, 56, 110, ...), got {depth}",
         )
-        self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.bn1 = BatchNorm2d(16)
-        self.layer1 = stage(n, 16, 16, 1, shortcut)
-        self.layer2 = stage(n, 16, 32, 2, shortcut)
-        self.layer3 = stage(n, 32, 64, 2, shortcut)
-        self.fc = Linear(64, num_classes)
+        self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, init=init)
+        self.bn1 = norm(16)
+        self.layer1 = stage(n, 16, 16, 1, shortcut, norm, init)
+        self.layer2 = stage(n, 16, 32, 2, shortcut, norm, init)
+        self.layer3 = stage(n, 32, 64, 2, shortcut, norm, init)
+        self.fc = Linear(64, num_classes, init=init)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(x)  # (N, C, H, W) -> (N, 16, H, W)
@@ -48,23 +64,31 @@ class CifarNet(Module):
 
 
 def stage(
-    n: int, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None
+    n: int,
+    in_channels: int,
+    channels: int,
+    stride: int,
+    shortcut: Shortcut | None,
+    norm: Norm = BatchNorm2d,
+    init: Init = he_normal,
 ) -> Sequential:
     """n blocks, the first of which changes the channels and takes the stride."""
-    first = BasicBlock(in_channels, channels, stride, shortcut)
-    return Sequential(first, *(BasicBlock(channels, channels, 1, shortcut) for _ in range(n - 1)))
+    first = BasicBlock(in_channels, channels, stride, shortcut, norm, init)
+    others = (BasicBlock(channels, channels, 1, shortcut, norm, init) for _ in range(n - 1))
+    return Sequential(first, *others)
 
 
-def cifar_plain(depth: int, num_classes: int = 10, in_channels: int = 3) -> CifarNet:
-    """The plain net of `depth` = 6n + 2 layers."""
-    return CifarNet(depth, None, num_classes, in_channels)
+def cifar_plain(depth: int, num_classes: int = 10, in_channels: int = 3, **how: Any) -> CifarNet:
+    """The plain net of `depth` = 6n + 2 layers; `how` may have CifarNet's `norm` and `init`."""
+    return CifarNet(depth, None, num_classes, in_channels, **how)
 
 
 def cifar_resnet(
-    depth: int, shortcut: Shortcut = "A", num_classes: int = 10, in_channels: int = 3
+    depth: int, shortcut: Shortcut = "A", num_classes: int = 10, in_channels: int = 3, **how: Any
 ) -> CifarNet:
-    """The residual net of `depth` = 6n + 2 layers, with shortcuts of option A, B or C."""
-    return CifarNet(depth, shortcut, num_classes, in_channels)
+    """The residual net of `depth` = 6n + 2 layers, with shortcuts of option A, B or C; `how` may
+    have the `norm` and `init` of CifarNet."""
+    return CifarNet(depth, shortcut, num_classes, in_channels, **how)
 
 
 def parse_name(name: str) -> tuple[str, int]:
@@ -84,7 +108,8 @@ def parse_name(name: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
-def cifar_net(name: str, num_classes: int = 10, in_channels: int = 3) -> CifarNet:
-    """The net of a name such as plain20 or resnet110 (option A, as in the paper)."""
+def cifar_net(name: str, num_classes: int = 10, in_channels: int = 3, **how: Any) -> CifarNet:
+    """The net of a name such as plain20 or resnet110 (option A, as in the paper); `how` may have
+    the `norm` and `init` of CifarNet."""
     kind, depth = parse_name(name)
-    return CifarNet(depth, None if kind == "plain" else "A", num_classes, in_channels)
+    return CifarNet(depth, None if kind == "plain" else "A", num_classes, in_channels, **how)

@@ -1,0 +1,6 @@
+"""The `minires` command: one file a subcommand."""
+
+from . import degradation, gradcheck, plot, step
+from .app import app, main
+
+__all__ = ["app", "degradation", "gradcheck", "main", "plot", "step"]

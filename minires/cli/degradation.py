@@ -1,0 +1,100 @@
+"""`minires degradation`: plain nets against residual ones."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import data
+from ..data import Dataset
+from ..errors import UsageError
+from ..experiments.config import Config
+from ..experiments.degradation import Degradation
+from .app import app
+from .options import free_folder, integer, integers, names, number
+from .training import train
+
+
+@app.command()
+def degradation(
+    dataset: Annotated[
+        str | None, typer.Option(help="digits (shipped, the default) or cifar10.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch CIFAR-10 from its home (170 MB), once.")
+    ] = False,
+    nets: Annotated[
+        str | None,
+        typer.Option(help="plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110."),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Passes over the training images, if not the schedule's.",
+            parser=integer,
+            metavar="INTEGER",
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Learning rate at the start, if not the schedule's.",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="quick (minutes, the default) or paper (64,000 iterations a net)."),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="By commas; each net is trained once for each.")
+    ] = None,
+    backend: Annotated[str | None, typer.Option(help="numpy (the default) or cupy.")] = None,
+    validation: Annotated[
+        bool | None,
+        typer.Option(
+            "--validation", help="Test on held-out training images, not on the test images."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder to make; runs/degradation-N by default.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+) -> None:
+    """Train plain and residual nets, and see which of them depth harms.
+
+    Without options: plain-20, plain-56, resnet-20 and resnet-56 on digits, some minutes.
+    The run folder gets config.json, history.csv, degradation.png and summary.md.
+    """
+    asked: dict[str, Any] = {
+        "dataset": dataset,
+        "nets": names(nets),
+        "epochs": epochs,
+        "lr": lr,
+        "schedule": schedule,
+        "seeds": integers(seeds, "--seeds"),
+        "backend": backend,
+        "validation": validation,
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
+
+    def load_data(config: Config) -> Dataset:
+        return data.load(config.dataset, data_dir, download)
+
+    if resume:
+        if out is None:
+            raise UsageError("--resume needs --out, the folder of the run to go on with")
+        run = Degradation.resume(asked, out, load_data)
+    else:
+        config = Config(**asked)
+        out = out or free_folder(Path("runs"), "degradation")
+        run = Degradation.start(config, load_data(config), out)
+    again = ["minires", "degradation", "--resume", "--out", str(out)]
+    again += ["--data-dir", str(data_dir)] if data_dir else []
+    again += ["--download"] if download else []
+    train(run, out, go_on=shlex.join(again))

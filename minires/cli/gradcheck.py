@@ -1,0 +1,28 @@
+"""`minires gradcheck`: every backward pass, checked on this machine."""
+
+from rich.table import Table
+
+from ..errors import GradientError
+from ..experiments import gradchecks
+from .app import app, console
+
+
+@app.command()
+def gradcheck() -> None:
+    """Check every hand-written backward pass numerically, on this machine."""
+    table = Table("operation", "case", "largest difference", "time", "")
+    results = [gradchecks.check(case) for case in gradchecks.cases()]
+    for result in results:
+        table.add_row(
+            result.case.op.__name__,
+            result.case.label,
+            f"{result.error:.1e}",
+            f"{1000 * result.seconds:.0f} ms",
+            "[red]wrong" if result.failure else "ok",
+        )
+    console.print(table)
+    failures = [result for result in results if result.failure]
+    if failures:
+        lines = (f"{r.case.op.__name__} ({r.case.label}), {r.failure}" for r in failures)
+        raise GradientError(f"{len(failures)} of {len(results)} checks failed\n" + "\n".join(lines))
+    print(f"{len(results)} checks, all passed")

@@ -1,0 +1,49 @@
+"""What options have in common: lists with commas, numbers, folders."""
+
+from pathlib import Path
+
+import typer
+
+from ..errors import UsageError
+
+
+def integer(text: str) -> int:
+    """An integer, or a refusal in the words of all others."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected an integer, got {text!r}") from None
+
+
+def number(text: str) -> float:
+    """A number, or a refusal in the words of all others."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, got {text!r}") from None
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """The parts between commas; None for none given."""
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def integers(text: str | None, option: str) -> tuple[int, ...] | None:
+    """The integers between commas.
+
+    Raises:
+        UsageError: something else is between them; names the option.
+    """
+    parts = names(text)
+    try:
+        return None if parts is None else tuple(int(part) for part in parts)
+    except ValueError:
+        raise UsageError(f"{option} must be integers with commas between, got {text!r}") from None
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """The first of parent/name-1, parent/name-2, ... that is not there."""
+    number = 1
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"

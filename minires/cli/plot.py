@@ -1,0 +1,45 @@
+"""`minires plot`: pictures from the files of runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import RunError, UsageError
+from ..files import write_atomically
+from ..train import RunFolder, read_history
+from ..viz.curves import degradation_figure
+from .app import app
+
+_PICTURES = ("png", "svg", "pdf")
+
+
+@app.command()
+def plot(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture to write; the run's own degradation.png for a single run."),
+    ] = None,
+) -> None:
+    """Draw the picture of one or several runs again, from their files."""
+    panels = []
+    for path in runs:
+        _, facts = RunFolder.open(path)
+        rows = read_history(path / "history.csv")
+        if not rows:
+            raise UsageError(f"the run in {path} has no finished epoch to draw yet")
+        title = str(facts.get("data", path.name))
+        panels.append((title if len(runs) == 1 else f"{path.name} ({title})", rows))
+    if out is None:
+        if len(runs) > 1:
+            raise UsageError("several runs make one picture: say where to write it with --out")
+        out = runs[0] / "degradation.png"
+    form = out.suffix.removeprefix(".")
+    if form not in _PICTURES:
+        raise UsageError(f"--out must end in .{', .'.join(_PICTURES)}, got {out}")
+    try:
+        write_atomically(out, degradation_figure(panels, form))
+    except OSError as error:
+        raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
+    print(f"picture: {out}")

@@ -1,0 +1,160 @@
+"""One training step of one or two nets, recorded for the page that steps through it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ..backend import Array, manual_seed
+from ..context import no_grad
+from ..data import Dataset
+from ..data.dataset import Epoch, training_batch
+from ..engine import Op
+from ..errors import UsageError, expect
+from ..inspect import forward_hook
+from ..inspect.trace import Trace, record
+from ..models import cifar_net
+from ..models.cifar import CifarNet, parse_name
+from ..nn import load_weights
+from ..train import Trainer, quick_recipe
+from ..viz.step_page import Page, bytes_of, step_page
+
+_MOST = 12_000_000  # bytes of a page; a larger one would lag in a browser
+
+
+@dataclass(frozen=True)
+class Stepping:
+    """What is to be stepped through.
+
+    Attributes:
+        nets: one or two names, such as plain20 and resnet20.
+        batch: images in the step, the first of the first epoch.
+        image: the one whose maps are shown.
+        channels: how many maps of an operation are shown.
+        after: train so many steps before.
+        weights: a file to begin from, instead of initial weights; of a single net.
+        path: the module to show, such as layer1.0; all by default.
+        seed: of the initial weights and the order of the images.
+
+    Raises:
+        UsageError: a value that cannot be meant.
+    """
+
+    nets: tuple[str, ...]
+    batch: int = 16
+    image: int = 0
+    channels: int = 8
+    after: int = 0
+    weights: Path | None = None
+    path: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for net in self.nets:
+            parse_name(net)
+        expect(
+            1 <= len(self.nets) <= 2,
+            UsageError,
+            f"one net or two side by side can be stepped through, got {len(self.nets)}",
+        )
+        for name, value, least in (
+            ("batch", self.batch, 2),
+            ("channels", self.channels, 1),
+            ("after", self.after, 0),
+            ("seed", self.seed, 0),
+        ):
+            expect(value >= least, UsageError, f"{name} must be at least {least}, got {value}")
+        expect(
+            0 <= self.image < self.batch,
+            UsageError,
+            f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}",
+        )
+        expect(
+            self.weights is None or len(self.nets) == 1,
+            UsageError,
+            f"weights are those of one net, but {len(self.nets)} were asked for",
+        )
+
+
+def page_of(config: Stepping, dataset: Dataset) -> Page:
+    """The page.
+
+    Raises:
+        UsageError: the nets are too large for a page, or have no module `path`.
+    """
+    nets = [(name, _net(name, config, dataset)) for name in config.nets]
+    x, labels = _batch(config, dataset)
+    _expect_small([model for _, model in nets], x, config)
+    traces = [
+        (name, _trace(_after(config, name, model, dataset), x, labels, config))
+        for name, model in nets
+    ]
+    shown = f", {config.path}" if config.path else ""
+    before = f"after {config.after} steps of training" if config.after else "at initialisation"
+    if config.weights:
+        before = f"with the weights of {config.weights.name}"
+    title = f"One training step of {' and '.join(config.nets)}{shown}"
+    footer = (
+        f"Made by minires: {config.batch} images of {dataset.name}, {x.shape[2]}x{x.shape[3]} "
+        f"pixels, {before}; the maps are those of image {config.image}, "
+        f"{dataset.classes[labels[config.image]]!r}."
+    )
+    return step_page(traces, title, footer)
+
+
+def _net(name: str, config: Stepping, dataset: Dataset) -> CifarNet:
+    manual_seed(config.seed)
+    model = cifar_net(name, len(dataset.classes), dataset.channels)
+    if config.weights:
+        load_weights(model, config.weights)
+    return model
+
+
+def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
+    """The first images of the first epoch, as they are trained on."""
+    most = len(dataset.train_images)
+    expect(
+        config.batch <= most,
+        UsageError,
+        f"batch must be at most the {most} training images of {dataset.name}, got {config.batch}",
+    )
+    return training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(config.batch))
+
+
+def _after(config: Stepping, name: str, model: CifarNet, dataset: Dataset) -> CifarNet:
+    """The net after some steps of training."""
+    recipe = quick_recipe(dataset)
+    schedule = recipe.schedule(parse_name(name)[1])
+    trainer = Trainer(name, model, dataset, recipe, schedule, config.seed)
+    for _ in islice(trainer.run(), config.after):
+        pass
+    return model
+
+
+def _trace(model: CifarNet, x: Array, labels: Array, config: Stepping) -> Trace:
+    trace = record(model, x, labels, config.channels, config.image)
+    return trace.within(config.path) if config.path else trace
+
+
+def _expect_small(models: Sequence[CifarNet], x: Array, config: Stepping) -> None:
+    """Refuse nets whose page would be too large, before the time is spent on it."""
+    total = 0
+
+    def add(_op: Op, _inputs: tuple[Array | None, ...], output: Array) -> None:
+        nonlocal total
+        total += bytes_of(output.shape, config.channels)
+
+    # In evaluation, which leaves running statistics alone; what is computed does not matter.
+    with no_grad(), forward_hook(add, config.path), np.errstate(all="ignore"):
+        for model in models:
+            model.eval()(x[:1])
+            model.train()
+    expect(
+        total <= _MOST,
+        UsageError,
+        f"a page of {' and '.join(config.nets)} on images of {x.shape[2]}x{x.shape[3]} would take "
+        f"about {total / 1e6:.0f} MB, more than the {_MOST / 1e6:.0f} that a browser steps through "
+        "smoothly; show one block with --path layer1.0, or a smaller input with --size",
+    )

@@ -1,0 +1,111 @@
+"""The graph that led to a tensor, drawn: through Graphviz where it is installed, else here.
+
+From top to bottom as forward runs; the gradient goes up. Where a residual join adds two arms, the
+gradient forks: both its edges are drawn in one colour, for they carry the same gradient.
+"""
+
+import io
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import UsageError, expect
+from ..inspect.graph import Block, Graph
+from ..inspect.tree import rows
+
+_FORK = "#b3410e"
+_EDGE = "#5d616b"
+
+
+def graph_svg(graph: Graph, fold: int | None = None, engine: str | None = None) -> str:
+    """The graph as an SVG.
+
+    Args:
+        graph: what to draw.
+        fold: how many parts of a module's path make a block that is drawn as one; see `Graph`.
+        engine: "graphviz" or "matplotlib"; Graphviz if its `dot` can be found, by default.
+
+    Raises:
+        UsageError: an engine that is not known, or Graphviz without `dot`.
+    """
+    dot = shutil.which("dot")
+    engine = engine or ("graphviz" if dot else "matplotlib")
+    expect(
+        engine in ("graphviz", "matplotlib"),
+        UsageError,
+        f"a graph is drawn by graphviz or matplotlib, not by {engine!r}",
+    )
+    blocks = graph.blocks(fold)
+    if engine == "matplotlib":
+        return _by_matplotlib(blocks)
+    expect(
+        dot is not None, UsageError, "Graphviz's dot is not on the path; install it, or leave it"
+    )
+    assert dot is not None
+    drawn = subprocess.run(
+        [dot, "-Tsvg"], input=graph_dot(blocks), capture_output=True, text=True, check=True
+    )
+    return drawn.stdout
+
+
+def graph_dot(blocks: Sequence[Block]) -> str:
+    """The blocks in Graphviz's own language."""
+    lines = [
+        "digraph {",
+        '  node [shape=box style=rounded fontname="sans-serif" fontsize=10 margin="0.12,0.04"]',
+        f'  edge [color="{_EDGE}" arrowsize=0.6]',
+    ]
+    for number, block in enumerate(blocks):
+        join = " penwidth=2" if _is_join(block) else ""
+        label = "\\n".join(_label(block))
+        lines.append(f'  {number} [label="{label}"{join}]')
+        fork = f' [color="{_FORK}" penwidth=1.8]' if _is_join(block) else ""
+        lines += [f"  {source} -> {number}{fork}" for source in block.inputs]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _by_matplotlib(blocks: Sequence[Block]) -> str:
+    """Each block on a line of its own, shortcuts on their way past it."""
+    from matplotlib.figure import Figure  # here, so that importing minires stays quick
+
+    layout = list(rows([block.inputs for block in blocks]))
+    columns = max(max([r.at, *r.meeting, *r.forking, *r.passing]) for r in layout) + 1
+    height = 0.34 * len(blocks) + 0.4
+    figure = Figure(figsize=(5 + 0.4 * columns, height), layout="constrained")
+    axes = figure.subplots()
+    for i, (row, block) in enumerate(zip(layout, reversed(blocks), strict=True)):
+        y = len(blocks) - 1 - i  # the last at the bottom, as forward runs
+        join = _is_join(block)
+        for k in row.passing:
+            _line(axes, k, y + 0.5, k, y - 0.5)
+        for k in (row.at, *row.meeting):
+            if i or k != row.at:
+                _line(axes, row.at, y, k, y + 0.5)
+        for k in (*((row.at,) if row.goes_on else ()), *row.forking):
+            _line(axes, row.at, y, k, y - 0.5, _FORK if join else _EDGE)
+        axes.plot(row.at, y, "o", ms=9 if join else 6, color=_FORK if join else "#31448c")
+        name, *rest = _label(block)
+        axes.text(columns - 0.3, y, name, va="center", fontsize=9, weight="bold")
+        axes.text(columns + 3.2, y, "   ".join(rest), va="center", fontsize=8, color="#5d616b")
+    axes.set_xlim(-0.7, columns + 8)
+    axes.set_ylim(-0.8, len(blocks) - 0.2)
+    axes.invert_yaxis()
+    axes.axis("off")
+    file = io.StringIO()
+    figure.savefig(file, format="svg")
+    return file.getvalue()
+
+
+def _line(axes: Any, x0: float, y0: float, x1: float, y1: float, colour: str = _EDGE) -> None:
+    axes.plot([x0, x1], [y0, y1], color=colour, lw=2 if colour == _FORK else 1.2, zorder=0)
+
+
+def _is_join(block: Block) -> bool:
+    return len(block.nodes) == 1 and block.label == "Add" and len(block.inputs) == 2
+
+
+def _label(block: Block) -> list[str]:
+    """The words in a block's box: its name, where it is, its shape."""
+    path = [block.path] if block.path and block.path != block.label else []
+    return [block.label, *path, " × ".join(map(str, block.shape)) or "one number"]

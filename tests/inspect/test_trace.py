@@ -1,0 +1,97 @@
+"""What is recorded of a training step: both ways, every operation, small pictures."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, models
+from minires import functional as F
+from minires.errors import UsageError
+from minires.inspect.trace import BINS, Summary, record
+
+
+@pytest.fixture(scope="module")
+def trace():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, 3, 8, 8), dtype=np.float32)
+    return record(models.cifar_resnet(8, "B"), x, np.arange(4), channels=5, image=2)
+
+
+def test_every_operation_is_recorded_both_ways(trace):
+    assert [r.op.name for r in trace.records[:4]] == ["Conv2d", "BatchNorm", "ReLU", "Conv2d"]
+    assert trace.records[-1].op.name == "CrossEntropy"
+    assert all(r.gradient is not None for r in trace.records)
+    assert trace.loss == pytest.approx(trace.records[-1].output.mean)
+    assert trace.records[-1].gradient.norm == 1
+
+
+def test_shapes_of_inputs_and_of_those_left_out(trace):
+    conv = trace.records[0]
+    assert conv.input_shapes == ((4, 3, 8, 8), (16, 3, 3, 3), None)
+    assert conv.inputs == (None, None, None)
+    assert conv.shape == (4, 16, 8, 8)
+
+
+def test_gradients_are_those_of_backward(trace):
+    """The norm that an operation hands on is the norm that comes in to where it goes."""
+    for r in trace.records:
+        for gift in r.gifts:
+            if gift.to is not None and not gift.added:
+                receivers = [g for o in trace.records for g in o.gifts if g.to == gift.to]
+                if len(receivers) == 1:
+                    assert trace.records[gift.to].gradient.norm == pytest.approx(gift.norm, 1e-5)
+
+
+def test_a_join_gives_the_same_to_both_arms(trace):
+    joins = [r for r in trace.records if r.op.name == "Add"]
+    assert len(joins) == 3
+    for r in joins:
+        a, b = r.gifts
+        assert a.norm == b.norm == pytest.approx(r.gradient.norm)
+        assert (a.name, b.name) == ("a", "b")
+
+
+def test_maps_are_some_channels_of_one_image(trace):
+    assert trace.records[0].output.maps.shape == (5, 8, 8)
+    assert trace.records[-2].output.maps.shape == (1, 1, 10)
+    assert trace.records[-1].output.maps is None
+    array = np.arange(2.0 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    np.testing.assert_array_equal(Summary.of(array, 2, 1).maps, array[1, :2])
+
+
+def test_a_summary_is_right():
+    s = Summary.of(np.array([[0.0, 1.0, 2.0, 5.0]]), 8, 0)
+    assert (s.norm, s.mean, s.low, s.high) == (np.sqrt(30), 2, 0, 5)
+    assert s.std == pytest.approx(np.sqrt(3.5))
+    assert sum(s.histogram) == 4
+    assert len(s.histogram) == BINS
+    assert (s.histogram[0], s.histogram[-1]) == (1, 1)
+
+
+def test_numbers_that_are_none_have_no_histogram():
+    s = Summary.of(np.array([[np.nan, np.inf]]), 8, 0)
+    assert sum(s.histogram) == 0
+    assert np.isnan(s.mean)
+
+
+def test_a_part_keeps_its_numbers_straight(trace):
+    part = trace.within("layer2")
+    assert {r.op.path.split(".")[0] for r in part.records} == {"layer2"}
+    assert part.loss == trace.loss
+    join = next(r for r in part.records if r.op.name == "Add")
+    assert [part.records[i].op.path for i in join.inputs] == [
+        "layer2.0.bn2",
+        "layer2.0.downsample.1",
+    ]
+    first = part.records[0]
+    assert first.op.path == "layer2.0.conv1"
+    assert first.inputs[0] is None
+    assert [g.to for g in first.gifts] == [None, None]
+    with pytest.raises(UsageError, match="no operation fits path='layer7'"):
+        trace.within("layer7")
+
+
+def test_any_function_can_be_recorded():
+    w = Tensor(np.ones((3, 2)), requires_grad=True)
+    trace = record(lambda x: F.linear(x, w), np.ones((2, 2)), np.array([0, 1]))
+    assert [r.op.name for r in trace.records] == ["Linear", "CrossEntropy"]
+    assert trace.records[0].gifts[0].label == "a leaf"

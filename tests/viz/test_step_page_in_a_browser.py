@@ -1,0 +1,184 @@
+"""The step-through page in a real browser: every control, both ways, and not one error."""
+
+import os
+import shutil
+
+import pytest
+
+from minires.data import digits
+from minires.experiments.stepping import Stepping, page_of
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu"] if os.geteuid() == 0 else []
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "step.html"
+    page_of(Stepping(("plain8", "resnet8"), batch=4), digits()).save(path)
+    return path
+
+
+@pytest.fixture
+def page(browser, file):
+    """The page, opened; whatever it complains about or fetches fails the test."""
+    complaints, fetched = [], []
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    opened = context.new_page()
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda request: fetched.append(request.url))
+    opened.goto(file.as_uri())
+    yield opened
+    assert complaints == []
+    assert all(url.startswith(("file:", "data:")) for url in fetched)
+    context.close()
+
+
+def where(page):
+    return page.locator("#where").inner_text()
+
+
+def moments(page):
+    return int(page.locator("#slider").get_attribute("max")) + 1
+
+
+def test_it_opens_at_the_beginning(page):
+    assert where(page).startswith("forward, step 1 of ")
+    assert "Conv2d conv1" in where(page)
+    assert page.locator(".op-card").count() == 2
+    assert page.locator(".op-card canvas").count() >= 16
+
+
+def test_it_is_stepped_through_to_the_end_and_back_again(page):
+    seen = [where(page)]
+    for _ in range(moments(page) - 1):
+        page.click("#next")
+        seen.append(where(page))
+    assert len(set(seen)) == moments(page)
+    assert seen[-1].startswith("backward")
+    assert "Conv2d conv1" in seen[-1]
+    page.click("#next")
+    assert where(page) == seen[-1], "there is nothing after the end"
+    for expected in reversed(seen[:-1]):
+        page.keyboard.press("ArrowLeft")
+        assert where(page) == expected
+    page.click("#previous")
+    assert where(page) == seen[0]
+
+
+def test_every_control(page):
+    page.click("#last")
+    assert f"step {moments(page)} of" in where(page)
+    page.click("#first")
+    assert "step 1 of" in where(page)
+    page.keyboard.press("End")
+    assert f"step {moments(page)} of" in where(page)
+    page.keyboard.press("Home")
+    page.locator("#slider").fill("7")
+    assert "step 8 of" in where(page)
+    page.click("#join")
+    assert "Add" in where(page)
+    page.keyboard.press("j")
+    assert "Add layer2.0" in where(page)
+
+
+def test_it_plays_and_pauses(page):
+    page.select_option("#speed", "30")
+    page.click("#play")
+    assert page.locator("#play").get_attribute("aria-pressed") == "true"
+    page.wait_for_function("document.getElementById('slider').value > 3")
+    page.click("#play")
+    stopped = where(page)
+    page.wait_for_timeout(150)
+    assert where(page) == stopped
+    page.keyboard.press("Home")
+    page.locator("body").click(position={"x": 5, "y": 5})
+    page.keyboard.press(" ")
+    page.wait_for_function("slider.value == slider.max")  # elements are known by their ids
+    page.wait_for_function("document.getElementById('play').ariaPressed == 'false'")
+
+
+def test_the_address_keeps_the_place(page, file):
+    page.click("#join")
+    address, place = page.url, where(page)
+    assert "#step-" in address
+    page.goto("about:blank")
+    page.goto(address)
+    assert where(page) == place
+    page.evaluate("location.hash = '#step-3'")
+    page.wait_for_function("document.getElementById('slider').value == 2")
+    page.goto("about:blank")
+    page.goto(file.as_uri() + "#step-100000")
+    assert f"step {moments(page)} of" in where(page)
+    page.goto("about:blank")
+    page.goto(file.as_uri() + "#nonsense")
+    assert "step 1 of" in where(page)
+
+
+def test_any_operation_can_be_clicked_and_blocks_open_and_close(page):
+    graph = page.locator(".graph").nth(1)
+    block = graph.locator(".fold", has_text="layer2.0")
+    assert block.get_attribute("aria-expanded") == "false"
+    block.click()
+    assert block.get_attribute("aria-expanded") == "true"
+    graph.locator('.op[title="Conv2d layer2.0.conv2"]').click()
+    assert "resnet8: Conv2d layer2.0.conv2" in where(page)
+    current = graph.locator('[aria-current="step"]')
+    assert current.count() == 1
+    assert "conv2" in current.inner_text()
+    block.click()
+    assert block.get_attribute("aria-expanded") == "false"
+
+
+def test_the_chart_is_clicked(page):
+    box = page.locator("#chart").bounding_box()
+    page.locator("#chart").click(position={"x": box["width"] - 20, "y": 40})
+    assert "CrossEntropy" in where(page)
+    assert page.locator("#chart polyline").count() == 2
+
+
+def test_backward_shows_the_fork_at_a_join_and_the_other_net_waits(page):
+    page.click("#last")
+    for _ in range(200):
+        page.keyboard.press("ArrowLeft")
+        if "Add" in where(page) and where(page).startswith("backward"):
+            break
+    plain, residual = page.locator(".op-card").all()
+    assert "waits" in plain.get_attribute("class")
+    assert residual.locator(".fork figure").count() == 2
+    assert "return self.unbroadcast(gy, gy)" in residual.inner_text()
+    first, second = residual.locator(".fork figcaption").all_inner_texts()
+    assert first.rsplit("norm", 1)[1] == second.rsplit("norm", 1)[1]
+
+
+def test_light_and_dark(page):
+    def paper():
+        return page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+
+    page.emulate_media(color_scheme="dark")
+    dark = paper()
+    page.emulate_media(color_scheme="light")
+    assert paper() != dark
+    page.click("#theme")  # light
+    page.click("#theme")
+    assert page.locator("#theme").inner_text().endswith("dark")
+    assert paper() == dark
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_nothing_sticks_out_at_any_width(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    for place in ("#first", "#join", "#last"):
+        page.click(place)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
