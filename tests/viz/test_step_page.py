@@ -171,7 +171,7 @@ def test_what_cannot_be_meant_is_refused(asked, said):
 
 
 def test_a_net_too_large_for_a_page_is_refused_and_a_block_of_it_is_not(monkeypatch):
-    monkeypatch.setattr(stepping, "_MOST", 300_000)
+    monkeypatch.setattr(stepping, "_MOST", 100_000)
     with pytest.raises(UsageError, match=r"a page of resnet20 on images of 16x16 would take .* MB"):
         page_of(Stepping(("resnet20",)), digits().enlarged(16))
     page_of(Stepping(("resnet20",), path="layer1.0"), digits().enlarged(16))
