@@ -142,11 +142,17 @@ def _kind(op: Op) -> dict[str, Any]:
     """What the textbook says of an operation: its formula and its two short functions."""
     book: Any = next(c for c in type(op).__mro__ if not c.__module__.startswith("minires.fast."))
     return {
-        "formula": inspect.cleandoc(book.__doc__ or ""),
+        "formula": _reflowed(inspect.cleandoc(book.__doc__ or "")),
         "forward": _source(book.forward),
         "backward": _source(book.backward),
         "inputs": op.input_names,
     }
+
+
+def _reflowed(text: str) -> str:
+    """Paragraphs as one line each, for a page of any width; what is indented stays as it is."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(p if p.startswith(" ") else " ".join(p.split("\n")) for p in paragraphs)
 
 
 def _source(function: Any) -> str:

@@ -244,7 +244,7 @@ function drawCard(card, net, i, phase, waits) {
 // --- the chart: a curve a net, growing as the walk goes on --------------------------------------
 
 const chart = {
-  width: 1000, height: 190, left: 52, bottom: 22, top: 8,
+  width: 1000, height: 130, left: 46, bottom: 18, top: 8,
 
   value: (op, phase) => (phase === "forward" ? op.output.std : op.gradient && op.gradient.norm),
 
@@ -254,11 +254,13 @@ const chart = {
     return [low, Math.max(high, low + 1)];
   },
 
-  x(i, n) {
-    return this.left + ((this.width - this.left - 8) * i) / Math.max(n - 1, 1);
+  /** The place of a moment of the way forward; operations that nets share are at the same place. */
+  x(moment) {
+    return this.left + ((this.width - this.left - 8) * moment) / Math.max(firstBackward - 1, 1);
   },
 
-  draw(phase, at, reached) {
+  draw(moment, reached) {
+    const { phase } = walk[moment];
     const svg = byId("chart");
     this.width = Math.max(svg.clientWidth, 300);
     svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
@@ -266,21 +268,21 @@ const chart = {
     const room = this.height - this.top - this.bottom;
     const y = (log) => this.top + (room * (high - log)) / (high - low);
     const drawn = [];
-    const every = Math.ceil((high - low) / 5);
+    const every = Math.ceil((high - low) / 4);
     for (let log = low; log <= high; log += every) {
       drawn.push(make("line", { class: "grid", x1: this.left, x2: this.width, y1: y(log), y2: y(log) }));
       drawn.push(make("text", { x: this.left - 6, y: y(log) + 4, "text-anchor": "end" }, log >= -2 && log <= 3 ? String(10 ** log) : `1e${log}`));
     }
     nets.forEach((net, number) => {
       const points = net.ops
-        .map((op, i) => [this.x(i, net.ops.length), y(Math.log10(this.value(op, phase))), i])
+        .map((op, i) => [this.x(forwardMoment[number][i]), y(Math.log10(this.value(op, phase))), i])
         .filter(([, py, i]) => Number.isFinite(py) && reached(number, i));
       drawn.push(make("polyline", { class: `net${number}`, points: points.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ") }));
     });
-    const n = nets[0].ops.length;
-    drawn.push(make("line", { class: "cursor", x1: this.x(at[0], n), x2: this.x(at[0], n), y1: this.top, y2: this.height - this.bottom }));
-    drawn.push(make("text", { x: this.left, y: this.height - 6 }, "image"));
-    drawn.push(make("text", { x: this.width - 4, y: this.height - 6, "text-anchor": "end" }, "loss"));
+    const x = this.x(phase === "forward" ? moment : walk.length - 1 - moment);
+    drawn.push(make("line", { class: "cursor", x1: x, x2: x, y1: this.top, y2: this.height - this.bottom }));
+    drawn.push(make("text", { x: this.left, y: this.height - 4 }, "image"));
+    drawn.push(make("text", { x: this.width - 4, y: this.height - 4, "text-anchor": "end" }, "loss"));
     svg.replaceChildren(...drawn);
     byId("chart-title").textContent = phase === "forward" ? "How far the outputs spread, operation by operation" : "How large the gradient is, operation by operation";
   },
@@ -293,6 +295,11 @@ let timer = null;
 const cards = [];
 const graphs = [];
 const firstBackward = walk.findIndex((moment) => moment.phase === "backward");
+const forwardMoment = nets.map((_, number) => {
+  const moments = [];
+  for (let k = 0; k < firstBackward; k++) if (walk[k].at[number] !== null) moments[walk[k].at[number]] = k;
+  return moments;
+});
 
 /** Where each net is at a moment: its own operation, or the one it has last come to. */
 function placeOf(number, moment) {
@@ -323,7 +330,7 @@ function show(moment, address = true) {
       phase === "forward" ? "140,140,145" : normColour((Math.log10(chart.value(net.ops[k], "backward") || 1e-30) - low) / (high - low));
     graphs[number].show(i, (k) => reached(number, k), colourOf);
   });
-  chart.draw(phase, places.map((place) => place.i), reached);
+  chart.draw(now, reached);
   const slider = byId("slider");
   const said = nets.map((net, number) => `${nets.length > 1 ? net.name + ": " : ""}${net.ops[places[number].i].name} ${net.ops[places[number].i].path}`);
   slider.value = now;
@@ -402,8 +409,9 @@ byId("slider").oninput = (event) => step(Number(event.target.value) - now);
 byId("chart").onclick = (event) => {
   const box = byId("chart").getBoundingClientRect();
   const share = (event.clientX - box.left - chart.left) / (box.width - chart.left - 8);
-  const n = nets[0].ops.length;
-  goTo(0, Math.min(Math.max(Math.round(share * (n - 1)), 0), n - 1));
+  const moment = Math.min(Math.max(Math.round(share * (firstBackward - 1)), 0), firstBackward - 1);
+  pause();
+  show(walk[now].phase === "forward" ? moment : walk.length - 1 - moment);
 };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
