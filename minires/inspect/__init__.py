@@ -1,7 +1,17 @@
-"""Readers of the graph and of the walk backwards: hooks, the first NaN, what was saved, a tree."""
+"""Readers of the graph and of the walk: hooks, the first NaN, a tree, a step recorded."""
 
 from .anomaly import detect_anomaly
 from .graph import Block, Graph, Node
 from .hooks import backward_hook, forward_hook
+from .trace import Trace, record
 
-__all__ = ["Block", "Graph", "Node", "backward_hook", "detect_anomaly", "forward_hook"]
+__all__ = [
+    "Block",
+    "Graph",
+    "Node",
+    "Trace",
+    "backward_hook",
+    "detect_anomaly",
+    "forward_hook",
+    "record",
+]

@@ -78,7 +78,9 @@ def test_nets_of_different_depth_walk_in_step_where_they_are_alike():
 def test_formula_and_code_are_the_textbooks(pair):
     kinds = data_of(pair)["kinds"]
     assert kinds["Add"]["formula"].split() == Add.__doc__.split()
-    assert "    gb = Σ gy        gw = Σ gy x̂" in kinds["BatchNorm"]["formula"], "a formula of its own"
+    assert "    gb = Σ gy        gw = Σ gy x̂" in kinds["BatchNorm"]["formula"], (
+        "a formula of its own"
+    )
     assert "return self.unbroadcast(gy, gy)" in kinds["Add"]["backward"]
     for line in inspect.getsource(Conv2d.backward).splitlines():
         assert line.strip() in kinds["Conv2d"]["backward"]

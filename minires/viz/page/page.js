@@ -60,7 +60,7 @@ function pictures(summary, gradient, most = Infinity) {
 }
 
 function histogram(summary) {
-  const svg = make("svg", { class: "histogram", viewBox: "0 0 320 64", preserveAspectRatio: "none", role: "img" });
+  const svg = make("svg", { class: "histogram", viewBox: "0 0 320 50", preserveAspectRatio: "none", role: "img" });
   svg.append(make("title", {}, `from ${short(summary.low)} to ${short(summary.high)}`));
   const most = Math.max(...summary.histogram, 1);
   summary.histogram.forEach((count, i) => {
@@ -68,9 +68,8 @@ function histogram(summary) {
     svg.append(make("rect", { x: i * 10 + 1, y: 48 - height, width: 8, height }));
   });
   svg.append(make("line", { x1: 0, x2: 320, y1: 48.5, y2: 48.5 }));
-  svg.append(make("text", { x: 0, y: 61 }, short(summary.low)));
-  svg.append(make("text", { x: 320, y: 61, "text-anchor": "end" }, short(summary.high)));
-  return svg;
+  const ends = [summary.low, summary.high].map((x) => make("span", {}, short(x)));
+  return make("div", { class: "spread" }, svg, make("div", { class: "line note" }, ...ends));
 }
 
 // --- the graph: one button an operation, blocks that open and close ---------------------------
@@ -194,29 +193,36 @@ function fork(op) {
   return make("div", { class: "fork" }, stem, arms, ...figures);
 }
 
+// Each side of the walk has words (code) and numbers (shapes, norms, pictures).
+
 function forwardCard(op, kind) {
   const inputs = op.input_shapes.map((shape, i) => [kind.inputs[i], shape ? sizes(shape) : "left out"]);
-  return [
-    make("h3", {}, "forward"),
-    make("pre", {}, kind.forward),
+  const words = [make("h3", {}, "forward"), make("pre", {}, kind.forward)];
+  const numbers = [
+    make("h3", {}, "shapes"),
     rowsOf([...inputs, ["output", sizes(op.shape)]]),
-    ...body(op.output, false, op.output.maps && op.shape.length === 4 ? "feature maps of the output" : "output"),
+    ...body(op.output, false, op.shape.length === 4 ? "feature maps of the output" : "output"),
   ];
+  return [words, numbers];
 }
 
 function backwardCard(op, kind) {
-  if (!op.gradient) return [make("p", { class: "note" }, "No gradient came this way.")];
+  if (!op.gradient) return [[make("p", { class: "note" }, "No gradient came this way.")], []];
   const gifts = op.gifts.map((g) => [
     `g${g.name}`, `norm ${short(g.norm)}`, `to ${g.label}${g.added ? ", added to what is there" : ""}`,
   ]);
   const joins = op.gifts.length === 2 && op.join;
-  return [
+  const words = [
     make("h3", {}, `backward, in ${(1000 * op.seconds).toPrecision(2)} ms`),
     make("pre", {}, kind.backward),
     ...(joins ? [make("h3", {}, "an addition copies its gradient down both arms"), fork(op)] : []),
+  ];
+  const numbers = [
+    make("h3", {}, "gradients"),
     rowsOf([["gy", sizes(op.shape), `norm ${short(op.gradient.norm)}`], ...gifts]),
     ...body(op.gradient, true, "gradient that came in"),
   ];
+  return [words, numbers];
 }
 
 function body(summary, gradient, title) {
@@ -233,11 +239,13 @@ function drawCard(card, net, i, phase, waits) {
   const op = net.ops[i];
   const kind = kinds[op.name];
   card.classList.toggle("waits", waits);
+  const [words, numbers] = phase === "forward" ? forwardCard(op, kind) : backwardCard(op, kind);
   card.replaceChildren(
     make("div", { class: "title" }, make("b", {}, op.name), make("span", {}, op.path), make("span", {}, op.line)),
     ...(waits ? [make("p", { class: "note" }, "waits: the other net has an operation here that this one has not")] : []),
-    make("pre", { class: "formula" }, kind.formula),
-    ...(phase === "forward" ? forwardCard(op, kind) : backwardCard(op, kind)),
+    make("div", { class: "sides" },
+      make("div", {}, make("h3", {}, "formula"), make("pre", { class: "formula" }, kind.formula), ...words),
+      make("div", {}, ...numbers)),
   );
 }
 

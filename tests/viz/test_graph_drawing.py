@@ -1,0 +1,63 @@
+"""The graph as a picture: through Graphviz where it is, by Matplotlib elsewhere."""
+
+import shutil
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from minires import functional as F
+from minires import models
+from minires.errors import UsageError
+from minires.inspect import Graph
+from minires.viz.graph import graph_dot, graph_svg
+
+needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+
+
+@pytest.fixture(scope="module")
+def graph():
+    x = np.random.default_rng(0).standard_normal((2, 3, 8, 8), dtype=np.float32)
+    return Graph(F.cross_entropy(models.cifar_resnet(8, "B")(x), np.arange(2)))
+
+
+def texts(svg):
+    return [" ".join(node.itertext()) for node in ET.fromstring(svg).iter() if "text" in node.tag]
+
+
+def test_every_edge_is_in_the_dot_and_joins_are_drawn_in_their_own_colour(graph):
+    dot = graph_dot(graph.blocks())
+    edges = [line for line in dot.splitlines() if "->" in line]
+    assert len(edges) == sum(len(block.inputs) for block in graph.blocks())
+    joins = [line for line in edges if "color=" in line]
+    assert len(joins) == 2 * 3, "both arms of three joins"
+    assert dot.count("penwidth=2]") == 3
+
+
+@needs_dot
+def test_graphviz_draws_every_block(graph):
+    svg = graph_svg(graph, fold=2, engine="graphviz")
+    assert sum("layer" in text for text in texts(svg)) == 3
+    assert any("2 × 10" in text for text in texts(svg))
+
+
+def test_matplotlib_draws_every_operation_and_both_arms_of_a_join(graph):
+    svg = graph_svg(graph, engine="matplotlib")
+    assert ET.fromstring(svg).tag.endswith("svg")
+    lines = svg.count("stroke: #b3410e; stroke-width: 2;")
+    assert lines == 2 * 3
+    folded = graph_svg(graph, fold=1, engine="matplotlib")
+    assert "#b3410e" not in folded, "the joins are inside"
+    assert len(folded) < len(svg)
+
+
+def test_without_graphviz_matplotlib_draws(graph, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert "matplotlib" in graph_svg(graph, fold=1)
+    with pytest.raises(UsageError, match="dot is not on the path"):
+        graph_svg(graph, engine="graphviz")
+
+
+def test_an_engine_that_is_not_known_is_refused(graph):
+    with pytest.raises(UsageError, match="graphviz or matplotlib, not by 'ascii'"):
+        graph_svg(graph, engine="ascii")
