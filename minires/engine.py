@@ -9,6 +9,7 @@ Edges run from op to op, never through a `Tensor`, so the graph keeps alive only
 op chose to `save`; and never forwards, so that dropping the loss frees everything.
 """
 
+import functools
 import inspect
 import itertools
 import math
@@ -169,7 +170,7 @@ class Tensor(Operators):
             GraphError: nothing here requires a gradient, or the graph was released.
             ShapeError: `gy` is missing for more than one element, or has another shape.
         """
-        for _ in self._walk(self._cotangent(gy), retain_graph, asked=lambda op: False):
+        for _ in self._walk(self._cotangent(gy), retain_graph):
             pass
 
     def backward_steps(
@@ -197,18 +198,22 @@ class Tensor(Operators):
             UsageError: no operation that led here is one of `ops` in `path`.
             ShapeError, DTypeError: a gradient was replaced by one that is not its input's.
         """
-        asked = matching(ops, path)
-        return self._walk(self._cotangent(gy), retain_graph, asked, f"ops={ops!r}, path={path!r}")
+        wanted = f"ops={ops!r}, path={path!r}"
+        return self._walk(self._cotangent(gy), retain_graph, matching(ops, path), wanted)
 
     def _walk(
-        self, gy: Array, retain_graph: bool, asked: "Callable[[Op], bool]", wanted: str = ""
+        self,
+        gy: Array,
+        retain_graph: bool,
+        asked: "Callable[[Op], bool] | None" = None,
+        wanted: str = "",
     ) -> Iterator[Step]:
-        """The walk, which gives out the steps that are `asked` for."""
+        """The walk, which gives out the steps that are `asked` for, as `wanted` says in words."""
         if self.op is None:
             self.accumulate(gy)
             return
         order = _reverse_order(self.op)
-        if wanted:
+        if asked is not None:
             expect_some(any(map(asked, order)), wanted, order)
         grads: dict[Op, Array | Promise] = {self.op: gy}
         for op in order:
@@ -218,20 +223,21 @@ class Tensor(Operators):
             output = op.output()
             if output is not None and output.retains_grad:
                 output.accumulate(incoming)
-            started = time.perf_counter()
+            watched = asked is not None or bool(state.step_watchers)
+            started = time.perf_counter() if watched else 0.0
             gxs = op.backward(incoming if op.takes_promises else settled(incoming))
-            seconds = time.perf_counter() - started
             handed_on: list[Array | Promise | None]
             handed_on = list(gxs) if isinstance(gxs, tuple) else [gxs]
             sources = op.sources
             if not retain_graph:
                 op.release()
-            if state.step_watchers or asked(op):
+            if watched:
+                seconds = time.perf_counter() - started
                 added = tuple(s in grads or getattr(s, "grad", None) is not None for s in sources)
                 step = Step(op, incoming, handed_on, sources, added, seconds)
                 for watcher in state.step_watchers:
                     watcher(step)
-                if asked(op):
+                if asked is not None and asked(op):
                     yield step
                 step.expect_arrays()
             op.check_gradients(handed_on)
@@ -365,9 +371,9 @@ class Op:
         return f"{self.name} {self.path}".rstrip()
 
     @property
-    def input_names(self) -> list[str]:
+    def input_names(self) -> tuple[str, ...]:
         """What `forward` calls its inputs."""
-        return list(inspect.signature(self.forward).parameters)
+        return _parameters(type(self))
 
     @property
     def where(self) -> str:
@@ -428,6 +434,12 @@ class Op:
     def _listing(self, tensors: list[Tensor | None], what: Callable[[Tensor], object]) -> str:
         named = zip(self.input_names, tensors, strict=False)
         return " and ".join(f"{name} {what(t)}" for name, t in named if t is not None)
+
+
+@functools.cache
+def _parameters(op: Any) -> tuple[str, ...]:
+    """What the `forward` of a class of operations calls its inputs."""
+    return tuple(inspect.signature(op.forward).parameters)[1:]
 
 
 def _reverse_order(last: Op) -> list[Op]:
