@@ -9,7 +9,6 @@ Edges run from op to op, never through a `Tensor`, so the graph keeps alive only
 op chose to `save`; and never forwards, so that dropping the loss frees everything.
 """
 
-import functools
 import inspect
 import itertools
 import math
@@ -285,6 +284,7 @@ class Op:
 
     Attributes:
         needs_grad: for each input, whether its gradient is wanted; known in `forward`.
+        input_names: what `forward` calls its inputs.
         input_shapes: for each input, its shape; known in `forward`.
         sources: for each input, the Op that made it, the leaf Tensor it is, or None.
         path: the module it ran in, such as "layer2.0.conv1"; "" outside a module.
@@ -298,10 +298,14 @@ class Op:
     path: str = ""
     line: tuple[str, int] = ("", 0)
     released: bool = False
+    input_names: tuple[str, ...] = ()
     takes_promises = False  # whether `forward` can do with a Promise instead of an array
     dtype: np.dtype[Any]
     moment: int  # when it ran: ops sort by it
     output: "weakref.ref[Tensor]"  # weak, or tensor and op would keep each other alive
+
+    def __init_subclass__(cls) -> None:
+        cls.input_names = tuple(inspect.signature(cls.forward).parameters)[1:]
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output, an array (or a promise of it), from raw arrays."""
@@ -371,11 +375,6 @@ class Op:
         return f"{self.name} {self.path}".rstrip()
 
     @property
-    def input_names(self) -> tuple[str, ...]:
-        """What `forward` calls its inputs."""
-        return _parameters(type(self))
-
-    @property
     def where(self) -> str:
         """The module path and the forward line, for a reader."""
         line = f"{self.line[0]}:{self.line[1]}"
@@ -434,12 +433,6 @@ class Op:
     def _listing(self, tensors: list[Tensor | None], what: Callable[[Tensor], object]) -> str:
         named = zip(self.input_names, tensors, strict=False)
         return " and ".join(f"{name} {what(t)}" for name, t in named if t is not None)
-
-
-@functools.cache
-def _parameters(op: Any) -> tuple[str, ...]:
-    """What the `forward` of a class of operations calls its inputs."""
-    return tuple(inspect.signature(op.forward).parameters)[1:]
 
 
 def _reverse_order(last: Op) -> list[Op]:
