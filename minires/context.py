@@ -22,7 +22,13 @@ StepWatcher: TypeAlias = "Callable[[Step], None]"
 
 
 class _State(threading.local):
-    """What surrounds the operations of one thread."""
+    """What surrounds the operations of one thread.
+
+    Attributes:
+        grad_enabled, textbook: see `no_grad` and `textbook`.
+        path: the names of the modules that an operation runs in, the outermost first.
+        watchers, step_watchers: see `watching` and `watching_steps`.
+    """
 
     grad_enabled = True
     textbook = os.environ.get("MINIRES_TEXTBOOK", "0") not in ("", "0")
@@ -79,16 +85,6 @@ def textbook() -> Iterator[None]:
         yield
     finally:
         state.textbook = before
-
-
-@contextmanager
-def module_scope(name: str) -> Iterator[None]:
-    """Inside, operations belong to the module `name` of the enclosing scope."""
-    state.path.append(name)
-    try:
-        yield
-    finally:
-        state.path.pop()
 
 
 @contextmanager

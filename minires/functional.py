@@ -3,7 +3,7 @@
 Every function takes Tensors or arrays and returns a Tensor.
 """
 
-from .backend import array_module
+from .backend import Array, array_module
 from .engine import Operand, Tensor
 from .errors import ShapeError, UsageError, expect
 from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels
@@ -59,19 +59,23 @@ def batch_norm(
             UsageError,
             "batch_norm in evaluation needs running_mean and running_var; got None",
         )
-        mean, var = Tensor(running_mean).data, Tensor(running_var).data
-        return BatchNormInference(mean, var, eps)(x, w, b)
+        return BatchNormInference(_array(running_mean), _array(running_var), eps)(x, w, b)
     op = BatchNorm(eps)
     y = op(x, w, b)
     m = y.size // y.shape[1]
     batch = {"running_mean": op.mean, "running_var": op.var * (m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}
-    given = {name: Tensor(r).data for name, r in running.items() if r is not None}
+    given = {name: _array(r) for name, r in running.items() if r is not None}
     expect_channels(y, **given)  # both, before either is changed
     for name, r in given.items():
         r *= 1 - momentum
         r += momentum * batch[name]
     return y
+
+
+def _array(x: Operand) -> Array:
+    """The array of a tensor, or what becomes one."""
+    return x.data if isinstance(x, Tensor) else Tensor(x).data
 
 
 def max_pool2d(

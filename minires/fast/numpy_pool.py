@@ -15,7 +15,7 @@ from ..context import twin
 from ..engine import Gradients
 from ..ops.windows import Pair, output_size
 from .layout import result, rows
-from .maps import tiles
+from .maps import gate, tiles
 from .memory import empty
 from .strips import Walk
 from .threads import spread
@@ -121,25 +121,22 @@ class MaxPool2d(ops.pool.MaxPool2d):
         C, N, stride = G.shape[1], windows.N, windows.across.stride
         gX = empty((windows.down.size, C, windows.W * N), gy.dtype)
         gx = gX.reshape(windows.down.size, C, windows.W, N)
-        whole = np.dtype(f"i{gy.itemsize}")
 
         def work(start: int, stop: int) -> None:
             step, c = windows.strip(stop - start), slice(start, stop)
             flags = empty((step, stop - start, G.shape[2]), np.dtype(bool))
-            mask = empty(flags.shape, whole)
+            shares = empty(flags.shape, gy.dtype)
             gX[:, c] = 0
             for i in tiles(len(G), step):
-                won_by, g = winner[i, c], G[i, c].view(whole)
+                won_by, g = winner[i, c], G[i, c]
                 under_strip = windows.rows(i)
                 gradients = windows.phases(np.zeros_like(gX[under_strip, c]))
                 for place, at, part, phase, under, pixels in windows.places(i):
-                    won, share = flags[at, :, part].view(np.int8), mask[at, :, part]
-                    np.equal(won_by[at, :, part], place, out=won.view(bool))
-                    np.negative(won, out=won)
-                    np.copyto(share, won)  # all bits, or none
-                    np.bitwise_and(share, g[at, :, part], out=share)
+                    share = shares[at, :, part]
+                    won = np.equal(won_by[at, :, part], place, out=flags[at, :, part])
+                    gate(g[at, :, part], won, share)
                     into = gradients[phase][under, :, pixels]
-                    np.add(into, share.view(gy.dtype), out=into)
+                    np.add(into, share, out=into)
                 for p, gradient in enumerate(gradients):
                     part = gx[under_strip, c, p::stride]
                     part += gradient.reshape(part.shape)  # strips overlap

@@ -1,13 +1,12 @@
 """Module: what has parameters, and knows their names."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
 
 from ..backend import Array, is_array, load, to_numpy
-from ..context import module_scope
+from ..context import state
 from ..engine import Tensor
 from ..errors import StateDictError, expect
 
@@ -40,8 +39,14 @@ class Module:
         raise NotImplementedError
 
     def __call__(self, x: Any) -> Tensor:
-        with module_scope(self._name) if self._name else nullcontext():
-            return self.forward(x if isinstance(x, Tensor) else Tensor(x))
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        if not self._name:
+            return self.forward(x)
+        state.path.append(self._name)  # and no context manager: this is called for every layer
+        try:
+            return self.forward(x)
+        finally:
+            state.path.pop()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Module):
