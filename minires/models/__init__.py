@@ -1,6 +1,30 @@
 """The nets of the paper."""
 
-from .blocks import BasicBlock
+from .blocks import BasicBlock, Bottleneck
 from .cifar import cifar_net, cifar_plain, cifar_resnet
+from .imagenet import (
+    imagenet_net,
+    plain18,
+    plain34,
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    resnet152,
+)
 
-__all__ = ["BasicBlock", "cifar_net", "cifar_plain", "cifar_resnet"]
+__all__ = [
+    "BasicBlock",
+    "Bottleneck",
+    "cifar_net",
+    "cifar_plain",
+    "cifar_resnet",
+    "imagenet_net",
+    "plain18",
+    "plain34",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+]

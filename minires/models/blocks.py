@@ -1,7 +1,7 @@
-"""The two-layer building block, plain or with a shortcut (He et al. 2015, figure 2)."""
+"""The building blocks, plain or with a shortcut (He et al. 2015, figures 2 and 5)."""
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from .. import functional as F
 from ..engine import Tensor
@@ -13,20 +13,30 @@ Shortcut = Literal["A", "B", "C"]
 Norm: TypeAlias = Callable[[int], Module]
 
 
-class BasicBlock(Module):
-    """y = relu(F(x) + shortcut(x)), F = conv, bn, relu, conv, bn; without a shortcut, relu(F(x)).
+class Layer(NamedTuple):
+    """A convolution in a block: its output channels, its kernel's size, its stride."""
 
-    (N, in_channels, H, W) -> (N, channels, H / stride, W / stride). The shortcut is the
-    identity wherever the shapes match, except that C always projects. Where they do not:
+    channels: int
+    kernel: int
+    stride: int
+
+
+class Block(Module):
+    """y = relu(F(x) + shortcut(x)), F = conv, bn, relu, ..., conv, bn; plain: relu(F(x)).
+
+    (N, in_channels, H, W) -> (N, channels, H / stride, W / stride), with the channels of the
+    last layer and the strides of all. The shortcut is the identity wherever the shapes match,
+    except that C always projects. Where they do not:
 
         A  every stride-th pixel and zero channels: no parameters
         B  a projection, 1x1 convolution and batch norm, in `downsample`
         C  the same
 
+    Layers are called conv1, bn1, conv2, ... as torchvision calls them.
+
     Args:
         in_channels: channels of x.
-        channels: channels of y.
-        stride: of the first convolution.
+        layers: the convolutions of F.
         shortcut: "A", "B", "C", or None for a plain block.
         norm: makes the normalisation of so many channels; `Identity` for none.
         init: draws the weights of the convolutions.
@@ -38,8 +48,7 @@ class BasicBlock(Module):
     def __init__(
         self,
         in_channels: int,
-        channels: int,
-        stride: int,
+        layers: list[Layer],
         shortcut: Shortcut | None,
         norm: Norm = BatchNorm2d,
         init: Init = he_normal,
@@ -49,25 +58,35 @@ class BasicBlock(Module):
             UsageError,
             f"shortcut must be A, B, C or None, got {shortcut!r}",
         )
-        self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, init=init)
-        self.bn1 = norm(channels)
-        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False, init=init)
-        self.bn2 = norm(channels)
-        shape_changes = stride != 1 or in_channels != channels
-        if shortcut == "C" or (shortcut == "B" and shape_changes):
+        self.layers: list[tuple[Conv2d, Module]] = []
+        before, self.stride = in_channels, 1
+        for number, (channels, kernel, stride) in enumerate(layers, start=1):
+            conv = Conv2d(
+                before, channels, kernel, stride, padding=kernel // 2, bias=False, init=init
+            )
+            bn = norm(channels)
+            setattr(self, f"conv{number}", conv)
+            setattr(self, f"bn{number}", bn)
+            self.layers.append((conv, bn))
+            before, self.stride = channels, self.stride * stride
+        self.channels = before
+        self.shape_changes = self.stride != 1 or in_channels != self.channels
+        if shortcut == "C" or (shortcut == "B" and self.shape_changes):
             self.downsample = Sequential(
-                Conv2d(in_channels, channels, 1, stride, bias=False, init=init), norm(channels)
+                Conv2d(in_channels, self.channels, 1, self.stride, bias=False, init=init),
+                norm(self.channels),
             )
         self.shortcut = shortcut
-        self.channels = channels
-        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(x)
-        y = self.bn1(y)
-        y = F.relu(y)
-        y = self.conv2(y)
-        y = self.bn2(y)
+        y = x
+        for conv, bn in self.layers[:-1]:
+            y = conv(y)
+            y = bn(y)
+            y = F.relu(y)
+        conv, bn = self.layers[-1]
+        y = conv(y)
+        y = bn(y)
         if self.shortcut is not None:
             y = y + self.identity(x)
         return F.relu(y)
@@ -77,3 +96,62 @@ class BasicBlock(Module):
         if hasattr(self, "downsample"):
             return self.downsample(x)
         return F.shortcut_a(x, self.channels, self.stride)
+
+
+class BasicBlock(Block):
+    """Two 3x3 layers (figure 5, left); the first has the stride."""
+
+    expansion = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        shortcut: Shortcut | None,
+        norm: Norm = BatchNorm2d,
+        init: Init = he_normal,
+    ) -> None:
+        layers = [Layer(channels, 3, stride), Layer(channels, 3, 1)]
+        super().__init__(in_channels, layers, shortcut, norm, init)
+
+
+class Bottleneck(Block):
+    """1x1 down to `channels`, 3x3, and 1x1 up to 4 times as many (figure 5, right).
+
+    The stride is in the 3x3 layer, as torchvision has it ("v1.5"), or in the first 1x1 layer, as
+    the paper has it ("v1"); their weights have the same shapes.
+
+    Raises:
+        UsageError: `stride_in` is neither "3x3" nor "1x1".
+    """
+
+    expansion = 4
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        shortcut: Shortcut | None,
+        norm: Norm = BatchNorm2d,
+        init: Init = he_normal,
+        stride_in: str = "3x3",
+    ) -> None:
+        expect_stride_in(stride_in)
+        first, second = (1, stride) if stride_in == "3x3" else (stride, 1)
+        layers = [
+            Layer(channels, 1, first),
+            Layer(channels, 3, second),
+            Layer(self.expansion * channels, 1, 1),
+        ]
+        super().__init__(in_channels, layers, shortcut, norm, init)
+
+
+def expect_stride_in(stride_in: str) -> None:
+    """Refuse a place for a bottleneck's stride that there is not."""
+    expect(
+        stride_in in ("3x3", "1x1"),
+        UsageError,
+        f"stride_in must be 3x3 (torchvision) or 1x1 (the paper), got {stride_in!r}",
+    )

@@ -108,8 +108,15 @@ def parse_name(name: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
-def cifar_net(name: str, num_classes: int = 10, in_channels: int = 3, **how: Any) -> CifarNet:
-    """The net of a name such as plain20 or resnet110 (option A, as in the paper); `how` may have
-    the `norm` and `init` of CifarNet."""
+def cifar_net(
+    name: str,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    shortcut: Shortcut = "A",
+    **how: Any,
+) -> CifarNet:
+    """The net of a name such as plain20 or resnet110, as in the paper with shortcuts of option A;
+    `how` may have the `norm` and `init` of CifarNet."""
     kind, depth = parse_name(name)
-    return CifarNet(depth, None if kind == "plain" else "A", num_classes, in_channels, **how)
+    option = None if kind == "plain" else shortcut
+    return CifarNet(depth, option, num_classes, in_channels, **how)
