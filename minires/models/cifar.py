@@ -25,6 +25,8 @@ class CifarNet(Module):
         in_channels: of the images.
         norm: makes the normalisation of so many channels; `Identity` for none.
         init: draws the weights.
+        checkpoint_every: keep for backward what goes into every so many blocks of a stage alone;
+            about the square root of their number needs the least memory. See `Sequential`.
 
     Raises:
         UsageError: a depth that is not 6n + 2, or a shortcut that does not exist.
@@ -38,6 +40,7 @@ class CifarNet(Module):
         in_channels: int = 3,
         norm: Norm = BatchNorm2d,
         init: Init = he_normal,
+        checkpoint_every: int | None = None,
     ) -> None:
         n, rest = divmod(depth - 2, 6)
         expect(
@@ -47,9 +50,9 @@ class CifarNet(Module):
         )
         self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, init=init)
         self.bn1 = norm(16)
-        self.layer1 = stage(n, 16, 16, 1, shortcut, norm, init)
-        self.layer2 = stage(n, 16, 32, 2, shortcut, norm, init)
-        self.layer3 = stage(n, 32, 64, 2, shortcut, norm, init)
+        self.layer1 = stage(n, 16, 16, 1, shortcut, norm, init, checkpoint_every)
+        self.layer2 = stage(n, 16, 32, 2, shortcut, norm, init, checkpoint_every)
+        self.layer3 = stage(n, 32, 64, 2, shortcut, norm, init, checkpoint_every)
         self.fc = Linear(64, num_classes, init=init)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,23 +74,24 @@ def stage(
     shortcut: Shortcut | None,
     norm: Norm = BatchNorm2d,
     init: Init = he_normal,
+    checkpoint_every: int | None = None,
 ) -> Sequential:
     """n blocks, the first of which changes the channels and takes the stride."""
     first = BasicBlock(in_channels, channels, stride, shortcut, norm, init)
     others = (BasicBlock(channels, channels, 1, shortcut, norm, init) for _ in range(n - 1))
-    return Sequential(first, *others)
+    return Sequential(first, *others, checkpoint_every=checkpoint_every)
 
 
 def cifar_plain(depth: int, num_classes: int = 10, in_channels: int = 3, **how: Any) -> CifarNet:
-    """The plain net of `depth` = 6n + 2 layers; `how` may have CifarNet's `norm` and `init`."""
+    """The plain net of `depth` = 6n + 2 layers; `how` as for `CifarNet`."""
     return CifarNet(depth, None, num_classes, in_channels, **how)
 
 
 def cifar_resnet(
     depth: int, shortcut: Shortcut = "A", num_classes: int = 10, in_channels: int = 3, **how: Any
 ) -> CifarNet:
-    """The residual net of `depth` = 6n + 2 layers, with shortcuts of option A, B or C; `how` may
-    have the `norm` and `init` of CifarNet."""
+    """The residual net of `depth` = 6n + 2 layers, with shortcuts of option A, B or C; `how`
+    as for `CifarNet`."""
     return CifarNet(depth, shortcut, num_classes, in_channels, **how)
 
 
@@ -116,7 +120,7 @@ def cifar_net(
     **how: Any,
 ) -> CifarNet:
     """The net of a name such as plain20 or resnet110, as in the paper with shortcuts of option A;
-    `how` may have the `norm` and `init` of CifarNet."""
+    `how` as for `CifarNet`."""
     kind, depth = parse_name(name)
     option = None if kind == "plain" else shortcut
     return CifarNet(depth, option, num_classes, in_channels, **how)
