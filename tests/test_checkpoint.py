@@ -67,8 +67,8 @@ def test_the_second_time_goes_the_way_of_the_first():
 
     (seen, got), (_, right) = gradients(1), gradients(None)
     assert not any("fast" in module for module in seen)
-    for a, b in zip(got, right, strict=True):
-        np.testing.assert_array_equal(a, b)
+    for a, b in zip(got, right, strict=True):  # but for sums, which are laid out differently
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
 
 
 def test_segments_in_segments():
