@@ -4,8 +4,7 @@ from pathlib import Path
 
 from ..errors import UsageError, expect
 from ..models import cifar_net
-from ..models.cifar import CifarNet
-from ..nn import load_weights
+from ..nn import Module, load_weights
 from ..train import RunFolder
 from .config import Config
 
@@ -20,7 +19,7 @@ def config_of(run: Path) -> Config:
     return Config.from_facts(facts, run)
 
 
-def trained(run: Path, net: str, seed: int, num_classes: int, in_channels: int) -> CifarNet:
+def trained(run: Path, net: str, seed: int, num_classes: int, in_channels: int) -> Module:
     """The net `net` as a run left it at its end, in evaluation.
 
     Raises:

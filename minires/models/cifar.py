@@ -9,6 +9,7 @@ from ..errors import UsageError, expect
 from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential, he_normal
 from ..nn.layers import Init
 from .blocks import BasicBlock, Norm, Shortcut
+from .preact import PreactNet
 
 
 class CifarNet(Module):
@@ -96,17 +97,19 @@ def cifar_resnet(
 
 
 def parse_name(name: str) -> tuple[str, int]:
-    """("plain" or "resnet", depth) of a name such as plain20 or resnet110.
+    """("plain", "resnet" or "preact", depth) of a name such as plain20 or resnet110.
 
     Raises:
-        UsageError: not such a name, or a depth that is not 6n + 2.
+        UsageError: not such a name, or a depth that there is not.
     """
-    match = re.fullmatch(r"(plain|resnet)([1-9][0-9]{0,5})", name)
+    match = re.fullmatch(r"(plain|resnet|preact)([1-9][0-9]{0,5})", name)
+    period, least = (9, 11) if name.startswith("preact") else (6, 8)
     expect(
-        match is not None and int(match[2]) >= 8 and int(match[2]) % 6 == 2,
+        match is not None and int(match[2]) >= least and int(match[2]) % period == 2,
         UsageError,
-        f"there is no net {name!r}; expected plain or resnet and a depth of 6n + 2: "
-        "plain20, plain56, resnet20, resnet32, resnet44, resnet56, resnet110, ...",
+        f"there is no net {name!r}; expected plain or resnet and a depth of 6n + 2: plain20, "
+        "plain56, resnet20, resnet32, resnet44, resnet56, resnet110, resnet1202, ..., or preact "
+        "and a depth of 9n + 2: preact164, preact1001, ...",
     )
     assert match is not None
     return match[1], int(match[2])
@@ -118,9 +121,11 @@ def cifar_net(
     in_channels: int = 3,
     shortcut: Shortcut = "A",
     **how: Any,
-) -> CifarNet:
-    """The net of a name such as plain20 or resnet110, as in the paper with shortcuts of option A;
-    `how` as for `CifarNet`."""
+) -> CifarNet | PreactNet:
+    """The net of a name such as plain20, resnet110 or preact164, as in its paper: residual nets
+    with shortcuts of option A. `how` as for `CifarNet`."""
     kind, depth = parse_name(name)
+    if kind == "preact":
+        return PreactNet(depth, num_classes, in_channels, **how)
     option = None if kind == "plain" else shortcut
     return CifarNet(depth, option, num_classes, in_channels, **how)
