@@ -1,6 +1,5 @@
 """Learning curves, drawn as figure 6 of He et al. 2015."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from ..models.cifar import parse_name
 from ..train import Row
+from .picture import picture
 
 _KINDS = (("plain", "plain nets"), ("resnet", "residual nets"))
 
@@ -39,9 +39,7 @@ def degradation_figure(
             _dress(axes, f"{title}: {label}", drawn=bool(drawn))
         axes_pair[0].set_ylabel("error (%)")
     figure.suptitle("training error dashed, test error solid", fontsize=10, color="#444444")
-    file = io.BytesIO()
-    figure.savefig(file, format=form)
-    return file.getvalue()
+    return picture(figure, form)
 
 
 def _colours(depths: set[int]) -> dict[int, Any]:
