@@ -93,9 +93,9 @@ class Config:
             values: dict[str, Any] = {field.name: facts[field.name] for field in fields(cls)}
             for name, kind in (("nets", str), ("seeds", int)):
                 values[name] = tuple(values[name])  # JSON knows lists alone
-                _expect_types(name, values[name], kind)
+                expect_types(name, values[name], kind)
             for name, kinds in _TYPES.items():
-                _expect_types(name, (values[name],), kinds)
+                expect_types(name, (values[name],), kinds)
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"the configuration of the run in {out} was altered: {error}") from error
@@ -119,7 +119,28 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def _expect_types(name: str, values: tuple[Any, ...], kind: Any) -> None:
+def expect_types(name: str, values: tuple[Any, ...], kind: Any) -> None:
+    """Refuse values of another type than `kind`; raises TypeError."""
     for value in values:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise TypeError(f"{name} is {value!r}")
+
+
+def expect_same(config: Any, asked: dict[str, Any], out: Path) -> None:
+    """Refuse what is asked of the run in `out` where it has another configuration.
+
+    Raises:
+        UsageError: a field that is not what the run has; names both.
+    """
+    for name, value in asked.items():
+        has = getattr(config, name)
+        expect(
+            value == has,
+            UsageError,
+            f"the run in {out} has {name} = {_plain(has)}, but {_plain(value)} was asked for; "
+            "leave the option out, or start a new run",
+        )
+
+
+def _plain(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
