@@ -1,6 +1,16 @@
 """The `minires` command: one file a subcommand."""
 
-from . import degradation, gradcheck, plot, step, summary
+from . import classify, degradation, finetune, gradcheck, plot, step, summary
 from .app import app, main
 
-__all__ = ["app", "degradation", "gradcheck", "main", "plot", "step", "summary"]
+__all__ = [
+    "app",
+    "classify",
+    "degradation",
+    "finetune",
+    "gradcheck",
+    "main",
+    "plot",
+    "step",
+    "summary",
+]

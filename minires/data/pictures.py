@@ -1,7 +1,7 @@
 """The pictures of a folder as batches for training and validation."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +19,13 @@ LEAST_SIZE = 32  # whose maps have one pixel left in the last stage of a net
 
 _TEST_BATCH = 32  # at 224x224 the first maps of so many take 100 MB
 _LOOKED_AT = 16  # files a task
+
+
+def problems(workers: Workers, paths: Sequence[str]) -> list[str]:
+    """For each file what is wrong with it, "" if nothing is: all are decoded once."""
+    shares = (paths[k : k + _LOOKED_AT] for k in range(0, len(paths), _LOOKED_AT))
+    tasks = ({"do": "problems", "paths": list(share)} for share in shares)
+    return [sentence for share in workers.results(tasks) for sentence in share]
 
 
 class Pictures:
@@ -105,9 +112,7 @@ class Pictures:
     def problems(self) -> dict[str, str]:
         """The files that cannot be decoded, and why; all are looked at, which takes a while."""
         paths = self.folder.paths
-        shares = [paths[k : k + _LOOKED_AT] for k in range(0, len(paths), _LOOKED_AT)]
-        tasks = [{"do": "problems", "paths": self._absolute(share)} for share in shares]
-        said = [sentence for share in self.workers.results(tasks) for sentence in share]
+        said = problems(self.workers, self._absolute(paths))
         return {path: reason for path, reason in zip(paths, said, strict=True) if reason}
 
     def close(self) -> None:

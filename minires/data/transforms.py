@@ -32,7 +32,8 @@ def evaluation_picture(path: str | Path, size: int) -> Array:
     Raises:
         DataError: it cannot be read; names the file.
     """
-    return _planes(middle(resized(decode(path), size), size))
+    picture = resized(decode(path), size)
+    return _planes(picture.crop(middle(picture, size)))
 
 
 def resized(picture: Image.Image, size: int) -> Image.Image:
@@ -46,10 +47,10 @@ def resized(picture: Image.Image, size: int) -> Image.Image:
     return picture.resize(shape, Image.Resampling.BILINEAR)
 
 
-def middle(picture: Image.Image, size: int) -> Image.Image:
-    """The middle size x size pixels."""
+def middle(picture: Image.Image, size: int) -> Box:
+    """Where the middle size x size pixels are."""
     left, top = (round((length - size) / 2) for length in picture.size)
-    return picture.crop((left, top, left + size, top + size))
+    return left, top, left + size, top + size
 
 
 def training_picture(path: str | Path, size: int, chance: np.random.Generator) -> Array:

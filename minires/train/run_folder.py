@@ -45,11 +45,7 @@ class RunFolder:
             UsageError: the folder holds something already.
         """
         folder = cls(path)
-        expect(
-            not folder.holds_anything(),
-            UsageError,
-            f"{path} is not empty; add --resume to continue the run in it, or choose another --out",
-        )
+        folder.expect_empty()
         with folder._writing(path):
             path.mkdir(parents=True, exist_ok=True)
             content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
@@ -79,6 +75,19 @@ class RunFolder:
             f"the run in {path} has format {version}; this minires reads format {FORMAT}",
         )
         return cls(path), config
+
+    def expect_empty(self) -> None:
+        """Refuse a path where a run cannot be made.
+
+        Raises:
+            UsageError: there is a file, or a folder with anything in it.
+        """
+        expect(
+            not self.holds_anything(),
+            UsageError,
+            f"{self.path} is not empty; add --resume to continue the run in it, or choose "
+            "another --out",
+        )
 
     def holds_anything(self) -> bool:
         """Whether there is a file or folder at the path with anything in it."""
