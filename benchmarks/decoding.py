@@ -109,11 +109,13 @@ def main(
     print(f"an epoch: {statistics.median(a for a, _ in seconds):.2f} s")
     print(f"waiting for pictures: {100 * share:.1f} % of the time")
     print(f"an epoch with pictures in memory takes {100 * ratio:.0f} % of that from files")
-    write(
-        out, machine(threads), photos=photos, mean_bytes=size, workers=WORKERS,
-        epochs=[{"files_s": a, "memory_s": b, "waited_s": w} for (a, b), w in zip(seconds, waited, strict=True)],
-        waiting_share=share, memory_over_files=ratio,
-    )  # fmt: skip
+    epochs = [
+        {"files_s": a, "memory_s": b, "waited_s": w}
+        for (a, b), w in zip(seconds, waited, strict=True)
+    ]
+    facts = machine(threads)
+    measured = {"photos": photos, "mean_bytes": size, "workers": WORKERS, "epochs": epochs}
+    write(out, facts, **measured, waiting_share=share, memory_over_files=ratio)
 
 
 if __name__ == "__main__":
