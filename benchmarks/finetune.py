@@ -207,13 +207,14 @@ def table(results: list[dict[str, Any]]) -> Table:
 def main(
     dataset: Annotated[str, typer.Option(help="cifar10 or digits.")] = "cifar10",
     data_dir: Annotated[Path | None, typer.Option(help="Of CIFAR-10's binary files.")] = None,
+    named: Annotated[str | None, typer.Option(help="What the data are, if a copy.")] = None,
     size: Annotated[int, typer.Option(help="Pixels that the net sees.")] = 32,
-    first: Annotated[int, typer.Option(help="Images a class of the first half.")] = 1000,
-    first_epochs: Annotated[int, typer.Option(help="Epochs on it.")] = 12,
-    train: Annotated[int, typer.Option(help="Pictures a class to fine-tune on.")] = 120,
+    first: Annotated[int, typer.Option(help="Images a class of the first half.")] = 600,
+    first_epochs: Annotated[int, typer.Option(help="Epochs on it.")] = 8,
+    train: Annotated[int, typer.Option(help="Pictures a class to fine-tune on.")] = 100,
     val: Annotated[int, typer.Option(help="Pictures a class to validate on.")] = 100,
     epochs: Annotated[int, typer.Option(help="Of fine-tuning.")] = 10,
-    seeds: Annotated[int, typer.Option(help="How often each engine fine-tunes.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How often each engine fine-tunes.")] = 2,
     threads: Annotated[int, typer.Option(help="For both engines.")] = 2,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "finetune.json",
 ) -> None:
@@ -236,7 +237,7 @@ def main(
     ratio = best["minires"] / best["pytorch"]
     console.print(f"minires reaches {ratio:.3f} of PyTorch's best accuracy, in the mean")
     settings = {
-        "dataset": loaded.name, "size": size, "first": first, "first_epochs": first_epochs,
+        "dataset": named or loaded.name, "size": size, "first": first, "first_epochs": first_epochs,
         "train": train, "val": val, "epochs": epochs, "lr": FinetuneConfig("").lr,
     }  # fmt: skip
     facts = machine(threads) | {"torch": torch.__version__}

@@ -35,7 +35,8 @@ def activation_figure(
     left, top, right, bottom = seen
     width, height = photo.size
     across = 4.2 * min(max(width / height, 0.6), 1.8)
-    figure = Figure(figsize=(2 * across + 0.9, 4.7), dpi=dpi, layout="constrained")
+    down = max(min(across * height / width, 6.0), 2.4)
+    figure = Figure(figsize=(2 * across + 0.9, down + 0.8), dpi=dpi, layout="constrained")
     plain, over = figure.subplots(1, 2)
     pixels = np.asarray(photo).astype(float) / 255
     plain.imshow(pixels)
@@ -46,7 +47,7 @@ def activation_figure(
         activation,
         cmap="viridis",
         alpha=0.55,
-        interpolation="bilinear",
+        interpolation="bicubic",
         extent=(left - 0.5, right - 0.5, bottom - 0.5, top - 0.5),
     )
     over.set_xlim(-0.5, width - 0.5)
@@ -59,6 +60,7 @@ def activation_figure(
         axes.set_title(title, fontsize=11, fontfamily=families, parse_math=False)
         axes.set_axis_off()
     figure.colorbar(shown, ax=over, shrink=0.8, label="activation (their mean + bias = the logit)")
+    figure.supxlabel("what is dark the net does not see", fontsize=9, color="#444444")
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(file, format="png", bbox_inches="tight")
     return file.getvalue()

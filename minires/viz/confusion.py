@@ -18,7 +18,7 @@ def confusion_figure(
 ) -> bytes:
     """How many pictures of each class, a row, were taken for which, a column, as a picture file.
 
-    The shade is the share of the row; a row without pictures is white.
+    The shade is the share of the row; a row without pictures is grey.
 
     Args:
         matrix: counts (C, C).
@@ -35,10 +35,10 @@ def confusion_figure(
     side = min(max(3.6, 0.42 * C), 12)
     figure = Figure(figsize=(side + 2.6, side + 1.6), dpi=dpi, layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(share, cmap="viridis_r", vmin=0, vmax=100)
+    image = axes.imshow(share, cmap=_shades(), vmin=0, vmax=100)
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
+    axes.set_ylabel("class")
     if C <= _MOST_NAMES:
         names, families = drawable(classes)
         size = 9 if C <= _MOST_NUMBERS else 6
@@ -49,9 +49,20 @@ def confusion_figure(
     if C <= _MOST_NUMBERS:
         for (i, j), count in np.ndenumerate(matrix):
             if count:
-                colour = "white" if share[i, j] > 45 else "#222222"
+                colour = "white" if share[i, j] > 30 else "#222222"
                 axes.text(j, i, f"{count}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row (%)")
     file = io.BytesIO()
-    figure.savefig(file, format=form)
+    figure.savefig(file, format=form, bbox_inches="tight")
     return file.getvalue()
+
+
+def _shades() -> Any:
+    """White for nothing, then viridis, darker with more; grey for a row without pictures."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    dark = colormaps["viridis"](np.linspace(0.7, 0.0, 8))
+    shades = LinearSegmentedColormap.from_list("confusion", ["white", *map(tuple, dark)])
+    shades.set_bad("#e4e4e4")
+    return shades

@@ -33,16 +33,8 @@ def finetuning_figure(
     _draw(right, epochs, [100 - row.train_error for row in rows], _LIGHT, "--", "training")
     _draw(right, epochs, [100 - row.test_error for row in rows], _DARK, "-", "validation")
     accuracy = 100 - best.test_error
-    right.plot([best.epoch], [accuracy], "o", ms=9, mfc="none", mew=1.6, color=_DARK)
-    right.annotate(
-        f"best: {accuracy:.1f} %",
-        (best.epoch, accuracy),
-        xytext=(0, -16),
-        textcoords="offset points",
-        ha="right" if best.epoch > epochs[-1] / 2 else "left",
-        fontsize=9,
-        color=_DARK,
-    )
+    label = f"best: {accuracy:.1f} %, epoch {best.epoch:g}"
+    right.plot([best.epoch], [accuracy], "o", ms=9, mfc="none", mew=1.6, color=_DARK, label=label)
     right.set_ylabel("accuracy (%)")
     right.set_ylim(None, 102)
     for axes in (left, right):

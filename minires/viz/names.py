@@ -44,7 +44,8 @@ def _installed() -> list[tuple[str, str]]:
     """Families and files of the system's upright fonts of usual weight."""
     from matplotlib.font_manager import fontManager
 
-    fonts = [font for font in fontManager.ttflist if font.style == "normal"]
+    # Matplotlib's last resort has a box for every letter.
+    fonts = [f for f in fontManager.ttflist if f.style == "normal" and "Last Resort" not in f.name]
     return sorted({(font.name, font.fname) for font in fonts if font.weight in (400, "normal")})
 
 
