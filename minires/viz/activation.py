@@ -52,7 +52,7 @@ def activation_figure(
     )
     over.set_xlim(-0.5, width - 0.5)
     over.set_ylim(height - 0.5, -0.5)
-    (shown_name,), families = drawable([name], [label])
+    (shown_name,), families = drawable([name], [f"no. {label}"])
     for axes, title in (
         (plain, "the photo"),
         (over, f"where it sees “{shown_name}” ({100 * probability:.1f} %)"),

@@ -64,5 +64,4 @@ def _shades() -> Any:
 
     dark = colormaps["viridis"](np.linspace(0.7, 0.0, 8))
     shades = LinearSegmentedColormap.from_list("confusion", ["white", *map(tuple, dark)])
-    shades.set_bad("#e4e4e4")
-    return shades
+    return shades.with_extremes(bad="#e4e4e4")

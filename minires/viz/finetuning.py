@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..train import Row
+from .names import drawable
 
 _DARK, _LIGHT = "#440154", "#35b779"  # the ends of viridis, far apart in grey too
 
 
 def finetuning_figure(
-    rows: Sequence[Row], best: Row, title: str, form: str = "png", dpi: int = 150
+    rows: Sequence[Row], best: Row, model: str, data: str, form: str = "png", dpi: int = 150
 ) -> bytes:
     """Loss, and accuracy on training and validation pictures, by epoch, as a picture file.
 
     Args:
         rows: one an epoch.
         best: the one whose weights are kept, which is marked.
-        title: of the figure.
+        model, data: what was trained on what.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 9 inches wide.
     """
@@ -43,7 +44,9 @@ def finetuning_figure(
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="best")
-    figure.suptitle(title, fontsize=11, parse_math=False)
+    (shown,), families = drawable([data], ["pictures"])
+    title = f"{model} on {shown}"
+    figure.suptitle(title, fontsize=11, fontfamily=families, parse_math=False)
     file = io.BytesIO()
     figure.savefig(file, format=form)
     return file.getvalue()

@@ -14,12 +14,13 @@ def one_line(name: str, longest: int = _LONGEST) -> str:
 
 
 def drawable(
-    names: Sequence[str], numbers: Sequence[int] | None = None
+    names: Sequence[str], others: Sequence[str] | None = None
 ) -> tuple[list[str], list[str]]:
     """The names as a figure can show them, and the font families that have their letters.
 
     Matplotlib's own font has no Chinese, to name one; then the system's fonts are looked through.
-    A name that no font can show is given by its number; these are 0, 1, ... unless given.
+    In place of a name that no font can show is what `others` has there, "no. 0" and so on by
+    default.
     """
     shown = [one_line(name) for name in names]
     families = ["DejaVu Sans"]
@@ -30,8 +31,8 @@ def drawable(
             if found:
                 families.append(family)
                 missing -= found
-    pairs = zip(shown, numbers or range(len(names)), strict=True)
-    return [f"no. {n}" if set(name) & missing else name for name, n in pairs], families
+    pairs = zip(shown, others or [f"no. {i}" for i in range(len(names))], strict=True)
+    return [other if set(name) & missing else name for name, other in pairs], families
 
 
 def _path(family: str) -> str:

@@ -41,8 +41,8 @@ def write_report(out: RunFolder, result: Result, outcomes: Sequence[Outcome]) ->
         _write_lines(out, "left_out.txt", list(left_out.values()))
     if result.rows:
         out.write_history(list(result.rows))
-        title = f"{result.config.model} on {folder.root.name}"
-        out.write("finetune.png", finetuning_figure(result.rows, best(result.rows), title))
+        names = result.config.model, folder.root.name
+        out.write("finetune.png", finetuning_figure(result.rows, best(result.rows), *names))
     if outcomes:
         matrix = confusion_matrix(outcomes, len(folder.classes))
         title = f"{matrix.trace():,} of {matrix.sum():,} validation pictures right"
