@@ -8,7 +8,7 @@ from .errors import MiniresError
 from .fast import get_num_threads, set_num_threads
 from .gradcheck import gradcheck
 from .inspect import detect_anomaly
-from .nn import load_weights, save_weights
+from .nn import export_onnx, load_weights, save_weights
 from .step import Step
 
 __version__ = "0.1.0"
@@ -19,6 +19,7 @@ __all__ = [
     "Step",
     "Tensor",
     "detect_anomaly",
+    "export_onnx",
     "fast",
     "functional",
     "get_num_threads",

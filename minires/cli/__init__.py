@@ -1,6 +1,16 @@
 """The `minires` command: one file a subcommand."""
 
-from . import convert, degradation, gradcheck, plot, step, summary
+from . import convert, degradation, export, gradcheck, plot, step, summary
 from .app import app, main
 
-__all__ = ["app", "convert", "degradation", "gradcheck", "main", "plot", "step", "summary"]
+__all__ = [
+    "app",
+    "convert",
+    "degradation",
+    "export",
+    "gradcheck",
+    "main",
+    "plot",
+    "step",
+    "summary",
+]

@@ -11,6 +11,7 @@ tuple that holds itself so often, or is nested so deep, that it never ends or th
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from ..errors import DataError
 
 # What a damaged program makes of the machine: nothing on the stack, no such memo, a wrong type.
-_DAMAGED = (LookupError, TypeError, ValueError, OverflowError)
+_DAMAGED = (LookupError, TypeError, ValueError, OverflowError, Warning)
 
 
 class PickleMachine:
@@ -47,10 +48,12 @@ class PickleMachine:
             DataError: it asks for a name or an instruction that it may not have, or is damaged.
         """
         try:
-            for instruction, argument, _ in pickletools.genops(program):
-                if instruction.name == "STOP":
-                    return self.stack.pop()
-                self._do(instruction.name, argument)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # of strange escapes in a name
+                for instruction, argument, _ in pickletools.genops(program):
+                    if instruction.name == "STOP":
+                        return self.stack.pop()
+                    self._do(instruction.name, argument)
         except _DAMAGED as error:
             raise DataError(f"{self.path} holds a damaged pickle ({error})") from error
         raise DataError(f"{self.path} holds a pickle that does not end")
