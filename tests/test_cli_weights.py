@@ -41,7 +41,8 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights")
     save_weights(models.cifar_resnet(8, num_classes=4, in_channels=1), path / "w.safetensors")
     save_file({"w": np.ones(3, np.float32)}, path / "other.safetensors")
-    save_file({"fc.weight": np.ones((2**40, 0), np.float32)}, path / "empty.safetensors")
+    absurd = {"fc.weight": (2**40, 0), "conv1.weight": (1, 2**40, 3, 0)}
+    save_file({k: np.ones(v, np.float32) for k, v in absurd.items()}, path / "empty.safetensors")
     (path / "bare.pth").write_bytes(b"\x80\x02}.")
     return path
 

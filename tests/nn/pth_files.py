@@ -67,12 +67,15 @@ def write(path, program, members=None, compression=zipfile.ZIP_STORED):
     return path
 
 
-def with_flags(path, flags):
-    """The file with other flags of its members, in the local headers and in the directory."""
+FLAGS, METHOD = 6, 8  # of a member: where they are in its local header
+
+
+def with_field(path, field, value):
+    """The file with another value in each member's local header and entry in the directory."""
     content = bytearray(path.read_bytes())
-    for magic, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+    for magic, at in ((b"PK\x03\x04", field), (b"PK\x01\x02", field + 2)):
         place = content.find(magic)
         while place >= 0:
-            struct.pack_into("<H", content, place + at, flags)
+            struct.pack_into("<H", content, place + at, value)
             place = content.find(magic, place + 4)
     path.write_bytes(content)

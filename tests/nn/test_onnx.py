@@ -1,6 +1,7 @@
 """Exported models: ONNX's checker believes them, and onnxruntime computes what we compute."""
 
 import sys
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -172,7 +173,10 @@ OPERATIONS = {
     "global avg pool": F.global_avg_pool2d,
     "log softmax": lambda x: F.log_softmax(x, 1),
     "a result used twice": lambda x: (lambda y: y * y + y)(x.exp()),
-    "the output, used before": lambda x: x.relu(),
+    "an output that is used and then given": lambda x: (lambda y: (y.exp(), y)[1])(x.relu()),
+    "constants that come and go": lambda x: reduce(
+        lambda y, i: y * np.full((6, 5), 0.5) + np.full((6, 5), i), range(20), x
+    ),
     "detached": lambda x: x.exp().detach() + x,
     "a constant that many share": lambda x: x + Tensor(positive) * Tensor(positive),
 }

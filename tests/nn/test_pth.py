@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from oracles import needs_torch, torch
 from pth_files import (
+    FLAGS,
+    METHOD,
     NUMBERS,
     call,
     name,
@@ -19,7 +21,7 @@ from pth_files import (
     state_dict,
     storage,
     tensor,
-    with_flags,
+    with_field,
     write,
 )
 
@@ -331,8 +333,9 @@ def test_compressed_members_are_refused(path):
         read(path)
 
 
-def test_encrypted_members_are_refused(path):
-    with_flags(write(path, GOOD), 1)
+@pytest.mark.parametrize(("field", "value"), [(FLAGS, 1), (METHOD, zipfile.ZIP_DEFLATED)])
+def test_members_that_say_they_are_encrypted_or_compressed_are_refused(path, field, value):
+    with_field(write(path, GOOD), field, value)
     with pytest.raises(DataError, match=r"net\.pth has a compressed or encrypted member"):
         read(path)
 
