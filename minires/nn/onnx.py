@@ -94,7 +94,9 @@ class Watched:
         self.dtype = images.dtype
         self._op: Op | None = None  # the one whose counterpart is being made
         self._taken = {_INPUT, _OUTPUT}
-        self._weights = {id(t.data): name for name, t in reversed([*model.named_tensors()])}
+        self._weights: dict[int, str] = {}
+        for name, tensor in model.named_tensors():
+            self._weights.setdefault(id(tensor.data), self._free(name))
         # Of arrays that an operation made: weak, so that the pass keeps no more than it needs.
         self._made: dict[int, tuple[weakref.ref[Array], str]] = {}
         self._remember(images, _INPUT)
@@ -115,7 +117,7 @@ class Watched:
         """The pass has ended, with an array (N, ...)."""
         made_by = self._made.get(id(output))
         expect(
-            made_by is not None and made_by[0]() is output and len(self.nodes) > 0,
+            made_by is not None and made_by[0]() is output and made_by[1] != _INPUT,
             UsageError,
             "a model that is exported must make its output by operations of minires",
         )
@@ -140,7 +142,6 @@ class Watched:
         if id(array) in self._weights:
             name = self._weights[id(array)]
             self.constants[name] = array
-            self._taken.add(name)
             return name
         return self.constant("constant", array)
 

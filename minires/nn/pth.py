@@ -1,29 +1,27 @@
 """Tensors of PyTorch's own files, `.pth` and `.pt`, without PyTorch and without running anything.
 
-Since version 1.6 `torch.save` writes a zip file of members that are stored as they are:
+`torch.save` writes a zip file (see `torch_zip`) with a pickle of dicts, numbers, strings, and
+tensors. Each tensor is a call that names its storage, offset, sizes and strides:
 
-    NAME/data.pkl     a pickle of dicts, numbers, strings, and tensors: each is a call that names
-                      its storage, offset, sizes and strides
-    NAME/data/KEY     the numbers of a storage
-    NAME/byteorder    "little" or "big"
+    torch._utils._rebuild_tensor_v2(STORAGE, OFFSET, (SIZE, ...), (STRIDE, ...), ...)
 
-The pickle goes through a machine that can run nothing (see `pickled`); what it says of tensors is
-held against the members before a number is read.
+with the persistent id ("storage", torch.FloatStorage, KEY, DEVICE, COUNT) in the place of STORAGE.
+The pickle goes through a machine that can run nothing (see `pickled`), and what it says of a tensor
+is held against the storage before a number is read.
 """
 
 import math
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, expect
 from .pickled import PickleMachine
 from .stored import BFLOAT16, Stored
+from .torch_zip import TorchZip
 
 _ELEMENTS = {
     "torch.DoubleStorage": np.dtype("<f8"),
@@ -41,17 +39,10 @@ _ELEMENTS = {
 # Where training scripts put the tensors, beside the epoch and the state of an optimizer.
 _PLACES = ("state_dict", "model_state_dict", "model")
 
-# Bytes of a pickle; that of a ResNet-1202 with its optimizer's state has a quarter of them.
-_LARGEST_PICKLE = 4_000_000
 _MOST_DIMENSIONS = 32
 _BOUND = 2**48  # of a stride, and of all sizes together: no file is so large
-_ENCRYPTED = 1  # bit of a member's flags
-_PIECE = 2**20  # bytes read at a time
 # Several tensors may lie in one storage, but not so that all of them are much more than the file.
 _MOST_TIMES_THE_FILE = 4
-
-# What `zipfile` raises of a file that was cut short or altered.
-_DAMAGED = (BadZipFile, OSError, EOFError, ValueError, RuntimeError, LookupError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -74,138 +65,48 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
             short, altered, compressed or encrypted; a tensor does not lie within its storage;
             there is no tensor.
     """
-    try:
-        with ZipFile(path) as archive, open(path, "rb") as file:
-            return _Reader(path, archive, file).read()
-    except _DAMAGED as error:
-        raise DataError(
-            f"{path} is not a whole file of torch.save ({error}); it may be cut short or altered"
-        ) from error
-
-
-class _Reader:
-    """Reads one file."""
-
-    def __init__(self, path: Path, archive: ZipFile, file: IO[bytes]) -> None:
-        self.path = path
-        self.archive = archive
-        self.file = file
-        self.members = {info.filename: info for info in archive.infolist()}
-        self.folder = self._folder()
-        self.whole: set[str] = set()  # the members that were read to their end
-
-    def read(self) -> tuple[dict[str, Stored], list[str]]:
-        """See `stored_tensors`."""
-        self._expect_members()
-        names = {
-            **_ELEMENTS,
-            "collections.OrderedDict": _empty_dict,
-            "torch._utils._rebuild_tensor_v2": self._tensor,
-            "torch._utils._rebuild_parameter": self._parameter,
-        }
-        content = PickleMachine(self.path, names, self._storage).run(self._content("data.pkl"))
-        tensors, passed_over = _state_dict(self.path, content)
-        size, spanned = self._size(), sum(tensor.nbytes for tensor in tensors.values())
+    with TorchZip.open(path) as archive:
+        lent = _Lent(path, archive)
+        content = PickleMachine(path, lent.names, lent.storage).run(archive.content("data.pkl"))
+        tensors, passed_over = _state_dict(path, content)
+        spanned = sum(tensor.nbytes for tensor in tensors.values())
         expect(
-            spanned <= _MOST_TIMES_THE_FILE * size,
+            spanned <= _MOST_TIMES_THE_FILE * archive.size,
             DataError,
-            f"{self.path} has {size} bytes, but its tensors together span {spanned} of them",
+            f"{path} has {archive.size} bytes, but its tensors together span {spanned} of them",
         )
         return tensors, passed_over
 
-    # --- members --------------------------------------------------------------------------
 
-    def _size(self) -> int:
-        return self.path.stat().st_size
+class _Lent:
+    """What the pickle of a file may name and call."""
 
-    def _folder(self) -> str:
-        """The folder of all members."""
-        found = [
-            name for name in self.members if name.count("/") == 1 and name.endswith("/data.pkl")
-        ]
-        expect(
-            len(found) == 1,
-            DataError,
-            f"{self.path} is a zip file, but none of torch.save: it has {len(found)} members "
-            "NAME/data.pkl, expected one",
-        )
-        return found[0].removesuffix("data.pkl")
+    def __init__(self, path: Path, archive: TorchZip) -> None:
+        self.path = path
+        self.archive = archive
+        self.names = {
+            **_ELEMENTS,
+            "collections.OrderedDict": _empty_dict,
+            "torch._utils._rebuild_tensor_v2": self.tensor,
+            "torch._utils._rebuild_parameter": self.parameter,
+        }
 
-    def _expect_members(self) -> None:
-        """Refuse members that are not stored as they are, or that share bytes of the file."""
-        infos = self.archive.infolist()
-        for info in infos:
-            is_plain = info.compress_type == ZIP_STORED and not info.flag_bits & _ENCRYPTED
-            expect(
-                is_plain and info.compress_size == info.file_size,
-                DataError,
-                f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
-                "torch.save stores them as they are",
-            )
-        expect(
-            len(infos) == len(self.members)
-            and sum(info.file_size for info in infos) <= self._size(),
-            DataError,
-            f"{self.path} has members that overlap, or are there twice",
-        )
-        order = self._content("byteorder") if f"{self.folder}byteorder" in self.members else b""
-        expect(
-            order in (b"", b"little"),
-            DataError,
-            f"{self.path} has numbers of byte order {order.decode(errors='replace')!r:.20}; "
-            "expected 'little', as almost every machine writes them",
-        )
-
-    def _member(self, name: str) -> ZipInfo:
-        info = self.members.get(self.folder + name)
-        if info is None:
-            raise DataError(f"{self.path} has no member {self.folder + name!r:.100}")
-        return info
-
-    def _content(self, name: str) -> bytes:
-        """A small member; `zipfile` holds it against its checksum."""
-        info = self._member(name)
-        expect(
-            info.file_size <= _LARGEST_PICKLE,
-            DataError,
-            f"{self.path} has a member {name} of {info.file_size} bytes, "
-            f"more than the {_LARGEST_PICKLE} that are read",
-        )
-        return self.archive.read(info)
-
-    def _expect_whole(self, info: ZipInfo) -> None:
-        """Read a member to its end, piece by piece, so that `zipfile` compares its checksum."""
-        if info.filename not in self.whole:
-            with self.archive.open(info) as member:
-                while member.read(_PIECE):
-                    pass
-            self.whole.add(info.filename)
-
-    def _beginning(self, info: ZipInfo) -> int:
-        """The byte of the file at which a member's content begins, after its local header."""
-        self.file.seek(info.header_offset)
-        name, extra = struct.unpack("<26x2H", self.file.read(30))
-        return info.header_offset + 30 + name + extra
-
-    # --- what the pickle may call ---------------------------------------------------------
-
-    def _storage(self, identity: Any) -> _Storage:
-        """("storage", type, key, device, count): the numbers of a member."""
+    def storage(self, identity: Any) -> _Storage:
+        """What a persistent id stands for."""
         match identity:
             case ("storage", np.dtype() as element, str(key), str(), int(count)):
-                info = self._member(f"data/{key}")
+                offset, size = self.archive.place(f"data/{key}")
             case _:
                 raise DataError(f"{self.path} refers to something that is no storage of a tensor")
         expect(
-            count * element.itemsize == info.file_size,
+            count * element.itemsize == size,
             DataError,
             f"{self.path} says that storage {key} has {count} numbers of {element.itemsize} "
-            f"bytes; its member has {info.file_size} bytes",
+            f"bytes; its member has {size} bytes",
         )
-        self._expect_whole(info)
-        return _Storage(element, self._beginning(info), count)
+        return _Storage(element, offset, count)
 
-    def _tensor(
+    def tensor(
         self,
         storage: Any,
         offset: Any,
@@ -238,7 +139,7 @@ class _Reader:
         )
         return tensor
 
-    def _parameter(self, tensor: Any, requires_grad: Any, hooks: Any) -> Stored:
+    def parameter(self, tensor: Any, requires_grad: Any, hooks: Any) -> Stored:
         """A parameter is its tensor."""
         expect(
             isinstance(tensor, Stored), DataError, f"{self.path} has a parameter that is no tensor"

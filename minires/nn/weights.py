@@ -65,10 +65,10 @@ def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     passed_over: list[str] = []
-    if start.startswith(b"PK"):  # a zip file
-        tensors, passed_over = pth.stored_tensors(path)
-    elif start.endswith(b"{"):  # after eight bytes, JSON
+    if start[8:] == b"{":  # JSON, after eight bytes that may be anything, its length
         tensors, _ = safetensors_file.stored_tensors(path)
+    elif start.startswith(b"PK"):  # a zip file
+        tensors, passed_over = pth.stored_tensors(path)
     elif start.startswith(b"\x80"):  # a pickle
         raise DataError(
             f"{path} is a bare pickle, as PyTorch wrote them before version 1.6; only its zip "

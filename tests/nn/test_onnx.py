@@ -141,6 +141,20 @@ def test_the_textbooks_operations_are_exported_alike(tmp_path):
     assert one == two
 
 
+@needs_onnx
+def test_a_name_that_is_taken_gets_a_number(tmp_path):
+    def function(x, *weights):
+        return sum(weights, x.relu())
+
+    weights = {name: normal(3, 6, 5, seed=i) for i, name in enumerate(("input", "output", "Relu"))}
+    model = Applied(function, **weights, Add=weights["input"])
+    export_onnx(model, tmp_path / "net.onnx", (3, 6, 5))
+    x = normal(2, 3, 6, 5)
+    assert difference(run(tmp_path / "net.onnx", x), ours(model, x)) < ROUNDING
+    file = onnx.load(tmp_path / "net.onnx")
+    assert [i.name for i in file.graph.initializer] == ["input_2", "output_2", "Relu"]
+
+
 # --- operations ---------------------------------------------------------------------------
 
 positive = np.abs(normal(3, 6, 5)) + 0.5
@@ -260,6 +274,7 @@ REFUSED = {
         lambda x: x.reshape(-1),
         r"must make one output an image; for 1 images it made the shape \(90,\)",
     ),
+    "the images": (lambda x: (x.exp(), x)[1], "must make its output by operations of minires"),
     "no operation": (lambda x: x, "must make its output by operations of minires"),
     "no operation at the end": (
         lambda x: Tensor(x.exp().data + 1),

@@ -247,6 +247,17 @@ def test_altered_headers_are_read_or_refused(tmp_path):
     assert 0 < sum(outcomes) < 300
 
 
+@pytest.mark.parametrize("start", [b"PK", b"\x80\x02"])
+def test_a_header_whose_length_looks_like_another_format(tmp_path, start):
+    path = safetensors(tmp_path / "w", state())
+    content = path.read_bytes()
+    length, wanted = (int.from_bytes(c, "little") for c in (content[:8], start))
+    padded = content[8 : 8 + length] + b" " * (wanted - length)
+    path.write_bytes(wanted.to_bytes(8, "little") + padded + content[8 + length :])
+    assert path.read_bytes().startswith(start)
+    assert load_weights(Net(), path) == []
+
+
 @needs_torch
 def test_bfloat16_becomes_float32(tmp_path):
     from safetensors.torch import save_file
