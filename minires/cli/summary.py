@@ -18,7 +18,7 @@ from ..models.summary import (
 )
 from ..nn import Module
 from .app import app, console
-from .options import names
+from .options import names, shape
 
 _SIZE = 56  # of the maps on which blocks are compared: conv2_x of a 224x224 image
 
@@ -50,8 +50,9 @@ def show_summary(
             raise UsageError("say which net, such as resnet50, or --compare basic,bottleneck")
         return
     model, usual = _model(net, shortcut, stride_in)
-    stages = summary(model, _shape(image, usual))
-    console.print(_table(net, stages, usual if image is None else _shape(image, usual)))
+    size = usual if image is None else shape(image)
+    stages = summary(model, size)
+    console.print(_table(net, stages, size))
     _show_totals(net, stages, at_usual_size=image is None)
 
 
@@ -66,16 +67,6 @@ def _model(net: str, shortcut: str | None, stride_in: str) -> tuple[Module, tupl
         return cifar_net(net, **how), (3, 32, 32)
     except UsageError as error:
         raise UsageError(f"{error}; or, for large images, one of {', '.join(NAMES)}") from None
-
-
-def _shape(text: str | None, usual: tuple[int, int, int]) -> tuple[int, int, int]:
-    if text is None:
-        return usual
-    try:
-        channels, height, width = map(int, text.split("x"))
-    except ValueError:
-        raise UsageError(f"--input must be like 3x224x224, got {text!r}") from None
-    return channels, height, width
 
 
 def _table(net: str, stages: list[Stage], image: tuple[int, int, int]) -> Table:
