@@ -1,6 +1,6 @@
 """The `minires` command: one file a subcommand."""
 
-from . import degradation, gradcheck, plot, step
+from . import degradation, gradcheck, landscape, plot, step
 from .app import app, main
 
-__all__ = ["app", "degradation", "gradcheck", "main", "plot", "step"]
+__all__ = ["app", "degradation", "gradcheck", "landscape", "main", "plot", "step"]

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from .table import read_table, write_table
+from ..files import write_atomically
+from .table import read_table, table
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Row:
 
 def write_history(path: str | Path, rows: Iterable[Row]) -> None:
     """Write all rows; an existing file is replaced as a whole."""
-    write_table(path, Row, ({**asdict(row), "epoch": f"{row.epoch:g}"} for row in rows))
+    cells = ({**asdict(row), "epoch": f"{row.epoch:g}"} for row in rows)
+    write_atomically(path, table(Row, cells))
 
 
 def read_history(path: str | Path) -> list[Row]:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import RunError
-from ..files import write_atomically
 
 T = TypeVar("T")
 
 
-def write_table(path: str | Path, kind: type, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows with the fields of `kind` as columns; an existing file is replaced as a whole."""
+def table(kind: type, rows: Iterable[dict[str, Any]]) -> bytes:
+    """The content of a file with these rows, and the fields of `kind` as columns."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _columns(kind), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(path, text.getvalue().encode())
+    return text.getvalue().encode()
 
 
 def read_table(path: str | Path, kind: type[T], what: str) -> list[T]:
