@@ -110,7 +110,8 @@ def landscape(
     again += ["--download"] if download else []
     training = walk.training()
     if training is not None:
-        print(f"no --run was given: {', '.join(walk.config.nets)} are trained first")
+        verb = "is" if len(walk.config.nets) == 1 else "are"
+        print(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
         train(training, training.folder.path, go_on=shlex.join(again))
     with stop_on_signal() as stopped:
         _show(walk, walk.run(stop=stopped))
