@@ -133,6 +133,16 @@ def test_a_walk_may_be_left_in_the_middle():
     assert state(model) == before
 
 
+def test_no_graph_is_made():
+    def measure(model):
+        logits = model(BATCH[0])
+        assert logits.op is None
+        return 0.0, 0.0
+
+    points, _ = walk(surface(net(), directions(net(), 0), axis(3, 1.0), measure))
+    assert len(points) == 9
+
+
 def test_the_weights_inside_are_those_of_the_plane():
     model = net()
     before = model.state_dict()

@@ -1,6 +1,7 @@
 import matplotlib.figure
 import numpy as np
 import pytest
+from mpl_toolkits.mplot3d import Axes3D
 
 from minires.viz.landscape import Panel, landscape_figure
 
@@ -60,6 +61,24 @@ def test_contour_lines_have_their_losses_on_them_and_the_centre_a_cross(draw):
     assert ratios.max() / ratios.min() < 1.2  # evenly spread in their logarithms
     (cross,) = axes.get_lines()
     assert (cross.get_xdata(), cross.get_ydata(), cross.get_marker()) == ([0], [0], "x")
+
+
+def test_contour_lines_are_where_the_surface_has_their_losses(draw):
+    plane = Panel("plane", AXIS, 10 + 4 * A + B)
+    (axes,), _, _, _ = draw(plane)
+    lines = axes.collections[1]
+    for level, path in zip(lines.levels, lines.get_paths(), strict=True):
+        x, y = path.vertices.T
+        np.testing.assert_allclose(10 + 4 * x + y, level)
+
+
+def test_a_relief_is_as_high_as_the_logarithm_of_the_loss(draw, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes3D, "plot_surface", lambda _, *xyz, **look: drawn.append((xyz, look)))
+    draw(BOWL)
+    (((x, y, z), look),) = drawn
+    np.testing.assert_allclose(10**z, 0.05 + 4 * (x - 0.25) ** 2 + y**2)
+    assert look["facecolors"].shape == (9, 9, 4)
 
 
 def test_labels_keep_their_distance(draw):
