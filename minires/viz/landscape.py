@@ -59,7 +59,12 @@ def landscape_figure(panels: Sequence[Panel], caption: str, dpi: int = 150) -> b
         _draw_relief(reliefs[-1], panel, losses, norm)
     colours = maps[-1].collections[0]
     bar = figure.colorbar(
-        colours, ax=maps + reliefs, label="loss (cross-entropy)", aspect=40, shrink=0.9
+        colours,
+        ax=maps + reliefs,
+        label="loss (cross-entropy)",
+        pad=0.05,
+        aspect=40,
+        shrink=0.9,
     )
     ticks = _ticks(norm)
     bar.set_ticks(ticks, labels=[f"{loss:g}" for loss in ticks], minor=False)
@@ -96,10 +101,12 @@ def _draw_relief(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
     from matplotlib import colormaps
 
     alpha, beta = np.meshgrid(panel.axis, panel.axis, indexing="ij")
+    height = np.log10(losses)
+    middles = (height[1:, 1:] + height[1:, :-1] + height[:-1, 1:] + height[:-1, :-1]) / 4
     every = {"rcount": len(panel.axis), "ccount": len(panel.axis)}
-    look = {"facecolors": colormaps[_COLOURS](norm(losses)), "shade": False}
+    look = {"facecolors": colormaps[_COLOURS](norm(10**middles)), "shade": False}
     mesh = {"edgecolor": "#ffffff60", "lw": 0.4}
-    axes.plot_surface(alpha, beta, np.log10(losses), **every, **look, **mesh)
+    axes.plot_surface(alpha, beta, height, **every, **look, **mesh)
     axes.set_zlim(np.log10(norm.vmin), np.log10(norm.vmax))
     ticks = _ticks(norm)
     axes.set_zticks(np.log10(ticks), labels=[f"{loss:g}" for loss in ticks])
@@ -109,7 +116,7 @@ def _draw_relief(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
     axes.set_ylabel("β")
     axes.set_zlabel("loss")
     axes.view_init(elev=32, azim=-60)
-    axes.set_box_aspect((1, 1, 0.75), zoom=0.97)
+    axes.set_box_aspect((1, 1, 0.75), zoom=0.92)
 
 
 def _spots(lines: Sequence[Array], within: float) -> list[Array]:

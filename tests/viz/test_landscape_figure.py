@@ -78,7 +78,7 @@ def test_a_relief_is_as_high_as_the_logarithm_of_the_loss(draw, monkeypatch):
     draw(BOWL)
     (((x, y, z), look),) = drawn
     np.testing.assert_allclose(10**z, 0.05 + 4 * (x - 0.25) ** 2 + y**2)
-    assert look["facecolors"].shape == (9, 9, 4)
+    assert look["facecolors"].shape == (8, 8, 4)  # one a patch
 
 
 def test_labels_keep_their_distance(draw):
