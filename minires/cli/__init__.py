@@ -1,6 +1,6 @@
 """The `minires` command: one file a subcommand."""
 
-from . import degradation, gradcheck, plot, step
+from . import degradation, flow, gradcheck, plot, step
 from .app import app, main
 
-__all__ = ["app", "degradation", "gradcheck", "main", "plot", "step"]
+__all__ = ["app", "degradation", "flow", "gradcheck", "main", "plot", "step"]

@@ -1,14 +1,13 @@
 """The history of a run: one row an epoch and net, as a CSV file."""
 
 import csv
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from ..files import write_atomically
+from ..files import table, write_atomically
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,8 @@ _READERS: list[Any] = [field.type for field in fields(Row)]  # int, str or float
 
 def write_history(path: str | Path, rows: Iterable[Row]) -> None:
     """Write all rows; an existing file is replaced as a whole."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({**asdict(row), "epoch": f"{row.epoch:g}"})
-    write_atomically(path, text.getvalue().encode())
+    cells = ({**asdict(row), "epoch": f"{row.epoch:g}"} for row in rows)
+    write_atomically(path, table(COLUMNS, cells))
 
 
 def read_history(path: str | Path) -> list[Row]:
