@@ -63,8 +63,8 @@ def of_responses(responses: Sequence[Response], training: str) -> list[str]:
         if kind == "plain" and ("resnet", depth) in mean
     ]
     sentences = [
-        f"The standard deviation of the responses of 3x3 layers, {training}, is on average {listed} "
-        "(He et al., 1512.03385, figure 7)."
+        f"The standard deviation of the responses of 3x3 layers, {training}, is on average "
+        f"{listed} (He et al., 1512.03385, figure 7)."
     ]
     if verdicts:
         sentences.append(
@@ -79,19 +79,15 @@ def of_shattered(nets: Sequence[Shattering]) -> list[str]:
     degrees = nets[0].angles[1] - nets[0].angles[0]
     told = []
     for kind, name in (("plain", "plain nets"), ("resnet", "residual nets")):
-        means = {
-            parse_name(n.net)[1]: round(n.correlation.mean(), 2) + 0.0  # no -0.00
-            for n in nets
-            if parse_name(n.net)[0] == kind
-        }
-        low, high = min(means), max(means)
+        depths = {parse_name(net.net)[1]: net for net in nets if parse_name(net.net)[0] == kind}
+        low, high = min(depths), max(depths)
         told.append(
-            f"of {name} correlate by {means[low]:.2f} at {low} layers and by "
-            f"{means[high]:.2f} at {high}"
+            f"by {_correlation(depths[low])} in {name} of {low} layers and by "
+            f"{_correlation(depths[high])} in those of {high}"
         )
     return [
-        f"At initialisation the gradients at inputs {degrees:.1f}° apart {', those '.join(told)}: "
-        "shattered gradients (Balduzzi et al., 1702.08591)."
+        f"The gradients at inputs {degrees:.1f}° apart correlate at initialisation "
+        f"{'; '.join(told)} (shattered gradients: Balduzzi et al., 1702.08591)."
     ]
 
 
@@ -112,6 +108,10 @@ def of_paths(gradients: Sequence[PathGradient], state: str) -> list[str]:
         "paths times the mean norm of the gradient along one, as in the paper: as if all pointed "
         "the same way. The paper finds 5 to 17 of the 54 branches of a trained net of 110 layers.",
     ]
+
+
+def _correlation(net: Shattering) -> str:
+    return f"{round(net.correlation.mean(), 2) + 0.0:.2f}"  # never -0.00
 
 
 def _ended(flows: Sequence[Flow]) -> list[str]:

@@ -51,7 +51,7 @@ VARIANTS = (
     Variant("He × 0.1", scaled(he_normal, 0.1)),
     Variant("Xavier", xavier_normal),
     CURED,
-    Variant("He, raw inputs", he_normal, standardised=False),
+    Variant("raw inputs (He)", he_normal, standardised=False),
     Variant("He × 3", scaled(he_normal, 3)),
 )
 

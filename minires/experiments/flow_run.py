@@ -67,6 +67,11 @@ class FlowConfig:
                 f"there is no figure {name!r}; there are: {', '.join(FIGURES)}",
             )
         expect(
+            len(set(self.only)) == len(self.only),
+            UsageError,
+            f"a figure is given twice in {', '.join(self.only)}",
+        )
+        expect(
             "paths" not in self.only or len(self.residual) > 0,
             UsageError,
             f"paths are those of residual nets, but the nets are {', '.join(self.nets)}; "
@@ -197,8 +202,8 @@ class FlowRun:
         settings = f"Nets {', '.join(config.nets)}; seed {config.seed}"
         if "flow" in config.only:
             settings += (
-                f"; for the flow, images enlarged to {config.size} pixels, and {config.steps} steps "
-                f"of SGD with {Cures.batch_size} images each at a learning rate of {Cures.lr:g}"
+                f"; for the flow, images enlarged to {config.size} pixels, and {config.steps} "
+                f"steps of SGD with batches of {Cures.batch_size} at learning rate {Cures.lr:g}"
             )
         parts = [f"# Gradient flow on {self.dataset.name}", f"{settings}."]
         for name, sentences in self._words.items():

@@ -82,7 +82,7 @@ class Paths:
     models: Mapping[str, Module]
     x: Array
     labels: Array
-    draws: int = 20
+    draws: int = 50
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -43,7 +43,11 @@ def paths_figure(
         product.plot(lengths, _percent([g.paths * g.mean for g in ours]), **style)
     for axes, title, label in (
         (number, "how many paths there are", "share of all paths (%)"),
-        (size, "gradient along one of them", "norm of the gradient of the images"),
+        (
+            size,
+            "gradient along one of them",
+            "norm of the gradient of the images\n(mean, and 80 % of the draws)",
+        ),
         (product, "their number times their gradient", "share of the sum (%)"),
     ):
         dress(axes, title)
@@ -51,9 +55,9 @@ def paths_figure(
         axes.set_xlabel("branches that a path goes through")
         axes.set_xlim(0, None)
     size.set_yscale("log")
-    number.set_ylim(0, None)
-    product.set_ylim(0, None)
-    product.sharey(number)
+    highest = max(number.get_ylim()[1], product.get_ylim()[1])
+    for axes in (number, product):
+        axes.set_ylim(0, highest)
     number.legend(frameon=False)
     headline(figure, sentence)
     return picture(figure, form)

@@ -1,9 +1,9 @@
 """What the figures have in common: colours, axes, words, and the picture file."""
 
 import io
-import math
 import textwrap
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,13 @@ def dress(axes: Any, title: str) -> None:
 
 
 def headline(figure: Any, text: str) -> None:
-    """A sentence or two above all panels, in as few lines as the figure is wide, of one length."""
-    most = 13 * figure.get_figwidth()  # characters
-    lines = textwrap.wrap(text, len(text) // math.ceil(len(text) / most) + 8) if text else []
-    figure.suptitle("\n".join(lines), fontsize=10, color=GREY, parse_math=False)
+    """A sentence above all panels: as few lines as the figure's width allows, equally long."""
+    lines = textwrap.wrap(text, int(13 * figure.get_figwidth()))
+    for width in count(len(text) // max(1, len(lines))):
+        equal = textwrap.wrap(text, width or 1)
+        if len(equal) <= len(lines):
+            break
+    figure.suptitle("\n".join(equal), fontsize=10, color=GREY, parse_math=False)
 
 
 def picture(figure: Any, form: str) -> bytes:
