@@ -39,8 +39,8 @@ def of_flow(flows: Sequence[Flow]) -> list[str]:
         sentences.append(
             f"With batch norm and He's weights, {_number(flow.growth[0])} is a factor of "
             f"{per_layer:.2f} a layer (√(π / (π − 1)) = {math.sqrt(math.pi / (math.pi - 1)):.2f} "
-            "for wide, fully connected plain nets, Yang et al.); after "
-            f"{flow.steps[-1]} steps of training the {_number(flow.growth[0])} have become "
+            "for wide, fully connected plain nets, Yang et al.); at step "
+            f"{flow.steps[-1]} of training the {_number(flow.growth[0])} have become "
             f"{_number(flow.growth[-1])}."
         )
     ended = _ended(flows)

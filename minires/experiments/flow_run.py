@@ -129,10 +129,14 @@ class FlowRun:
         """Begin a run in the folder `out`.
 
         Raises:
-            UsageError: `out` holds something already, or images cannot be enlarged to that size;
-            RunError: it cannot be written.
+            UsageError: `out` holds something already, images cannot be enlarged to that size, or
+            a trained net is missing; RunError: `out` cannot be written;
+            DataError, StateDictError: the weights of a trained net cannot be read.
         """
         dataset.enlarged(config.size)
+        if config.run is not None:
+            for net in config.nets:  # before time is spent on other figures
+                trained(config.run, net, config.seed, len(dataset.classes), dataset.channels)
         expect(
             not RunFolder(out).holds_anything(),
             UsageError,
@@ -150,7 +154,6 @@ class FlowRun:
         """Measure what was asked for; each figure is written as soon as it is measured.
 
         Raises:
-            UsageError: the run has no such trained net, or another error of `trained`;
             NonFiniteError: a net could not be trained for figure 7.
         """
         with blas_threads(1):  # the products are small: a second thread gains nothing
@@ -202,8 +205,8 @@ class FlowRun:
         settings = f"Nets {', '.join(config.nets)}; seed {config.seed}"
         if "flow" in config.only:
             settings += (
-                f"; for the flow, images enlarged to {config.size} pixels, and {config.steps} "
-                f"steps of SGD with batches of {Cures.batch_size} at learning rate {Cures.lr:g}"
+                f"; for the flow, images enlarged to {config.size} pixels and SGD, steps "
+                f"{config.steps}, batch {Cures.batch_size}, learning rate {Cures.lr:g}"
             )
         parts = [f"# Gradient flow on {self.dataset.name}", f"{settings}."]
         for name, sentences in self._words.items():

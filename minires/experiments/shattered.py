@@ -91,15 +91,17 @@ class Shattered:
         """The gradients at all inputs, and the arc's direction there: (inputs, pixels) each."""
         manual_seed(self.seed + number)
         rng = np.random.default_rng([self.seed, number])
-        start, end = rng.standard_normal((2, _CHANNELS * _PIXELS**2))
-        t = np.radians(self.angles)[:, None]
-        points = np.cos(t) * start + np.sin(t) * end
-        tangents = np.cos(t) * end - np.sin(t) * start
+        points, tangents = self.arc(*rng.standard_normal((2, _CHANNELS * _PIXELS**2)))
         x = points.astype(np.float32).reshape(-1, _CHANNELS, _PIXELS, _PIXELS)
         model = cifar_net(net, _CLASSES, _CHANNELS, norm=partial(BatchNorm2d, momentum=1.0))
         with no_grad():
             model(x)  # leaves the statistics of these inputs behind
         return input_gradients(model.eval(), x, rng.standard_normal(_CLASSES)), tangents
+
+    def arc(self, start: Array, end: Array) -> tuple[Array, Array]:
+        """The inputs from `start` to `end`, and the direction there: (inputs, pixels) each."""
+        t = np.radians(self.angles)[:, None]
+        return np.cos(t) * start + np.sin(t) * end, np.cos(t) * end - np.sin(t) * start
 
 
 def input_gradients(model: Module, x: Array, projection: Array) -> Array:

@@ -58,8 +58,7 @@ class Layers:
 
     def see_step(self, step: Step) -> None:
         """Take in a backward."""
-        if step.op in self._ops.values():
-            self._norms[step.op] = norm(step.gy)
+        self._norms[step.op] = norm(step.gy)
 
 
 @contextmanager

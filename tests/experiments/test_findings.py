@@ -45,8 +45,8 @@ def test_the_factor_a_layer_and_what_training_makes_of_it_are_told():
     text = of_flow(flows())[1]
     assert "4 is a factor of 2.00 a layer" in text  # two layers from the last to the first
     assert "= 1.21 for wide" in text
-    assert "after 10 steps of training the 4 have become 4" in text
-    assert not any("steps of training" in s for s in of_flow(flows(steps=(0,))))
+    assert "at step 10 of training the 4 have become 4" in text
+    assert not any("of training the" in s for s in of_flow(flows(steps=(0,))))
 
 
 def test_gradients_that_vanish_or_are_no_numbers_are_told_as_such():

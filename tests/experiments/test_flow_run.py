@@ -52,9 +52,7 @@ def test_the_summary_has_what_was_seen_and_the_sources(run):
     assert text.startswith(
         "# Gradient flow on digits\n\nNets plain8, resnet8; seed 0; for the flow"
     )
-    assert (
-        "enlarged to 8 pixels, and 1 steps of SGD with batches of 16 at learning rate 0.01" in text
-    )
+    assert "enlarged to 8 pixels and SGD, steps 1, batch 16, learning rate 0.01" in text
     headings = [line for line in text.splitlines() if line.startswith("##")]
     assert headings == [f"## {name}.png" for name in FIGURES]
     for source in ("1902.08129", "1502.01852", "1512.03385", "1702.08591", "1605.06431"):
@@ -142,6 +140,13 @@ def test_nets_of_a_run_are_measured(trained, tmp_path):
     one, other = (rows(tmp_path / name / "paths.csv") for name in ("trained", "fresh"))
     assert len(one) == len(other)
     assert all(a["norm"] != b["norm"] for a, b in zip(one, other, strict=True))
+
+
+def test_a_missing_net_is_refused_before_there_is_a_folder(trained, tmp_path):
+    config = FlowConfig(nets=("resnet8", "plain8"), run=trained)
+    with pytest.raises(UsageError, match="no trained plain8, seed 0; it has resnet8-seed0"):
+        FlowRun.start(config, DATA, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_is_none_or_on_other_data_is_refused(trained, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 
 from minires import functional as F
 from minires import nn
+from minires.experiments import shattered
 from minires.experiments.shattered import Shattered, input_gradients, neighbours
 from minires.models import cifar_net
 
@@ -39,11 +40,25 @@ def test_a_gradient_is_that_of_differences_and_of_its_own_input_alone():
     np.testing.assert_allclose(input_gradients(net, x, projection)[0], gradients[0], rtol=1e-9)
 
 
-def test_the_direction_is_that_of_the_arc():
-    _, tangents = Shattered(inputs=3).draw("plain8", 0)
-    start, middle, end = tangents  # at 0, 45 and 90 degrees
-    np.testing.assert_allclose(middle, (start + end) / np.sqrt(2), atol=1e-12)
-    assert abs((start * end).sum()) < 0.5 * (start * start).sum(), "two images of noise"
+def test_the_arc_goes_from_one_input_to_the_other_and_its_direction_is_that_of_differences():
+    start, end = np.random.default_rng(0).standard_normal((2, 5))
+    points, tangents = Shattered(inputs=901).arc(start, end)
+    np.testing.assert_allclose(points[0], start)
+    np.testing.assert_allclose(points[-1], end, atol=1e-12)
+    step = np.radians(0.1)
+    np.testing.assert_allclose((points[2:] - points[:-2]) / (2 * step), tangents[1:-1], atol=1e-4)
+
+
+def test_weights_are_drawn_anew_for_each_draw(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        shattered, "cifar_net", lambda *a, **how: (made.append(cifar_net(*a, **how)), made[-1])[1]
+    )
+    for number in (0, 1, 0):
+        Shattered(inputs=4).draw("plain8", number)
+    one, other, again = (net.conv1.weight.numpy() for net in made)
+    assert (one != other).all()
+    assert (one == again).all()
 
 
 def test_batch_norm_is_frozen_at_the_inputs_own_statistics(monkeypatch):
