@@ -28,9 +28,9 @@ def of_flow(flows: Sequence[Flow]) -> list[str]:
     )
     normed = [ours[variant.label, True].growth[0] for variant in VARIANTS]
     sentences = [
-        f"From the last 3x3 layer of {net} to its first, at initialisation, batch norm has the "
-        f"gradient multiplied by {_number(min(normed))} to {_number(max(normed))} whatever weights "
-        "and inputs are (Yang et al., 1902.08129); without it they decide: by "
+        f"From the last 3x3 layer of {net} to its first, at initialisation, with batch norm the "
+        f"gradient is multiplied by {_number(min(normed))} to {_number(max(normed))}, whatever "
+        "weights and inputs are (Yang et al., 1902.08129); without it they decide: by "
         f"{without} (He et al., 1502.01852)."
     ]
     flow = ours[CURED.label, True]
@@ -58,7 +58,7 @@ def of_responses(responses: Sequence[Response], training: str) -> list[str]:
     )
     mean = {parse_name(r.net): float(r.spread.mean()) for r in responses}
     verdicts = [
-        f"of {depth} layers {_compared(mean['resnet', depth], mean['plain', depth])}"
+        f"those of {depth} layers {_compared(mean['resnet', depth], mean['plain', depth])}"
         for kind, depth in mean
         if kind == "plain" and ("resnet", depth) in mean
     ]
@@ -119,21 +119,21 @@ def _ended(flows: Sequence[Flow]) -> list[str]:
     phrases = []
     for net, batch_norm in dict.fromkeys((flow.net, flow.batch_norm) for flow in flows):
         steps = [
-            f"{flow.ended} ({flow.variant})"
+            f"{flow.variant} at step {flow.ended}"
             for flow in flows
             if (flow.net, flow.batch_norm) == (net, batch_norm) and flow.ended is not None
         ]
-        norm = "with" if batch_norm else "without"
         if steps:
-            phrases.append(f"in {net} {norm} batch norm after steps {', '.join(steps)}")
+            norm = "with" if batch_norm else "without"
+            phrases.append(f"in {net} {norm} batch norm with {', '.join(steps)}")
     return phrases
 
 
 def _compared(residual: float, plain: float) -> str:
     if abs(residual / plain - 1) < _ALIKE:
-        return "they respond alike"
+        return "respond alike"
     word = "more weakly" if residual < plain else "more strongly"
-    return f"they respond {word} ({residual:.2f} against {plain:.2f})"
+    return f"respond {word} ({residual:.2f} against {plain:.2f})"
 
 
 def _factor(flow: Flow) -> str:

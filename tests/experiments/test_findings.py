@@ -64,8 +64,8 @@ def test_gradients_that_vanish_or_are_no_numbers_are_told_as_such():
 
 def test_trainings_that_ended_are_told():
     text = of_flow(flows(ended=2))[-1]
-    assert text.startswith("The loss was not finite any more in plain20 without batch norm after")
-    assert "2 (He)" in text
+    assert text.startswith("The loss was not finite any more in plain20 without batch norm with")
+    assert ", He at step 2, " in text
     assert not any("finite" in sentence for sentence in of_flow(flows()))
 
 
@@ -78,8 +78,8 @@ def test_responses_are_compared_at_the_same_depth():
     numbers, verdict = of_responses(found, "after 3 steps of training")
     assert "after 3 steps of training" in numbers
     assert "3.00 in plain56 (at most 4.00, layer 2)" in numbers
-    assert "of 20 layers they respond alike" in verdict
-    assert "of 56 layers they respond more weakly (1.00 against 3.00)" in verdict
+    assert "those of 20 layers respond alike" in verdict
+    assert "those of 56 layers respond more weakly (1.00 against 3.00)" in verdict
     stronger = of_responses(responses(plain20=[1, 1], resnet20=[2, 2]), "")[1]
     assert "more strongly (2.00 against 1.00)" in stronger
     assert len(of_responses(responses(plain20=[1, 1], resnet56=[1, 1]), "")) == 1
