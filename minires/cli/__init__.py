@@ -1,11 +1,12 @@
 """The `minires` command: one file a subcommand."""
 
-from . import degradation, gradcheck, landscape, memory, plot, step, summary
+from . import degradation, flow, gradcheck, landscape, memory, plot, step, summary
 from .app import app, main
 
 __all__ = [
     "app",
     "degradation",
+    "flow",
     "gradcheck",
     "landscape",
     "main",

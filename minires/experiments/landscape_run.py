@@ -16,8 +16,9 @@ from typing import Any
 
 from ..data import Dataset
 from ..errors import RunError, UsageError, expect
+from ..files import table
 from ..train import RunFolder
-from ..train.table import read_table, table
+from ..train.table import columns, read_table
 from ..viz.landscape import Panel, landscape_figure
 from .degradation import Degradation
 from .facts import expect_same_options, from_facts
@@ -180,7 +181,7 @@ class Landscape:
 
     def _write(self) -> None:
         rows = ({"net": net, **asdict(p)} for net, points in self._points.items() for p in points)
-        self.folder.write("landscape.csv", table(Line, rows))
+        self.folder.write("landscape.csv", table(columns(Line), rows))
 
     def _read(self) -> None:
         """Take up the points on the disk; raises RunError where they cannot be this run's."""

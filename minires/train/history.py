@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomically
-from .table import read_table, table
+from ..files import table, write_atomically
+from .table import columns, read_table
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Row:
 def write_history(path: str | Path, rows: Iterable[Row]) -> None:
     """Write all rows; an existing file is replaced as a whole."""
     cells = ({**asdict(row), "epoch": f"{row.epoch:g}"} for row in rows)
-    write_atomically(path, table(Row, cells))
+    write_atomically(path, table(columns(Row), cells))
 
 
 def read_history(path: str | Path) -> list[Row]:

@@ -1,24 +1,18 @@
-"""Tables as CSV files: one line for each instance of a dataclass of numbers and words."""
+"""Tables read back from CSV files: one line for each instance of a dataclass."""
 
 import csv
-import io
-from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import RunError
 
 T = TypeVar("T")
 
 
-def table(kind: type, rows: Iterable[dict[str, Any]]) -> bytes:
-    """The content of a file with these rows, and the fields of `kind` as columns."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _columns(kind), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+def columns(kind: Any) -> list[str]:
+    """The columns of a table of instances of the dataclass `kind`: its fields."""
+    return [field.name for field in fields(kind)]
 
 
 def read_table(path: str | Path, kind: type[T], what: str) -> list[T]:
@@ -32,26 +26,22 @@ def read_table(path: str | Path, kind: type[T], what: str) -> list[T]:
     Raises:
         RunError: no such file, or a line that is none of such a table; names it.
     """
-    columns, readers = list(_columns(kind)), _columns(kind).values()
+    expected = columns(kind)
+    readers: list[Any] = [field.type for field in fields(cast(Any, kind))]
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}") from error
-    if not lines or lines[0].split(",") != columns:
-        raise RunError(f"{path} is not {what}: its first line must be {','.join(columns)}")
+    if not lines or lines[0].split(",") != expected:
+        raise RunError(f"{path} is not {what}: its first line must be {','.join(expected)}")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         try:
             (cells,) = csv.reader([line])
-            if len(cells) != len(columns):
-                raise ValueError(f"{len(cells)} cells, expected {len(columns)}")
+            if len(cells) != len(expected):
+                raise ValueError(f"{len(cells)} cells, expected {len(expected)}")
             values = [read(cell) for read, cell in zip(readers, cells, strict=True)]
         except (ValueError, csv.Error) as error:
             raise RunError(f"{path}, line {number}: {error}") from error
         rows.append(kind(*values))
     return rows
-
-
-def _columns(kind: Any) -> dict[str, Any]:
-    """The names of the fields, and their types, which read a cell."""
-    return {field.name: field.type for field in fields(kind)}
