@@ -2,6 +2,7 @@
 
 from . import fast, functional, models, nn, optim
 from .backend import manual_seed
+from .checkpoint import checkpoint
 from .context import no_grad, textbook
 from .engine import Op, Tensor
 from .errors import MiniresError
@@ -18,6 +19,7 @@ __all__ = [
     "Op",
     "Step",
     "Tensor",
+    "checkpoint",
     "detect_anomaly",
     "export_onnx",
     "fast",

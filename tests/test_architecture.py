@@ -27,6 +27,7 @@ ROOMS = (
         "operators",
         "step",
         "engine",
+        "checkpoint",
         "ops",
         "functional",
         "gradcheck",

@@ -1,6 +1,17 @@
 """The `minires` command: one file a subcommand."""
 
-from . import convert, degradation, export, gradcheck, plot, step, summary
+from . import (
+    convert,
+    degradation,
+    export,
+    flow,
+    gradcheck,
+    landscape,
+    memory,
+    plot,
+    step,
+    summary,
+)
 from .app import app, main
 
 __all__ = [
@@ -8,8 +19,11 @@ __all__ = [
     "convert",
     "degradation",
     "export",
+    "flow",
     "gradcheck",
+    "landscape",
     "main",
+    "memory",
     "plot",
     "step",
     "summary",

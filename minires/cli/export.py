@@ -9,7 +9,8 @@ from ..errors import RunError
 from ..nn import export_onnx, load_weights
 from ..nn.weights import stored_tensors
 from .app import app
-from .nets import image_shape, net_of
+from .nets import net_of
+from .options import shape
 
 
 @app.command()
@@ -36,13 +37,13 @@ def export(
     channels, classes = _ends(weights)
     model, usual = net_of(net, shortcut, classes, channels, stride_in)
     load_weights(model, weights)
-    shape = image_shape(image, usual)
+    size = usual if image is None else shape(image)
     try:
-        export_onnx(model, out, shape)
+        export_onnx(model, out, size)
     except OSError as error:
         raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
-    size = "x".join(map(str, ("N", *shape)))
-    print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB), which takes images {size}")
+    images = "x".join(map(str, ("N", *size)))
+    print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB), which takes images {images}")
 
 
 def _ends(weights: Path) -> tuple[int, int | None]:

@@ -1,4 +1,4 @@
-"""Nets and images as commands are given them."""
+"""Nets as commands are given them."""
 
 from typing import Any
 
@@ -39,18 +39,3 @@ def net_of(
         return cifar_net(name, in_channels=in_channels, **how), (in_channels, 32, 32)
     except UsageError as error:
         raise UsageError(f"{error}; or, for large images, one of {', '.join(NAMES)}") from None
-
-
-def image_shape(text: str | None, usual: Image) -> Image:
-    """The shape that --input gives, or the usual one.
-
-    Raises:
-        UsageError: it is not like 3x224x224.
-    """
-    if text is None:
-        return usual
-    try:
-        channels, height, width = map(int, text.split("x"))
-    except ValueError:
-        raise UsageError(f"--input must be like 3x224x224, got {text!r}") from None
-    return channels, height, width

@@ -15,8 +15,8 @@ from ..models.summary import (
     summary,
 )
 from .app import app, console
-from .nets import image_shape, net_of
-from .options import names
+from .nets import net_of
+from .options import names, shape
 
 _SIZE = 56  # of the maps on which blocks are compared: conv2_x of a 224x224 image
 
@@ -48,9 +48,9 @@ def show_summary(
             raise UsageError("say which net, such as resnet50, or --compare basic,bottleneck")
         return
     model, usual = net_of(net, shortcut, stride_in=stride_in)
-    shape = image_shape(image, usual)
-    stages = summary(model, shape)
-    console.print(_table(net, stages, shape))
+    size = usual if image is None else shape(image)
+    stages = summary(model, size)
+    console.print(_table(net, stages, size))
     _show_totals(net, stages, at_usual_size=image is None)
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from ..backend import blas_threads, load, manual_seed
 from ..data import Dataset
-from ..errors import RunError, UsageError, expect
+from ..errors import RunError, expect
 from ..models import cifar_net
 from ..models.cifar import parse_name
 from ..train import Progress, Row, RunFolder, Trainer
 from ..viz.curves import degradation_figure
 from .config import Config
+from .facts import expect_same_data, expect_same_options
 from .summary import summary
 
 _CHECKPOINT_SECONDS = 30.0
@@ -82,22 +83,10 @@ class Degradation:
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
-        for name, value in asked.items():
-            has = getattr(config, name)
-            expect(
-                value == has,
-                UsageError,
-                f"the run in {out} has {name} = {_plain(has)}, but {_plain(value)} was asked for; "
-                "leave the option out, or start a new run",
-            )
+        expect_same_options(config, asked, out)
         load(config.backend)
         dataset = load_data(config)
-        expect(
-            dataset.digest == facts.get("data_sha256"),
-            UsageError,
-            f"the data is not what the run in {out} was started on: its SHA-256 is "
-            f"{dataset.digest}, expected {facts.get('data_sha256')}",
-        )
+        expect_same_data(dataset, facts, out)
         expect(
             facts.get("recipe") == asdict(config.recipe(config.prepare(dataset))),
             RunError,
@@ -177,7 +166,3 @@ class Degradation:
         trainer = Trainer(net, model, self.dataset, self.recipe, schedule, seed, backend)
         self.folder.restore(trainer)
         return trainer
-
-
-def _plain(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

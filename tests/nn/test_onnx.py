@@ -75,6 +75,7 @@ NETS = {
     "resnet20, shortcuts C": (lambda: models.cifar_resnet(20, "C"), (3, 17, 13)),
     "plain20": (lambda: models.cifar_plain(20, in_channels=1), (1, 8, 8)),
     "resnet20 without norms": (lambda: models.cifar_resnet(20, norm=nn.Identity), (3, 16, 16)),
+    "preact11": (lambda: models.cifar_net("preact11"), (3, 17, 13)),
     "resnet18": (lambda: models.resnet18(num_classes=7), (3, 65, 49)),
     "resnet50": (lambda: models.resnet50(num_classes=7), (3, 47, 33)),
     "resnet50, stride in 1x1": (lambda: models.resnet50(7, "1x1"), (3, 47, 33)),
