@@ -1,11 +1,24 @@
 """The `minires` command: one file a subcommand."""
 
-from . import degradation, flow, gradcheck, landscape, memory, plot, step, summary
+from . import (
+    convert,
+    degradation,
+    export,
+    flow,
+    gradcheck,
+    landscape,
+    memory,
+    plot,
+    step,
+    summary,
+)
 from .app import app, main
 
 __all__ = [
     "app",
+    "convert",
     "degradation",
+    "export",
     "flow",
     "gradcheck",
     "landscape",
