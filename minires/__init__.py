@@ -2,13 +2,14 @@
 
 from . import fast, functional, models, nn, optim
 from .backend import manual_seed
+from .checkpoint import checkpoint
 from .context import no_grad, textbook
 from .engine import Op, Tensor
 from .errors import MiniresError
 from .fast import get_num_threads, set_num_threads
 from .gradcheck import gradcheck
 from .inspect import detect_anomaly
-from .nn import load_weights, save_weights
+from .nn import export_onnx, load_weights, save_weights
 from .step import Step
 
 __version__ = "0.1.0"
@@ -18,7 +19,9 @@ __all__ = [
     "Op",
     "Step",
     "Tensor",
+    "checkpoint",
     "detect_anomaly",
+    "export_onnx",
     "fast",
     "functional",
     "get_num_threads",

@@ -26,11 +26,13 @@ class _State(threading.local):
 
     Attributes:
         grad_enabled, textbook: see `no_grad` and `textbook`.
+        recomputing: whether a forward runs for the second time, see `minires.checkpoint`.
         path: the names of the modules that an operation runs in, the outermost first.
         watchers, step_watchers: see `watching` and `watching_steps`.
     """
 
     grad_enabled = True
+    recomputing = False
     textbook = os.environ.get("MINIRES_TEXTBOOK", "0") not in ("", "0")
 
     def __init__(self) -> None:

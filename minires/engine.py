@@ -15,7 +15,7 @@ import math
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,7 +30,10 @@ Operand: TypeAlias = Any  # a Tensor, an array, or a number
 Gradients: TypeAlias = Array | Promise | tuple[Array | Promise | None, ...]
 
 # Frames of these modules never are "the forward line that made it".
-_MACHINERY = ("minires.engine", "minires.operators", "minires.functional", "minires.nn.")
+_MACHINERY = (
+    *("minires.engine", "minires.operators", "minires.checkpoint"),
+    *("minires.functional", "minires.nn."),
+)
 
 _clock = itertools.count()
 _TWINS_TAKE = "fd"  # float32 and float64, as NumPy's characters for them
@@ -212,7 +215,7 @@ class Tensor(Operators):
             self.accumulate(gy)
             return
         order = _reverse_order(self.op)
-        if asked is not None:
+        if asked is not None and wanted and not any(op.recomputes for op in order):
             expect_some(any(map(asked, order)), wanted, order)
         grads: dict[Op, Array | Promise] = {self.op: gy}
         for op in order:
@@ -224,7 +227,10 @@ class Tensor(Operators):
                 output.accumulate(incoming)
             watched = asked is not None or bool(state.step_watchers)
             started = time.perf_counter() if watched else 0.0
-            gxs = op.backward(incoming if op.takes_promises else settled(incoming))
+            if op.recomputes:
+                gxs = yield from op.walk_again(settled(incoming), asked)
+            else:
+                gxs = op.backward(incoming if op.takes_promises else settled(incoming))
             handed_on: list[Array | Promise | None]
             handed_on = list(gxs) if isinstance(gxs, tuple) else [gxs]
             sources = op.sources
@@ -300,6 +306,7 @@ class Op:
     released: bool = False
     input_names: tuple[str, ...] = ()
     takes_promises = False  # whether `forward` can do with a Promise instead of an array
+    recomputes = False  # whether it has operations inside, to be walked through by `walk_again`
     dtype: np.dtype[Any]
     moment: int  # when it ran: ops sort by it
     output: "weakref.ref[Tensor]"  # weak, or tensor and op would keep each other alive
@@ -313,6 +320,12 @@ class Op:
 
     def backward(self, gy: Any) -> Gradients:
         """Turn the gradient of the output into the gradients of the inputs."""
+        raise NotImplementedError
+
+    def walk_again(
+        self, gy: Array, asked: "Callable[[Op], bool] | None"
+    ) -> Generator[Step, None, Gradients]:
+        """Instead of `backward`: compute what is inside again, and walk back through it."""
         raise NotImplementedError
 
     def save(self, *arrays: Any) -> None:
@@ -338,7 +351,7 @@ class Op:
         dtype = next(a.dtype for a in arrays if a is not None)
         if output.dtype != dtype:
             raise DTypeError(f"{self.name} made {output.dtype} out of {dtype}")
-        if any(self.needs_grad):
+        if any(self.needs_grad) or (recording and self.recomputes):
             self.sources = tuple(
                 (t.op or t) if t is not None and t.requires_grad else None for t in tensors
             )

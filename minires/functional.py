@@ -4,6 +4,7 @@ Every function takes Tensors or arrays and returns a Tensor.
 """
 
 from .backend import Array, array_module
+from .context import state
 from .engine import Operand, Tensor
 from .errors import ShapeError, UsageError, expect
 from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels
@@ -51,7 +52,8 @@ def batch_norm(
 
     In training the batch's own statistics are used, and the running ones, where given, are
     updated in place: r ← (1 − momentum) r + momentum s, with s the mean or the *unbiased*
-    variance of the batch. In evaluation the running ones are used and must be given.
+    variance of the batch (but not when a checkpoint computes it a second time). In evaluation
+    the running ones are used and must be given.
     """
     if not training:
         expect(
@@ -62,6 +64,8 @@ def batch_norm(
         return BatchNormInference(_array(running_mean), _array(running_var), eps)(x, w, b)
     op = BatchNorm(eps)
     y = op(x, w, b)
+    if state.recomputing:
+        return y
     m = y.size // y.shape[1]
     batch = {"running_mean": op.mean, "running_var": op.var * (m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}

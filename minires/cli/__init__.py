@@ -1,15 +1,33 @@
 """The `minires` command: one file a subcommand."""
 
-from . import classify, degradation, finetune, gradcheck, plot, step, summary
+from . import (
+    classify,
+    convert,
+    degradation,
+    export,
+    finetune,
+    flow,
+    gradcheck,
+    landscape,
+    memory,
+    plot,
+    step,
+    summary,
+)
 from .app import app, main
 
 __all__ = [
     "app",
     "classify",
+    "convert",
     "degradation",
+    "export",
     "finetune",
+    "flow",
     "gradcheck",
+    "landscape",
     "main",
+    "memory",
     "plot",
     "step",
     "summary",

@@ -46,6 +46,8 @@ class Dataset:
         white: the largest value a pixel can have.
         shift: how far augmentation moves an image, in pixels.
         flip: whether augmentation mirrors half of the images.
+        standardised: whether nets get pixels scaled and centred, as `inputs` does it; without,
+            they get 0 to 255, as an image file has them.
 
     Raises:
         DataError: images and labels that do not belong together.
@@ -60,6 +62,7 @@ class Dataset:
     white: int
     shift: int
     flip: bool
+    standardised: bool = True
 
     def __post_init__(self) -> None:
         for part, images, labels in (
@@ -149,6 +152,9 @@ class Dataset:
     def inputs(self, images: Array) -> Array:
         """uint8 images as the net sees them: white as 1, the mean training image taken away."""
         x = images.astype(np.float32)
+        if not self.standardised:
+            x *= 255 / self.white
+            return x
         x /= self.white
         x -= self.mean
         return x

@@ -12,13 +12,14 @@ from typing import Any
 
 from ..backend import blas_threads, load, manual_seed
 from ..data import Dataset
-from ..errors import RunError, UsageError, expect
+from ..errors import RunError, expect
 from ..models import cifar_net
 from ..models.cifar import parse_name
 from ..train import Progress, Row, RunFolder, Trainer
 from ..train.keeping import Event, kept
 from ..viz.curves import degradation_figure
-from .config import Config, expect_same
+from .config import Config
+from .facts import expect_same_data, expect_same_options
 from .summary import summary
 
 
@@ -72,15 +73,10 @@ class Degradation:
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
-        expect_same(config, asked, out)
+        expect_same_options(config, asked, out)
         load(config.backend)
         dataset = load_data(config)
-        expect(
-            dataset.digest == facts.get("data_sha256"),
-            UsageError,
-            f"the data is not what the run in {out} was started on: its SHA-256 is "
-            f"{dataset.digest}, expected {facts.get('data_sha256')}",
-        )
+        expect_same_data(dataset, facts, out)
         expect(
             facts.get("recipe") == asdict(config.recipe(config.prepare(dataset))),
             RunError,

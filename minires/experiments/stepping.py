@@ -16,8 +16,8 @@ from ..errors import UsageError, expect
 from ..inspect import forward_hook
 from ..inspect.trace import Trace, record
 from ..models import cifar_net
-from ..models.cifar import CifarNet, parse_name
-from ..nn import load_weights
+from ..models.cifar import parse_name
+from ..nn import Module, load_weights
 from ..train import Trainer, quick_recipe
 from ..viz.step_page import Page, bytes_of, step_page
 
@@ -104,7 +104,7 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     return step_page(traces, title, footer)
 
 
-def _net(name: str, config: Stepping, dataset: Dataset) -> CifarNet:
+def _net(name: str, config: Stepping, dataset: Dataset) -> Module:
     manual_seed(config.seed)
     model = cifar_net(name, len(dataset.classes), dataset.channels)
     if config.weights:
@@ -123,7 +123,7 @@ def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
     return training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(config.batch))
 
 
-def _after(config: Stepping, name: str, model: CifarNet, dataset: Dataset) -> CifarNet:
+def _after(config: Stepping, name: str, model: Module, dataset: Dataset) -> Module:
     """The net after some steps of training."""
     recipe = quick_recipe(dataset)
     schedule = recipe.schedule(parse_name(name)[1])
@@ -133,12 +133,12 @@ def _after(config: Stepping, name: str, model: CifarNet, dataset: Dataset) -> Ci
     return model
 
 
-def _trace(model: CifarNet, x: Array, labels: Array, config: Stepping) -> Trace:
+def _trace(model: Module, x: Array, labels: Array, config: Stepping) -> Trace:
     trace = record(model, x, labels, config.channels, config.image)
     return trace.within(config.path) if config.path else trace
 
 
-def _expect_small(models: Sequence[CifarNet], x: Array, config: Stepping) -> None:
+def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
     """Refuse nets whose page would be too large, before the time is spent on it."""
     total = 0
 

@@ -20,12 +20,18 @@ class Add(ops.arithmetic.Add):
         return a.shape == b.shape and is_combination(a) and is_combination(b)
 
     def forward(self, a: Any, b: Any) -> Any:
-        return combination(a) + combination(b)
+        return _summand(a) + _summand(b)
 
     def backward(self, gy: Any) -> Gradients:
         if isinstance(gy, Maps):
             gy.shared = True
         return gy, gy
+
+
+def _summand(x: Any) -> Combination:
+    """x as a term of a sum. A sum itself is computed first: otherwise the shortcuts of a long net
+    would add up terms without end, in another order each time somebody looks."""
+    return combination(x.array() if isinstance(x, Combination) and len(x.terms) > 1 else x)
 
 
 @twin(ops.relu.ReLU, "numpy")

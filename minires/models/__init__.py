@@ -12,10 +12,12 @@ from .imagenet import (
     resnet101,
     resnet152,
 )
+from .preact import PreactNet
 
 __all__ = [
     "BasicBlock",
     "Bottleneck",
+    "PreactNet",
     "cifar_net",
     "cifar_plain",
     "cifar_resnet",

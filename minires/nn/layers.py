@@ -1,11 +1,13 @@
 """Layers: the operations together with their parameters."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from .. import functional as F
 from ..backend import Array
+from ..checkpoint import checkpoint
 from ..engine import Tensor
 from ..errors import UsageError, expect
 from ..ops.windows import Pair, pair
@@ -116,11 +118,22 @@ class GlobalAvgPool2d(Module):
 class Sequential(Module):
     """Modules one after the other, named "0", "1", ...
 
+    Args:
+        modules: what is done, in this order.
+        checkpoint_every: keep for backward what goes into every so many modules alone, and
+            compute the rest again; see `minires.checkpoint`. None keeps all.
+
     Raises:
-        UsageError: something that is no Module.
+        UsageError: something that is no Module, or a `checkpoint_every` under 1.
     """
 
-    def __init__(self, *modules: Module) -> None:
+    def __init__(self, *modules: Module, checkpoint_every: int | None = None) -> None:
+        expect(
+            checkpoint_every is None or checkpoint_every >= 1,
+            UsageError,
+            f"checkpoint_every must be at least 1, got {checkpoint_every}",
+        )
+        self.checkpoint_every = checkpoint_every
         for i, module in enumerate(modules):
             expect(
                 isinstance(module, Module),
@@ -139,6 +152,15 @@ class Sequential(Module):
         return list(self)[i]
 
     def forward(self, x: Tensor) -> Tensor:
-        for module in self:
-            x = module(x)
+        modules, every = list(self), self.checkpoint_every
+        if every is None:
+            return _through(modules, x)
+        for start in range(0, len(modules), every):
+            x = checkpoint(partial(_through, modules[start : start + every]), x)
         return x
+
+
+def _through(modules: list[Module], x: Tensor) -> Tensor:
+    for module in modules:
+        x = module(x)
+    return x

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import DataError, RunError, UsageError, expect
 from ..files import write_atomically
 from ..nn import Module, save_weights
-from ..nn.weights import read_tensors, write_tensors
+from ..nn.safetensors_file import read_tensors, write_tensors
 from .history import Row, write_history
 from .loop import Trainer
 

@@ -17,7 +17,7 @@ from minires.errors import DataError, RunError, StateDictError, UsageError
 from minires.experiments.finetune import Finetune, FinetuneConfig, run
 from minires.experiments.finetune.outcomes import Outcome, confusion_matrix, validate
 from minires.models import resnet18
-from minires.nn.weights import read_tensors
+from minires.nn.safetensors_file import read_tensors
 from minires.train import read_history
 
 
@@ -343,7 +343,7 @@ def test_an_altered_configuration_is_refused(quickest, tmp_path, change):
 
 def test_a_run_of_another_experiment_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"format": 1, "nets": ["plain8"]}')
-    with pytest.raises(RunError, match="is not one of a fine-tuning"):
+    with pytest.raises(RunError, match="is of another experiment"):
         resume(tmp_path)
 
 

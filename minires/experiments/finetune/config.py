@@ -1,15 +1,15 @@
 """What a fine-tuning can be asked for."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...data.pictures import LEAST_SIZE
-from ...errors import RunError, UsageError, expect
+from ...errors import UsageError, expect
 from ...models.imagenet import NAMES
 from ...models.split import STAGES
-from ..config import expect_types
+from ..facts import from_facts
 
 
 @dataclass(frozen=True)
@@ -84,19 +84,7 @@ class FinetuneConfig:
         Raises:
             RunError: it is of another experiment, or a value is missing or altered.
         """
-        try:
-            values: dict[str, Any] = {field.name: facts[field.name] for field in fields(cls)}
-            for field in fields(cls):
-                if field.type is not bool:
-                    expect_types(field.name, (values[field.name],), field.type)
-                elif not isinstance(values[field.name], bool):
-                    raise TypeError(f"{field.name} is {values[field.name]!r}")
-            return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(
-                f"the configuration of the run in {out} is not one of a fine-tuning, or was "
-                f"altered: {error}"
-            ) from error
+        return from_facts(cls, facts, out)
 
     @property
     def trained(self) -> str:

@@ -20,7 +20,7 @@ from ...train import Progress, Recipe, RunFolder, Trainer
 from ...train.finetuning import FrozenFeatures, load_all_but_the_last_layer
 from ...train.keeping import Event, kept
 from ...train.recipe import epoch_length
-from ..config import expect_same
+from ..facts import expect_same_options
 from .config import FinetuneConfig
 from .outcomes import Outcome, validate
 from .report import write_report
@@ -104,7 +104,7 @@ class Finetune:
         """
         folder, facts = RunFolder.open(out)
         config = FinetuneConfig.from_facts(facts, out)
-        expect_same(config, asked, out)
+        expect_same_options(config, asked, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
         try:
             left_out = {str(path): str(reason) for path, reason in facts["left_out"].items()}

@@ -1,0 +1,116 @@
+"""Pre-activation nets: batch norm and ReLU before each convolution (He et al. 2016, 1603.05027).
+
+Nothing stands on the shortcut any more: from the last block of a stage to its first, a gradient
+that goes along the shortcuts is multiplied by nothing at all (section 2, equation 5).
+"""
+
+from .. import functional as F
+from ..engine import Tensor
+from ..errors import UsageError, expect
+from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential, he_normal
+from ..nn.layers import Init
+from .blocks import Norm
+
+EXPANSION = 4
+
+
+class PreactBottleneck(Module):
+    """y = F(a) + shortcut, a = relu(bn(x)), F = conv 1x1, (bn, relu, conv) 3x3, the same 1x1.
+
+    (N, in_channels, H, W) -> (N, 4 channels, H / stride, W / stride). The shortcut is x; where
+    the shape changes, a 1x1 convolution of a, without batch norm, in `downsample` (figure 4e).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        norm: Norm = BatchNorm2d,
+        init: Init = he_normal,
+    ) -> None:
+        after = EXPANSION * channels
+        self.bn1 = norm(in_channels)
+        self.conv1 = Conv2d(in_channels, channels, 1, bias=False, init=init)
+        self.bn2 = norm(channels)
+        self.conv2 = Conv2d(channels, channels, 3, stride, padding=1, bias=False, init=init)
+        self.bn3 = norm(channels)
+        self.conv3 = Conv2d(channels, after, 1, bias=False, init=init)
+        if stride != 1 or in_channels != after:
+            self.downsample = Conv2d(in_channels, after, 1, stride, bias=False, init=init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.bn1(x)
+        a = F.relu(a)
+        y = self.conv1(a)
+        y = self.bn2(y)
+        y = F.relu(y)
+        y = self.conv2(y)
+        y = self.bn3(y)
+        y = F.relu(y)
+        y = self.conv3(y)
+        return y + (self.downsample(a) if hasattr(self, "downsample") else x)
+
+
+class PreactNet(Module):
+    """A 3x3 stem, three stages of n bottlenecks on 64, 128 and 256 channels, one linear layer.
+
+    (N, in_channels, H, W) -> logits (N, num_classes). 9n + 2 layers with weights, depth = 11, 20,
+    29, ..., 164, ..., 1001, the last two being the paper's (table 4).
+
+    Args:
+        depth: layers with weights.
+        num_classes: logits.
+        in_channels: of the images.
+        norm, init, checkpoint_every: as for `CifarNet`.
+
+    Raises:
+        UsageError: a depth that is not 9n + 2.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        norm: Norm = BatchNorm2d,
+        init: Init = he_normal,
+        checkpoint_every: int | None = None,
+    ) -> None:
+        n, rest = divmod(depth - 2, 9)
+        expect(
+            n >= 1 and rest == 0,
+            UsageError,
+            f"depth must be 9n + 2 (11, 20, 29, 56, 110, 164, 1001, ...), got {depth}",
+        )
+        self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, init=init)
+        self.layer1 = _stage(n, 16, 16, 1, norm, init, checkpoint_every)
+        self.layer2 = _stage(n, 64, 32, 2, norm, init, checkpoint_every)
+        self.layer3 = _stage(n, 128, 64, 2, norm, init, checkpoint_every)
+        self.bn = norm(256)
+        self.fc = Linear(256, num_classes, init=init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(x)  # (N, C, H, W) -> (N, 16, H, W)
+        x = self.layer1(x)  # -> (N, 64, H, W)
+        x = self.layer2(x)  # -> (N, 128, H/2, W/2)
+        x = self.layer3(x)  # -> (N, 256, H/4, W/4)
+        x = self.bn(x)
+        x = F.relu(x)
+        x = F.global_avg_pool2d(x)  # -> (N, 256)
+        return self.fc(x)
+
+
+def _stage(
+    n: int,
+    in_channels: int,
+    channels: int,
+    stride: int,
+    norm: Norm,
+    init: Init,
+    checkpoint_every: int | None,
+) -> Sequential:
+    """n blocks, the first of which changes the channels and takes the stride."""
+    first = PreactBottleneck(in_channels, channels, stride, norm, init)
+    others = (PreactBottleneck(EXPANSION * channels, channels, 1, norm, init) for _ in range(n - 1))
+    return Sequential(first, *others, checkpoint_every=checkpoint_every)
