@@ -1,9 +1,11 @@
 """The `minires` command: one file a subcommand."""
 
 from . import (
+    classify,
     convert,
     degradation,
     export,
+    finetune,
     flow,
     gradcheck,
     landscape,
@@ -16,9 +18,11 @@ from .app import app, main
 
 __all__ = [
     "app",
+    "classify",
     "convert",
     "degradation",
     "export",
+    "finetune",
     "flow",
     "gradcheck",
     "landscape",

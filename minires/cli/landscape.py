@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..experiments.config import Config
 from ..experiments.landscape_config import LandscapeConfig
 from ..experiments.landscape_run import Event, Landscape
+from ..viz.live import LiveDisplay
 from .app import app, console
 from .options import free_folder, integer, names, number
 from .training import stop_on_signal, train
@@ -112,7 +113,8 @@ def landscape(
     if training is not None:
         verb = "is" if len(walk.config.nets) == 1 else "are"
         print(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
-        train(training, training.folder.path, go_on=shlex.join(again))
+        display, place = LiveDisplay(console), training.folder.path
+        train(training, display, place, "degradation.png", go_on=shlex.join(again))
     with stop_on_signal() as stopped:
         _show(walk, walk.run(stop=stopped))
     if walk.stopped:

@@ -4,10 +4,9 @@ A deeper plain net ends with a *higher training error* than a shallower one; wit
 residual connections the order turns round.
 """
 
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,11 @@ from ..errors import RunError, expect
 from ..models import cifar_net
 from ..models.cifar import parse_name
 from ..train import Progress, Row, RunFolder, Trainer
+from ..train.keeping import Event, kept
 from ..viz.curves import degradation_figure
 from .config import Config
 from .facts import expect_same_data, expect_same_options
 from .summary import summary
-
-_CHECKPOINT_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Event:
-    """A step of training, or, with `progress` None, a training found finished on resuming."""
-
-    trainer: Trainer
-    progress: Progress | None
 
 
 class Degradation:
@@ -115,22 +105,16 @@ class Degradation:
                 self.report()
             if self.stopped:
                 return
-            self.folder.save_weights(trainer)
+            self.folder.save_weights(trainer.label, trainer.model)
 
     def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
         """Train one net; the value of the generator is whether it was stopped before its end."""
-        saved = time.monotonic()
-        for progress in self._steps(trainer):
-            stopping = stop()
-            due = time.monotonic() - saved > _CHECKPOINT_SECONDS
-            if progress.row is not None or due or stopping:
-                self.folder.save(trainer)
-                self.folder.write_history(self.rows)
-                saved = time.monotonic()
-            yield Event(trainer, progress)
-            if stopping and not trainer.finished:
-                return True
-        return False
+
+        def save(_progress: Progress) -> None:
+            self.folder.save(trainer)
+            self.folder.write_history(self.rows)
+
+        return (yield from kept(trainer, self._steps(trainer), save, stop))
 
     def _steps(self, trainer: Trainer) -> Iterator[Progress]:
         """Train, with one BLAS thread where the images are small.

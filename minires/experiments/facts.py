@@ -13,13 +13,16 @@ def from_facts(cls: type[T], facts: dict[str, Any], out: Path) -> T:
     """An instance of a dataclass, from the facts in the config.json of the run in `out`.
 
     Raises:
-        RunError: a value is missing or altered.
+        RunError: it is of another experiment, or a value is missing or altered.
     """
     try:
         kinds = get_type_hints(cls)
         return cls(**{name: _checked(name, facts[name], kinds[name]) for name in kinds})
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"the configuration of the run in {out} was altered: {error}") from error
+        raise RunError(
+            f"the configuration of the run in {out} is of another experiment, or was altered: "
+            f"{error}"
+        ) from error
 
 
 def _checked(name: str, value: Any, kind: Any) -> Any:

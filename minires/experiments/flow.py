@@ -144,10 +144,11 @@ class Cures:
 
     def follow(self, net: str, variant: Variant, batch_norm: bool) -> Flow:
         """Train one net for so many steps, and measure on the batches it is trained on."""
-        trainer = self._trainer(net, variant, batch_norm)
+        dataset = replace(self.dataset, standardised=variant.standardised)
+        trainer = self._trainer(net, variant, batch_norm, dataset)
         seen: dict[int, Layers] = {}
         ended = None
-        for step, batch in enumerate(islice(self._batches(trainer.dataset), self.steps + 1)):
+        for step, batch in enumerate(islice(self._batches(dataset), self.steps + 1)):
             measured = step in self.shown
             try:
                 with watch_layers() if measured else nullcontext(Layers()) as layers:
@@ -169,12 +170,11 @@ class Cures:
             ended,
         )
 
-    def _trainer(self, net: str, variant: Variant, batch_norm: bool) -> Trainer:
+    def _trainer(self, net: str, variant: Variant, batch_norm: bool, dataset: Dataset) -> Trainer:
         manual_seed(self.seed)
         norm = BatchNorm2d if batch_norm else Identity
-        classes, channels = len(self.dataset.classes), self.dataset.channels
+        classes, channels = len(dataset.classes), dataset.channels
         model = cifar_net(net, classes, channels, norm=norm, init=variant.init)
-        dataset = replace(self.dataset, standardised=variant.standardised)
         recipe = Recipe(self.batch_size, self.lr, iterations=self.steps + 1)
         return Trainer(net, model, dataset, recipe, StepSchedule(self.lr), self.seed)
 
