@@ -41,6 +41,19 @@ def integers(text: str | None, option: str) -> tuple[int, ...] | None:
         raise UsageError(f"{option} must be integers with commas between, got {text!r}") from None
 
 
+def shape(text: str) -> tuple[int, int, int]:
+    """The channels, height and width in a text like 3x224x224.
+
+    Raises:
+        UsageError: it is not like that.
+    """
+    try:
+        channels, height, width = map(int, text.split("x"))
+    except ValueError:
+        raise UsageError(f"--input must be like 3x224x224, got {text!r}") from None
+    return channels, height, width
+
+
 def free_folder(parent: Path, name: str) -> Path:
     """The first of parent/name-1, parent/name-2, ... that is not there."""
     number = 1

@@ -29,7 +29,7 @@ def step(
     channels: Annotated[int, typer.Option(help="Maps shown of each operation.")] = 8,
     after: Annotated[int, typer.Option(help="Train so many steps first.")] = 0,
     weights: Annotated[
-        Path | None, typer.Option(help="Begin with the weights of a file (safetensors).")
+        Path | None, typer.Option(help="Begin with the weights of a file (safetensors, .pth).")
     ] = None,
     path: Annotated[
         str | None, typer.Option(help="Show this module alone: layer1.0, or layer2.")

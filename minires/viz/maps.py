@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..backend import Array
 from ..errors import ShapeError, expect
-from .picture import picture
+from .style import picture
 
 
 def maps_figure(

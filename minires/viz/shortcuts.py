@@ -7,7 +7,7 @@ import numpy as np
 
 from ..models.summary import Stage, summary
 from ..nn import Module
-from .picture import picture
+from .style import picture
 
 _LINE = "#222222"
 # What a summary says of a shortcut: how it is drawn, and in words.
