@@ -20,6 +20,13 @@ def printed(notebook):
     ]
 
 
+def without_last_digits(notebook):
+    """What was printed, without the digits that vary with the machine's arithmetic."""
+    text = "\n".join(printed(notebook))
+    text = re.sub(r"\de-\d+", "tiny", text)  # a measured difference
+    return re.sub(r"(\d\.\d{4})\d+", r"\1", text)
+
+
 def test_there_are_tutorials():
     assert NOTEBOOKS
 
@@ -30,6 +37,4 @@ def test_a_tutorial_runs_and_prints_what_is_stored(path, tmp_path):
     again = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(again, timeout=120, resources=resources).execute()
-    # Digits of a measured difference vary with the machine's arithmetic.
-    old, new = (re.sub(r"\de-\d+", "tiny", "\n".join(printed(n))) for n in (stored, again))
-    assert new == old
+    assert without_last_digits(again) == without_last_digits(stored)

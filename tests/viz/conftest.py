@@ -1,3 +1,5 @@
+"""What tests of figures need."""
+
 import matplotlib.figure
 import pytest
 
