@@ -61,19 +61,28 @@ class Net:
         return self.channels[-1] * (4 if self.bottleneck else 1)
 
 
+# Blocks in each stage, and whether they are bottlenecks.
+LARGE = {
+    "resnet18": ((2, 2, 2, 2), False),
+    "resnet34": ((3, 4, 6, 3), False),
+    "resnet50": ((3, 4, 6, 3), True),
+    "resnet101": ((3, 4, 23, 3), True),
+    "resnet152": ((3, 8, 36, 3), True),
+}
+
+
 def net_of(name: str) -> Net:
-    """The net of a name: resnet20 or another depth of 6n + 2, resnet18 or resnet50.
+    """The net of a name: resnet20 or another depth of 6n + 2, or one of LARGE.
 
     resnet20x4 has four times the channels, resnet56-digits takes images of 1x8x8.
     """
-    if name == "resnet18":
-        return Net((3, 224, 224), 7, (64, 128, 256, 512), (2, 2, 2, 2), "B", 1000)
-    if name == "resnet50":
-        return Net((3, 224, 224), 7, (64, 128, 256, 512), (3, 4, 6, 3), "B", 1000, bottleneck=True)
+    if name in LARGE:
+        blocks, bottleneck = LARGE[name]
+        return Net((3, 224, 224), 7, (64, 128, 256, 512), blocks, "B", 1000, bottleneck)
     match = re.fullmatch(r"resnet(\d+)(?:x(\d+))?(-digits)?", name)
     if match is None or int(match[1]) % 6 != 2 or int(match[1]) < 8:
         raise ValueError(
-            f"there is no net {name!r}; expected resnet18, resnet50, or one like resnet20"
+            f"there is no net {name!r}; expected one of {', '.join(LARGE)}, or one like resnet20"
         )
     blocks, width = (int(match[1]) - 2) // 6, int(match[2] or 1)
     image = (1, 8, 8) if match[3] else (3, 32, 32)
