@@ -9,8 +9,7 @@ import typer
 from .. import data
 from ..data import Dataset
 from ..errors import UsageError
-from ..experiments.config import Config
-from ..experiments.degradation import Degradation
+from ..experiments.degradation import Config, Degradation
 from ..viz.live import LiveDisplay
 from .app import app, console
 from .options import free_folder, integer, integers, names, number

@@ -8,7 +8,7 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import data
-from ..experiments.flow_run import FIGURES, FlowConfig, FlowRun
+from ..experiments.flow.run import FIGURES, FlowConfig, FlowRun
 from ..experiments.trained import config_of
 from .app import app, console
 from .options import free_folder, integer, names

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .. import data
 from ..data import Dataset
 from ..errors import UsageError
-from ..experiments.config import Config
-from ..experiments.landscape_config import LandscapeConfig
-from ..experiments.landscape_run import Event, Landscape
+from ..experiments.degradation import Config
+from ..experiments.landscape import LandscapeConfig
+from ..experiments.landscape.run import Event, Landscape
 from ..viz.live import LiveDisplay
 from .app import app, console
 from .options import free_folder, integer, names, number

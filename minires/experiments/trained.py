@@ -8,7 +8,7 @@ from ..errors import UsageError, expect
 from ..models import cifar_net
 from ..nn import Module, load_weights
 from ..train import RunFolder
-from .config import Config
+from .degradation.config import Config
 from .facts import expect_same_data
 
 

@@ -9,7 +9,7 @@ from ..backend import Array
 from .style import GREY, dress, headline, picture, shades
 
 if TYPE_CHECKING:
-    from ..experiments.flow import Flow
+    from ..experiments.flow.cures import Flow
 
 _DASHES = ((0, (1, 1)), (0, (5, 1.5)), "-", (0, (4, 1, 1, 1)), (0, (9, 2)))
 _VANISHED, _BEYOND = "v", "X"

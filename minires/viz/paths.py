@@ -8,7 +8,7 @@ import numpy as np
 from .style import dress, headline, picture, shades
 
 if TYPE_CHECKING:
-    from ..experiments.paths import PathGradient
+    from ..experiments.flow.paths import PathGradient
 
 _MARKERS = "osD^v"
 

@@ -9,7 +9,7 @@ from ..models.cifar import parse_name
 from .style import depth_colours, dress, headline, picture
 
 if TYPE_CHECKING:
-    from ..experiments.responses import Response
+    from ..experiments.flow.responses import Response
 
 _STYLES = {"plain": "--", "resnet": "-"}
 

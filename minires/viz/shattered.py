@@ -9,7 +9,7 @@ from ..models.cifar import parse_name
 from .style import dress, headline, picture, shades
 
 if TYPE_CHECKING:
-    from ..experiments.shattered import Shattering
+    from ..experiments.flow.shattered import Shattering
 
 _KINDS = {"plain": ("plain nets", "--", "s"), "resnet": ("residual nets", "-", "o")}
 

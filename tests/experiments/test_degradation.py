@@ -9,8 +9,7 @@ import pytest
 
 from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
-from minires.experiments.config import Config
-from minires.experiments.degradation import Degradation
+from minires.experiments.degradation import Config, Degradation
 from minires.train import keeping, read_history
 
 DATA = digits()

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from minires.experiments.findings import of_flow, of_paths, of_responses, of_shattered
-from minires.experiments.flow import VARIANTS, Flow
-from minires.experiments.paths import PathGradient
-from minires.experiments.responses import Response
-from minires.experiments.shattered import Shattering
+from minires.experiments.flow.cures import VARIANTS, Flow
+from minires.experiments.flow.findings import of_flow, of_paths, of_responses, of_shattered
+from minires.experiments.flow.paths import PathGradient
+from minires.experiments.flow.responses import Response
+from minires.experiments.flow.shattered import Shattering
 
 
 def flows(net="plain20", steps=(0, 10), ended=None, **growths):

@@ -6,7 +6,7 @@ from minires import functional as F
 from minires.backend import manual_seed
 from minires.data import digits
 from minires.errors import UsageError
-from minires.experiments.landscape import (
+from minires.experiments.landscape.surface import (
     Point,
     axis,
     batch_of,

@@ -9,11 +9,11 @@ import pytest
 
 from minires.data import digits
 from minires.errors import RunError, UsageError
-from minires.experiments import landscape_run
-from minires.experiments.config import SCHEDULES, Config
-from minires.experiments.degradation import Degradation
-from minires.experiments.landscape_config import LandscapeConfig
-from minires.experiments.landscape_run import Landscape
+from minires.experiments.degradation.config import SCHEDULES, Config
+from minires.experiments.degradation.run import Degradation
+from minires.experiments.landscape import run as landscape_run
+from minires.experiments.landscape.config import LandscapeConfig
+from minires.experiments.landscape.run import Landscape
 from minires.train import quick_recipe
 from minires.viz.landscape import landscape_figure
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minires.experiments.landscape_shape import downhill, not_convex
+from minires.experiments.landscape.shape import downhill, not_convex
 
 a, b = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 9), indexing="ij")
 

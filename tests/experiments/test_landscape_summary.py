@@ -1,9 +1,9 @@
 import numpy as np
 
 from minires.data import digits
-from minires.experiments.landscape import Surface, axis
-from minires.experiments.landscape_config import LandscapeConfig
-from minires.experiments.landscape_summary import caption, summary, title
+from minires.experiments.landscape.config import LandscapeConfig
+from minires.experiments.landscape.summary import caption, summary, title
+from minires.experiments.landscape.surface import Surface, axis
 
 DATA = digits()
 STEPS = axis(5, 1.0)

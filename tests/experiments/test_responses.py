@@ -6,10 +6,9 @@ import pytest
 from minires import no_grad
 from minires.data import digits
 from minires.errors import UsageError
-from minires.experiments import responses
-from minires.experiments.config import Config
-from minires.experiments.degradation import Degradation
-from minires.experiments.responses import Responses
+from minires.experiments.degradation import Config, Degradation
+from minires.experiments.flow import responses
+from minires.experiments.flow.responses import Responses
 
 DATA = digits()
 

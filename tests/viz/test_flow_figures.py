@@ -4,10 +4,10 @@ import matplotlib.figure
 import numpy as np
 import pytest
 
-from minires.experiments.flow import VARIANTS, Flow
-from minires.experiments.paths import PathGradient
-from minires.experiments.responses import Response
-from minires.experiments.shattered import Shattering
+from minires.experiments.flow.cures import VARIANTS, Flow
+from minires.experiments.flow.paths import PathGradient
+from minires.experiments.flow.responses import Response
+from minires.experiments.flow.shattered import Shattering
 from minires.viz.flow import flow_figure
 from minires.viz.paths import paths_figure
 from minires.viz.responses import responses_figure

@@ -14,17 +14,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import Dataset
-from ..errors import RunError, UsageError, expect
-from ..files import table
-from ..train import RunFolder
-from ..train.table import columns, read_table
-from ..viz.landscape import Panel, landscape_figure
-from .degradation import Degradation
-from .facts import expect_same_options, from_facts
-from .landscape import Point, Surface, axis, batch_of, classification, directions, places, surface
-from .landscape_config import LandscapeConfig, LoadData
-from .landscape_summary import caption, summary, title
+from ...data import Dataset
+from ...errors import RunError, UsageError, expect
+from ...files import table
+from ...train import RunFolder
+from ...train.table import columns, read_table
+from ...viz.landscape import Panel, landscape_figure
+from ..degradation.run import Degradation
+from ..facts import expect_same_options, from_facts
+from .config import LandscapeConfig, LoadData
+from .summary import caption, summary, title
+from .surface import Point, Surface, axis, batch_of, classification, directions, places, surface
 
 _KIND = "landscape"  # tells a run's config.json from those of other commands
 

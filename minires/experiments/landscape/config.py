@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data import Dataset
-from ..errors import UsageError, expect
-from ..nn import Module
-from .config import Config
-from .landscape import axis
-from .trained import config_of, data_of, trained, weights_of
+from ...data import Dataset
+from ...errors import UsageError, expect
+from ...nn import Module
+from ..degradation.config import Config
+from ..trained import config_of, data_of, trained, weights_of
+from .surface import axis
 
 LoadData = Callable[[Config], Dataset]
 

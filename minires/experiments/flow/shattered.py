@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, manual_seed
-from ..context import no_grad
-from ..engine import Tensor
-from ..models import cifar_net
-from ..nn import BatchNorm2d, Module
+from ...backend import Array, manual_seed
+from ...context import no_grad
+from ...engine import Tensor
+from ...models import cifar_net
+from ...nn import BatchNorm2d, Module
 
 _CLASSES, _CHANNELS, _PIXELS = 10, 3, 8
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import data
-from ..backend import BACKENDS
-from ..data import Dataset
-from ..errors import UsageError, expect
-from ..models.cifar import parse_name
-from ..train import Recipe, paper_recipe, quick_recipe
-from .facts import from_facts
+from ... import data
+from ...backend import BACKENDS
+from ...data import Dataset
+from ...errors import UsageError, expect
+from ...models.cifar import parse_name
+from ...train import Recipe, paper_recipe, quick_recipe
+from ..facts import from_facts
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
 SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}

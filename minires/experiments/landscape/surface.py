@@ -11,12 +11,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .. import functional as F
-from ..backend import Array
-from ..context import no_grad
-from ..data import Dataset
-from ..errors import UsageError, expect
-from ..nn import Module
+from ... import functional as F
+from ...backend import Array
+from ...context import no_grad
+from ...data import Dataset
+from ...errors import UsageError, expect
+from ...nn import Module
 
 Direction: TypeAlias = dict[str, Array]  # of a net's weights, by name; what is not named stays
 Measure: TypeAlias = Callable[[Module], tuple[float, float]]  # the loss and the error of a net

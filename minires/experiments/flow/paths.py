@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import functional as F
-from ..backend import Array
-from ..engine import Tensor
-from ..errors import UsageError, expect
-from ..models import BasicBlock
-from ..nn import Module
-from ..step import norm
+from ... import functional as F
+from ...backend import Array
+from ...engine import Tensor
+from ...errors import UsageError, expect
+from ...models import BasicBlock
+from ...nn import Module
+from ...step import norm
 
 _JOIN = "Add"
 _BRANCH, _PAST = 0, 1  # the inputs of a join, y = F(x) + x

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, manual_seed
-from ..data import Dataset
-from ..data.dataset import Epoch, training_batch
-from ..errors import NonFiniteError
-from ..inspect.layers import Layers, watch_layers
-from ..models import cifar_net
-from ..nn import BatchNorm2d, Identity, he_normal, xavier_normal
-from ..nn.layers import Init
-from ..optim import StepSchedule
-from ..train import Recipe, Trainer
-from .config import NETS
+from ...backend import Array, manual_seed
+from ...data import Dataset
+from ...data.dataset import Epoch, training_batch
+from ...errors import NonFiniteError
+from ...inspect.layers import Layers, watch_layers
+from ...models import cifar_net
+from ...nn import BatchNorm2d, Identity, he_normal, xavier_normal
+from ...nn.layers import Init
+from ...optim import StepSchedule
+from ...train import Recipe, Trainer
+from ..degradation.config import NETS
 
 
 def scaled(init: Init, factor: float) -> Init:

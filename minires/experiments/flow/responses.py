@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..backend import Array, manual_seed
-from ..context import no_grad
-from ..data import Dataset
-from ..inspect.layers import watch_layers
-from ..models import cifar_net
-from ..models.cifar import parse_name
-from ..nn import Module
-from ..train import Trainer, quick_recipe
-from .config import NETS
-from .trained import trained
+from ...backend import Array, manual_seed
+from ...context import no_grad
+from ...data import Dataset
+from ...inspect.layers import watch_layers
+from ...models import cifar_net
+from ...models.cifar import parse_name
+from ...nn import Module
+from ...train import Trainer, quick_recipe
+from ..degradation.config import NETS
+from ..trained import trained
 
 _STEPS = 180  # of the short training where there is no finished run: 4 epochs of digits
 _IMAGES = 1000  # at most: all of CIFAR-10's at once would take gigabytes

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..models.cifar import parse_name
-from .flow import CURED, VARIANTS, Flow
+from ...models.cifar import parse_name
+from .cures import CURED, VARIANTS, Flow
 from .paths import PathGradient
 from .responses import Response
 from .shattered import Shattering

@@ -5,26 +5,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backend import blas_threads, manual_seed
-from ..data import Dataset
-from ..data.dataset import Epoch, training_batch
-from ..errors import UsageError, expect
-from ..files import table
-from ..models import cifar_net
-from ..models.cifar import parse_name
-from ..nn import Module
-from ..train import RunFolder
-from ..viz.flow import flow_figure
-from ..viz.paths import paths_figure
-from ..viz.responses import responses_figure
-from ..viz.shattered import shattered_figure
-from .config import NETS, Config
+from ...backend import blas_threads, manual_seed
+from ...data import Dataset
+from ...data.dataset import Epoch, training_batch
+from ...errors import UsageError, expect
+from ...files import table
+from ...models import cifar_net
+from ...models.cifar import parse_name
+from ...nn import Module
+from ...train import RunFolder
+from ...viz.flow import flow_figure
+from ...viz.paths import paths_figure
+from ...viz.responses import responses_figure
+from ...viz.shattered import shattered_figure
+from ..degradation.config import NETS, Config
+from ..trained import config_of, trained
+from .cures import Cures
 from .findings import of_flow, of_paths, of_responses, of_shattered
-from .flow import Cures
 from .paths import Paths
 from .responses import Responses
 from .shattered import Shattered
-from .trained import config_of, trained
 
 FIGURES = ("flow", "responses", "shattered", "paths")
 _BATCH = 32  # images whose gradient is followed along paths

@@ -10,16 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..backend import blas_threads, load, manual_seed
-from ..data import Dataset
-from ..errors import RunError, expect
-from ..models import cifar_net
-from ..models.cifar import parse_name
-from ..train import Progress, Row, RunFolder, Trainer
-from ..train.keeping import Event, kept
-from ..viz.curves import degradation_figure
+from ...backend import blas_threads, load, manual_seed
+from ...data import Dataset
+from ...errors import RunError, expect
+from ...models import cifar_net
+from ...models.cifar import parse_name
+from ...train import Progress, Row, RunFolder, Trainer
+from ...train.keeping import Event, kept
+from ...viz.curves import degradation_figure
+from ..facts import expect_same_data, expect_same_options
 from .config import Config
-from .facts import expect_same_data, expect_same_options
 from .summary import summary
 
 

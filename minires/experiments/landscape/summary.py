@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from ..data import Dataset
-from ..models import cifar_net
-from ..models.cifar import parse_name
-from .landscape import Surface
-from .landscape_config import LandscapeConfig
-from .landscape_shape import downhill, not_convex
+from ...data import Dataset
+from ...models import cifar_net
+from ...models.cifar import parse_name
+from .config import LandscapeConfig
+from .shape import downhill, not_convex
+from .surface import Surface
 
 _UNTRAINED = 50.0  # error at the centre, in %, above which a net is said to have hardly trained
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import Array
+from ...backend import Array
 
 
 def downhill(losses: Array) -> float:
