@@ -132,12 +132,14 @@ def test_a_chinese_tutorial_has_the_code_of_the_english_one(path):
         assert drifted(english, chinese) is None
 
 
-def displayed(path):
-    """The displayed formulas of a tutorial, without spaces and without the words in them."""
-    formulas = re.findall(r"\$\$.*?\$\$", "\n".join(sources(path, "markdown")), re.DOTALL)
-    return [re.sub(r"\s|\\text\{[^}]*\}", "", formula) for formula in formulas]
+def formulas_and_figures(path):
+    """The displayed formulas, without spaces and words; the figures with a unit, sorted."""
+    text = "\n".join(sources(path, "markdown"))
+    formulas = re.findall(r"\$\$.*?\$\$", text, re.DOTALL)
+    figures = re.findall(r"[\d.,]+ (?:ms|µs|MB|%)", text)
+    return [re.sub(r"\s|\\text\{[^}]*\}", "", formula) for formula in formulas], sorted(figures)
 
 
 @pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.stem)
-def test_a_chinese_tutorial_has_the_formulas_of_the_english_one(path):
-    assert displayed(path) == displayed(TUTORIALS / path.name)
+def test_a_chinese_tutorial_has_the_formulas_and_figures_of_the_english_one(path):
+    assert formulas_and_figures(path) == formulas_and_figures(TUTORIALS / path.name)
