@@ -116,7 +116,7 @@ def _legend(figure: Any, styles: dict[str, dict[str, Any]]) -> None:
         Line2D([], [], marker=mark, ls="", color=GREY, label=f"from here on {meaning}")
         for mark, meaning in ((_VANISHED, "0 in float32"), (_BEYOND, "not finite"))
     ]
-    columns = min(7, int(figure.get_figwidth() / 1.8))
+    columns = min(7, int(figure.get_figwidth() / 1.9))
     figure.legend(
         handles=[*lines, *marks], loc="outside lower center", ncols=columns, frameon=False
     )
