@@ -9,6 +9,7 @@ from .. import data
 from ..errors import RunError
 from ..experiments.stepping import Stepping, page_of
 from .app import app
+from .options import names
 
 
 @app.command()
@@ -41,7 +42,7 @@ def step(
     One HTML file, without network: every operation with its formula and its code, feature maps,
     gradients and their norms, and what a residual join does to a gradient.
     """
-    config = Stepping(tuple(nets), batch, image, channels, after, weights, path, seed)
+    config = Stepping(names(",".join(nets)) or (), batch, image, channels, after, weights, path, seed)
     page = page_of(config, data.load(dataset, data_dir).enlarged(size))
     try:
         page.save(out)
