@@ -44,7 +44,7 @@ def unbroken(tmp_path_factory):
 def test_a_run_leaves_its_files(unbroken):
     assert {p.name for p in unbroken.iterdir()} == {
         *("config.json", "history.csv", "degradation.png", "summary.md"),
-        *("checkpoints", "weights"),
+        *("history.previous.csv", "history.csv.sha256", "checkpoints", "weights"),
     }
     assert [(row.seed, row.net) for row in history(unbroken)] == [
         *((0, "plain8"), (0, "resnet8"), (1, "plain8"), (1, "resnet8"))
@@ -194,7 +194,7 @@ def test_another_recipe_is_refused(unbroken, tmp_path):
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:100], lambda b: b[:-4], lambda b: b"", lambda b: b"x" * 99]
 )
-def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, damage):
+def test_a_damaged_checkpoint_without_one_before_it_is_refused_by_name(tmp_path, damage):
     out = tmp_path / "run"
     finish(Degradation.start(replace(TINY, seeds=(0,)), DATA, out))
     path = out / "checkpoints" / "plain8-seed0.safetensors"

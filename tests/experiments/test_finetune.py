@@ -98,6 +98,7 @@ def test_a_run_leaves_its_files(unbroken):
     assert {p.name for p in out.iterdir()} == {
         *("config.json", "history.csv", "finetune.png", "summary.md", "classes.txt"),
         *("confusion.png", "predictions.csv", "mistakes.html", "checkpoints", "weights"),
+        *("history.previous.csv", "history.csv.sha256"),
     }
     assert (out / "classes.txt").read_text() == "blue\ngreen\nred\n"
     assert [row.epoch for row in history(out)] == [1, 2, 3]

@@ -93,7 +93,16 @@ class Degradation:
 
         Args:
             stop: asked after every step; True saves the state, draws what there is, and ends.
+
+        Raises:
+            RunError: another process is at work in the folder, it cannot be written, or a
+            checkpoint and the one before it are damaged.
+            NonFiniteError: a loss is NaN or infinite.
         """
+        with self.folder.locked():
+            yield from self._run(stop)
+
+    def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         trainings = [(seed, net) for seed in self.config.seeds for net in self.config.nets]
         for seed, net in trainings:
             self._rows[seed, net] = self._trainer(seed, net).rows

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +33,8 @@ START, BEST = "start", "best"  # what the run's weights files are called
 class Finetune:
     """A run of fine-tuning: made with `start` or `resume`, then `run`.
 
-    It has worker processes, which `close` ends; it is a context manager too.
+    It has worker processes, which `close` ends, and the folder to itself, which `close` lets go
+    of; it is a context manager too.
 
     Attributes:
         stopped: whether `run` ended because it was asked to, with something left to train.
@@ -49,7 +51,10 @@ class Finetune:
         self.out = out
         self.stopped = False
         self.pictures = Pictures(found.folder, config.size, config.augment, workers)
-        self.trainer = self._trainer()
+        with ExitStack() as held:
+            held.enter_context(out.locked())
+            self.trainer = self._trainer()
+            self._held = held.pop_all()
 
     @classmethod
     def start(
@@ -67,7 +72,7 @@ class Finetune:
             UsageError: `out` holds something already, or there is no folder of pictures.
             DataError: pictures that cannot be learnt from, or with `strict` one that is bad.
             StateDictError: the weights are those of another net.
-            RunError: `out` cannot be written.
+            RunError: `out` cannot be written, or another process is at work in it.
         """
         folder = RunFolder(out)
         folder.expect_empty()
@@ -100,7 +105,7 @@ class Finetune:
 
         Raises:
             UsageError: no run there, another configuration, or other pictures.
-            RunError: the run was altered.
+            RunError: the run was altered, or another process is at work in it.
         """
         folder, facts = RunFolder.open(out)
         config = FinetuneConfig.from_facts(facts, out)
@@ -170,8 +175,9 @@ class Finetune:
         )
 
     def close(self) -> None:
-        """End the worker processes."""
+        """End the worker processes, and let go of the folder."""
         self.pictures.close()
+        self._held.close()
 
     def __enter__(self) -> Self:
         return self
