@@ -271,6 +271,7 @@ def test_flow_takes_the_nets_of_a_run(finished, tmp_path):
     [
         (("--nets", "plain21"), 2, r"no net 'plain21'; expected plain or resnet"),
         (("--nets", "plain20"), 2, "paths are those of residual nets, but the nets are plain20"),
+        (("--nets", "resnet8,preact11"), 2, "but preact11 normalises before its layers; leave it"),
         (("--only", "flows"), 2, "no figure 'flows'; there are: flow, responses, shattered, paths"),
         (("--steps", "some"), 2, "'--steps': expected an integer, got 'some'"),
         (("--steps", "-1"), 2, "steps must be at least 0, got -1"),
