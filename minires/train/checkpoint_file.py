@@ -27,14 +27,16 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         RunError: it has a format that is not read.
     """
     tensors, facts = read_tensors(path)
-    expect("format" in facts, DataError, "it does not say its format")
-    expect_format(facts["format"], f"the checkpoint {path}")
-    if facts["format"] > 1:
-        expect(
-            facts.pop("sha256", None) == _digest(tensors, facts),
-            DataError,
-            "its content is not what its checksum says",
-        )
+    said = facts.pop("sha256", None)
+    expect(
+        said is None or said == _digest(tensors, facts),
+        DataError,
+        "its content is not what its checksum says",
+    )
+    found = facts.get("format")
+    expect(found is not None, DataError, "it does not say its format")
+    expect_format(found, f"the checkpoint {path}")
+    expect(said is not None or found == 1, DataError, "it has no checksum")
     return tensors, facts
 
 

@@ -60,6 +60,8 @@ DAMAGES = {
     "a block zeroed": lambda b: b[:20_000] + bytes(4096) + b[24_096:],
     "a bit of its numbers": lambda b: flipped(b, len(b) - 1000),
     "a bit of its facts": lambda b: b.replace(b'\\"wrong\\": ', b'\\"wrong\\": 1', 1),
+    "its format": lambda b: b.replace(b'\\"format\\": 2', b'\\"format\\": 1', 1),
+    "its checksum taken out": lambda b: b.replace(b"sha256", b"sha255", 1),
     "two blocks swapped": lambda b: b[:-8192] + b[-4096:] + b[-8192:-4096],
 }
 
