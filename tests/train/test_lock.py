@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from minires.errors import RunError
-from minires.train import RunFolder
+from minires.errors import RunError, UsageError
+from minires.train import RunFolder, lock
 from minires.train.lock import locked
 
 HOLDER = """
@@ -55,8 +55,6 @@ def test_nothing_is_left_of_a_lock_that_was_let_go(tmp_path):
 
 def test_a_lock_whose_file_was_removed_meanwhile_is_asked_for_again(tmp_path, monkeypatch):
     """Between opening the file and locking it, its last holder removed it."""
-    from minires.train import lock
-
     lock_file, tries = lock._lock, []
 
     def removed_at_first(handle):
@@ -77,6 +75,20 @@ def test_a_run_is_made_by_one_process_alone(tmp_path, holder):
     with pytest.raises(RunError, match=rf"another process \({holder.pid}\)"):
         RunFolder.create(tmp_path, {})
     assert not (tmp_path / "config.json").exists()
+
+
+def test_a_run_that_another_process_made_meanwhile_is_not_touched(tmp_path, monkeypatch):
+    """After this one had seen that there is nothing, and before it had the folder."""
+    lock_file = lock._lock
+
+    def quicker(handle):
+        (tmp_path / "config.json").write_text("theirs")
+        lock_file(handle)
+
+    monkeypatch.setattr(lock, "_lock", quicker)
+    with pytest.raises(UsageError, match="is not empty"):
+        RunFolder.create(tmp_path, {})
+    assert (tmp_path / "config.json").read_text() == "theirs"
 
 
 def test_what_killed_processes_left_half_written_is_removed(tmp_path):

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -33,8 +32,7 @@ START, BEST = "start", "best"  # what the run's weights files are called
 class Finetune:
     """A run of fine-tuning: made with `start` or `resume`, then `run`.
 
-    It has worker processes, which `close` ends, and the folder to itself, which `close` lets go
-    of; it is a context manager too.
+    It has worker processes, which `close` ends; it is a context manager too.
 
     Attributes:
         stopped: whether `run` ended because it was asked to, with something left to train.
@@ -51,10 +49,7 @@ class Finetune:
         self.out = out
         self.stopped = False
         self.pictures = Pictures(found.folder, config.size, config.augment, workers)
-        with ExitStack() as held:
-            held.enter_context(out.locked())
-            self.trainer = self._trainer()
-            self._held = held.pop_all()
+        self.trainer = self._trainer()
 
     @classmethod
     def start(
@@ -72,7 +67,7 @@ class Finetune:
             UsageError: `out` holds something already, or there is no folder of pictures.
             DataError: pictures that cannot be learnt from, or with `strict` one that is bad.
             StateDictError: the weights are those of another net.
-            RunError: `out` cannot be written, or another process is at work in it.
+            RunError: `out` cannot be written.
         """
         folder = RunFolder(out)
         folder.expect_empty()
@@ -105,7 +100,7 @@ class Finetune:
 
         Raises:
             UsageError: no run there, another configuration, or other pictures.
-            RunError: the run was altered, or another process is at work in it.
+            RunError: the run was altered.
         """
         folder, facts = RunFolder.open(out)
         config = FinetuneConfig.from_facts(facts, out)
@@ -131,7 +126,15 @@ class Finetune:
 
         Args:
             stop: asked after every step; True saves the state, draws what there is, and ends.
+
+        Raises:
+            RunError: another process is at work in the folder, or it cannot be written.
+            NonFiniteError: a loss is NaN or infinite.
         """
+        with self.out.locked():
+            yield from self._run(stop)
+
+    def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         trainer = self.trainer
         started = time.monotonic()
 
@@ -175,9 +178,8 @@ class Finetune:
         )
 
     def close(self) -> None:
-        """End the worker processes, and let go of the folder."""
+        """End the worker processes."""
         self.pictures.close()
-        self._held.close()
 
     def __enter__(self) -> Self:
         return self
