@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import fuzzing
-import numpy as np
 import pytest
 from fuzzing import CANARY, MOST_MB, PAYLOADS, READERS, Reader, fuzz
 from pth_files import BEGIN, END
@@ -71,10 +70,19 @@ def test_what_hangs_is_noticed_even_where_every_exception_is_caught(broken):
     assert broken(hang)["wrong"][2] == "input 2: HangError: not done after 0.2 s"
 
 
-def test_what_grows_is_noticed(broken):
-    found = broken(lambda path: np.ones(30_000_000, np.uint8))
-    assert found["wrong"] == []
-    assert found["memory_mb"] > 20
+def test_what_grows_is_noticed():
+    """In a process of its own: one that was larger before would not grow."""
+    code = f"""
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+import fuzzing, numpy as np
+def read(path):
+    return path.read_bytes() == b"good 123" or np.ones(30_000_000, np.uint8)
+fuzzing.READERS["broken"] = lambda folder: fuzzing.Reader("f", [b"good 123"], read)
+print(fuzzing.process("broken", 3, 0)["memory_mb"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 20
 
 
 def test_what_is_executed_is_noticed(broken):
