@@ -29,7 +29,10 @@ def degradation(
     ] = False,
     nets: Annotated[
         str | None,
-        typer.Option(help="plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110."),
+        typer.Option(
+            help="By commas: plain or resnet and a depth of 6n + 2, or preact and one of 9n + 2: "
+            "plain20,resnet110,preact164."
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -47,6 +50,12 @@ def degradation(
             metavar="NUMBER",
         ),
     ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Images a step, if not the schedule's.", parser=integer, metavar="INTEGER"
+        ),
+    ] = None,
     schedule: Annotated[
         str | None,
         typer.Option(help="quick (minutes, the default) or paper (64,000 iterations a net)."),
@@ -59,6 +68,15 @@ def degradation(
         bool | None,
         typer.Option(
             "--validation", help="Test on held-out training images, not on the test images."
+        ),
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Compute activations again in backward, so many blocks at a time: less memory, "
+            "the same bits; minires memory says how much.",
+            parser=integer,
+            metavar="INTEGER",
         ),
     ] = None,
     out: Annotated[
@@ -76,10 +94,12 @@ def degradation(
         "nets": names(nets),
         "epochs": epochs,
         "lr": lr,
+        "batch": batch,
         "schedule": schedule,
         "seeds": integers(seeds, "--seeds"),
         "backend": backend,
         "validation": validation,
+        "checkpoint_every": checkpoint_every,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
 
