@@ -4,6 +4,7 @@ import matplotlib.figure
 import numpy as np
 import pytest
 
+from minires.errors import UsageError
 from minires.experiments.flow.cures import VARIANTS, Flow
 from minires.experiments.flow.paths import PathGradient
 from minires.experiments.flow.responses import Response
@@ -13,19 +14,6 @@ from minires.viz.paths import paths_figure
 from minires.viz.responses import responses_figure
 from minires.viz.shattered import shattered_figure
 from minires.viz.style import headline
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures as they are saved, to be looked into."""
-    saved = []
-    savefig = matplotlib.figure.Figure.savefig
-    monkeypatch.setattr(
-        matplotlib.figure.Figure,
-        "savefig",
-        lambda self, *args, **options: (saved.append(self), savefig(self, *args, **options)),
-    )
-    return saved
 
 
 def flow(net="plain8", variant="He", batch_norm=True, gradient=(8, 4, 2, 9), ended=None):
@@ -73,6 +61,15 @@ def test_a_net_is_a_column_and_a_measure_two_rows(figures):
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert shown[: len(VARIANTS)] == [v.label for v in VARIANTS]
     assert figure.get_suptitle() == "what it shows"
+
+
+def test_of_the_measures_those_are_drawn_that_were_asked_for(figures):
+    flow_figure([flow()], dpi=40, measures=["growth", "gradient"])
+    labels = [axes.get_ylabel().split()[0] for axes in figures[0].axes]
+    assert labels == ["gradient", "gradient", "norm", "norm"]
+    assert curves(figures[0].axes[0])[0].tolist() == [[0, 4], [5, 1]]
+    with pytest.raises(UsageError, match=r"no measure 'norms'; there are: gradient, spread"):
+        flow_figure([flow()], measures=["norms"])
 
 
 def test_curves_are_the_numbers(figures):
