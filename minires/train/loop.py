@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from ..backend import Array, load, to_numpy
+from ..backend import Array, default, load, move, to_numpy
 from ..context import no_grad
 from ..data.dataset import Source
 from ..errors import DataError, NonFiniteError
@@ -45,6 +45,7 @@ class Trainer:
     on with from `state`.
 
     Attributes:
+        backend: where the net is, and the batches go; the default one unless it was chosen.
         iteration: steps taken so far.
         rows: the history so far.
     """
@@ -57,16 +58,16 @@ class Trainer:
         recipe: Recipe,
         schedule: StepSchedule,
         seed: int,
-        backend: str = "numpy",
+        backend: str | None = None,
     ) -> None:
         self.net = net
-        self.model = model.to(backend=backend)
+        self.backend = backend or default()
+        self.model = model.to(backend=self.backend)
         self.dataset = dataset
         self.recipe = recipe
         self.schedule = schedule
         self.seed = seed
         self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
-        self.xp = load(backend)
         self.iteration = 0
         self.rows: list[Row] = []
         self.seconds = 0.0
@@ -111,7 +112,7 @@ class Trainer:
 
     def step(self, x: Array, labels: Array) -> None:
         """Forward, backward and update on one batch."""
-        x, labels = self.xp.asarray(x), self.xp.asarray(labels)
+        x, labels = move(x, self.backend), move(labels, self.backend)
         self.optimiser.lr = self.schedule(self.iteration)
         # A NaN is found below and named; NumPy's own warnings would only come before it.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -136,7 +137,7 @@ class Trainer:
         wrong = seen = 0
         with no_grad():
             for x, labels in self.dataset.testing_batches():
-                guesses = self.model(self.xp.asarray(x)).data.argmax(axis=1)
+                guesses = self.model(move(x, self.backend)).data.argmax(axis=1)
                 wrong += int((to_numpy(guesses) != labels).sum())
                 seen += len(labels)
         self.model.train()
@@ -183,7 +184,7 @@ class Trainer:
             weights = {k: v for k, v in tensors.items() if not k.startswith("velocity.")}
             self.model.load_state_dict(weights)
             for name, v in self._velocities():
-                v[...] = self.xp.asarray(tensors[name])
+                v[...] = move(tensors[name], self.backend)
             self.iteration = facts["iteration"]
             self._loss_sum, self._wrong = facts["loss_sum"], facts["wrong"]
             self._seen, self.seconds = facts["seen"], facts["seconds"]
@@ -250,7 +251,8 @@ class Trainer:
                 self.model(x)
         except NonFiniteError as error:
             found = str(error)
-        bad = [n for n, p in self.model.named_parameters() if not self.xp.isfinite(p.data).all()]
+        xp = load(self.backend)
+        bad = [n for n, p in self.model.named_parameters() if not xp.isfinite(p.data).all()]
         if bad:
             found += f"; the step before had already spoilt {len(bad)} weights, first {bad[0]}"
         return NonFiniteError(
