@@ -56,7 +56,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def main(
-    nets: Annotated[str, typer.Option(help="By commas.")] = "resnet20,resnet56,resnet18",
+    nets: Annotated[str, typer.Option(help="By commas.")] = "resnet20,resnet56,resnet18,resnet50",
     batch: Annotated[str, typer.Option(help="Images a call, by commas.")] = "1,128",
     engines: Annotated[
         str, typer.Option(help="By commas.")

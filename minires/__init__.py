@@ -9,7 +9,7 @@ from .errors import MiniresError
 from .fast import get_num_threads, set_num_threads
 from .gradcheck import gradcheck
 from .inspect import detect_anomaly
-from .nn import load_weights, save_weights
+from .nn import export_onnx, load_weights, save_weights
 from .step import Step
 
 __version__ = "0.1.0"
@@ -21,6 +21,7 @@ __all__ = [
     "Tensor",
     "checkpoint",
     "detect_anomaly",
+    "export_onnx",
     "fast",
     "functional",
     "get_num_threads",

@@ -1,8 +1,12 @@
 """Writing a file so that a reader finds the old one or the new one, never half of either."""
 
+import csv
+import io
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
@@ -23,6 +27,15 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
+    """Rows by column as the content of a CSV file."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def _umask() -> int:

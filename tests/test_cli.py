@@ -230,3 +230,56 @@ def test_gradcheck_fails_where_a_backward_is_wrong():
     assert result.returncode == 1
     assert "checks failed" in result.stderr
     assert "ReLU (residual join relu(x + relu(x))), input 0, element (0, 1)" in result.stderr
+
+
+FLOW = ("flow", "--nets", "plain8,resnet8", "--steps", "1", "--size", "8", "--only", "flow,paths")
+
+
+def test_flow_leaves_pictures_tables_and_a_summary_in_a_folder_of_its_own(tmp_path):
+    result = minires(*FLOW, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert {p.name for p in (tmp_path / "runs" / "flow-1").iterdir()} == {
+        *("flow.png", "flow.csv", "paths.png", "paths.csv", "summary.md", "config.json")
+    }
+    assert "flow: 20 measurements" in result.stdout
+    assert "pictures: runs/flow-1/flow.png, runs/flow-1/paths.png" in result.stdout
+    assert result.stderr == ""
+    again = minires(*FLOW[:-1], "paths", cwd=tmp_path)
+    assert "picture" in again.stdout
+    assert (tmp_path / "runs" / "flow-2" / "paths.png").exists()
+    refused(minires(*FLOW, "--out", "runs/flow-1", cwd=tmp_path), 2, "runs/flow-1 is not empty")
+
+
+def test_flow_takes_the_nets_of_a_run(finished, tmp_path):
+    run = finished[0] / "runs" / "degradation-1"
+    only = ("--only", "responses,paths", "--run", run)
+    result = minires("flow", *only, "--out", "of-a-run", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "In resnet8 after training" in " ".join(result.stdout.split())
+    refused(
+        minires("flow", *only, "--nets", "resnet14", "--out", "other", cwd=tmp_path),
+        2,
+        "has no trained resnet14, seed 0; it has resnet8-seed0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("--nets", "plain21"), 2, r"no net 'plain21'; expected plain or resnet"),
+        (("--nets", "plain20"), 2, "paths are those of residual nets, but the nets are plain20"),
+        (("--only", "flows"), 2, "no figure 'flows'; there are: flow, responses, shattered, paths"),
+        (("--steps", "some"), 2, "'--steps': expected an integer, got 'some'"),
+        (("--steps", "-1"), 2, "steps must be at least 0, got -1"),
+        (("--seed", "-1"), 2, "seeds must be at least 0, got -1"),
+        (("--size", "12"), 2, "can be enlarged to a multiple of that; got 12"),
+        (("--dataset", "mnist"), 2, "no dataset 'mnist'"),
+        (("--dataset", "cifar10"), 2, "cifar10 needs --data-dir"),
+        (("--run", "nowhere"), 2, "there is no run in nowhere"),
+        (("--out", "file/flow"), 1, "file/flow cannot be (read|written): Not a directory"),
+    ],
+)
+def test_mistakes_in_flow_get_a_sentence(tmp_path, arguments, code, sentence):
+    (tmp_path / "file").write_text("")
+    refused(minires("flow", *arguments, cwd=tmp_path), code, sentence)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from minires import files
-from minires.files import write_atomically
+from minires.files import table, write_atomically
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -54,3 +54,8 @@ def test_the_file_can_be_read_by_those_the_umask_allows(tmp_path):
     write_atomically(tmp_path / "f", b"x")
     (tmp_path / "g").write_bytes(b"x")
     assert (tmp_path / "f").stat().st_mode == (tmp_path / "g").stat().st_mode
+
+
+def test_a_table_has_its_columns_first_and_quotes_what_has_commas():
+    rows = [{"a": 1, "b": "x, y"}, {"a": "He × 3", "b": True}]
+    assert table(["a", "b"], rows).decode() == 'a,b\n1,"x, y"\nHe × 3,True\n'

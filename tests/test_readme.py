@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from minires import Op, Tensor, gradcheck
 from minires.backend import Array, array_module
 from minires.engine import Gradients
 
 ROOT = Path(__file__).parent.parent
+PAIRS = {"README.md": "README.zh-CN.md", "tutorials/README.md": "tutorials/zh/README.md"}
+SWITCH = re.compile(r"^(English \| \[中文\]|\[English\]).*\n", re.MULTILINE)
 
 
 def python_blocks(name):
@@ -45,7 +48,26 @@ def test_the_operation_in_contributing_is_right():
 
 
 def test_files_the_readme_points_to_are_there():
-    for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md"):
+    for name in (*PAIRS, *PAIRS.values(), "CONTRIBUTING.md", "benchmarks/README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert ((ROOT / name).parent / target).exists(), f"{name} points to {target}"
+
+
+def quoted(name):
+    """What a page quotes: its blocks of code without comments, its `code`, links and numbers."""
+    text, switches = SWITCH.subn("", (ROOT / name).read_text(encoding="utf-8"))
+    assert switches == 1, f"{name} does not say in which other language it can be read"
+    text = text.replace("tutorials/zh", "tutorials")
+    blocks = re.findall(r"```.*?```", text, re.DOTALL)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    code = {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)}
+    links = set(re.findall(r"\]\(([^)]+)\)", prose))
+    numbers = set(re.findall(r"\d+(?:[.,]\d+)*", prose))
+    return [re.sub(r" +#.*", "", block) for block in blocks], code, links, numbers
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS.items())
+def test_the_chinese_page_quotes_what_the_english_one_does(english, chinese):
+    for there, here in zip(quoted(english), quoted(chinese), strict=True):
+        assert here == there

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .nets import Net
+from .nets import Layer, Net
 
 
 class ResNet:
@@ -25,16 +25,18 @@ class ResNet:
         y = self.relu(self.batch_norm(y, "bn1"))
         if large:
             y = self.max_pool(y)
-        for name, before, channels, stride in net.stages():
-            y = self.block(y, name, stride, channels - before)
+        for name, before, layers, stride in net.stages():
+            y = self.block(y, name, before, layers, stride)
         return self.linear(self.global_avg_pool(y), "fc")
 
-    def block(self, x: Any, name: str, stride: int, missing: int) -> Any:
-        """Two convolutions and their shortcut."""
-        y = self.conv2d(x, f"{name}.conv1", stride, 1)
-        y = self.relu(self.batch_norm(y, f"{name}.bn1"))
-        y = self.conv2d(y, f"{name}.conv2", 1, 1)
-        y = self.batch_norm(y, f"{name}.bn2")
+    def block(self, x: Any, name: str, before: int, layers: list[Layer], stride: int) -> Any:
+        """The convolutions of a block and its shortcut."""
+        y = x
+        for number, layer in enumerate(layers, start=1):
+            y = self.relu(y) if number > 1 else y
+            y = self.conv2d(y, f"{name}.conv{number}", layer.stride, layer.kernel // 2)
+            y = self.batch_norm(y, f"{name}.bn{number}")
+        missing = layers[-1].channels - before
         if missing and self.net.shortcut == "A":
             x = self.shortcut_a(x, stride, missing // 2)
         elif missing:

@@ -7,8 +7,16 @@ import numpy as np
 from minires import Tensor, no_grad
 from minires import functional as F
 from minires import textbook as in_textbook
-from minires.models.cifar import stage
-from minires.nn import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Module
+from minires.models.blocks import Block, Layer
+from minires.nn import (
+    BatchNorm2d,
+    Conv2d,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Module,
+    Sequential,
+)
 from minires.optim import SGD
 
 from . import LR, MOMENTUM, WEIGHT_DECAY, Step
@@ -26,14 +34,15 @@ class ResNet(Module):
         )
         self.bn1 = BatchNorm2d(before)
         self.maxpool = MaxPool2d(3, 2, 1) if large else None
-        self.stages: list[Module] = []
-        for i, (channels, blocks) in enumerate(zip(net.channels, net.blocks, strict=True)):
-            layer = stage(blocks, before, channels, 2 if i else 1, net.shortcut)
-            setattr(self, f"layer{i + 1}", layer)
-            self.stages.append(layer)
-            before = channels
+        blocks: dict[str, list[Module]] = {}
+        for name, channels, layers, _ in net.stages():
+            stage = blocks.setdefault(name.partition(".")[0], [])
+            stage.append(Block(channels, [Layer(*layer) for layer in layers], net.shortcut))
+        self.stages = [Sequential(*stage) for stage in blocks.values()]
+        for name, stage in zip(blocks, self.stages, strict=True):
+            setattr(self, name, stage)
         self.avgpool = GlobalAvgPool2d()
-        self.fc = Linear(before, net.classes)
+        self.fc = Linear(net.features, net.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

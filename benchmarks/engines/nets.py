@@ -4,13 +4,22 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 
+class Layer(NamedTuple):
+    """A convolution of a block: its channels out, its kernel's size, its stride."""
+
+    channels: int
+    kernel: int
+    stride: int
+
+
 @dataclass(frozen=True)
 class Net:
-    """A residual net of basic blocks, two 3x3 convolutions each.
+    """A residual net of basic blocks, two 3x3 convolutions each, or of bottlenecks.
 
     Attributes:
         image: channels, height and width of its images.
@@ -20,6 +29,7 @@ class Net:
         blocks: in each stage.
         shortcut: "A", zero channels, or "B", a projection, where a block changes the shape.
         classes: how many logits.
+        bottleneck: whether a block is 1x1, 3x3 and 1x1, and has four times the stage's channels.
     """
 
     image: tuple[int, int, int]
@@ -28,27 +38,52 @@ class Net:
     blocks: tuple[int, ...]
     shortcut: str
     classes: int
+    bottleneck: bool = False
 
-    def stages(self) -> Iterator[tuple[str, int, int, int]]:
-        """Name of each block, its channels in and out, and its stride."""
+    def stages(self) -> Iterator[tuple[str, int, list[Layer], int]]:
+        """Name of each block, its channels in, its convolutions, and its stride."""
         before = self.channels[0]
         for stage, (channels, blocks) in enumerate(zip(self.channels, self.blocks, strict=True)):
             for block in range(blocks):
-                first = stage > 0 and block == 0
-                yield f"layer{stage + 1}.{block}", before, channels, 2 if first else 1
-                before = channels
+                stride = 2 if stage > 0 and block == 0 else 1
+                layers = self._layers(channels, stride)
+                yield f"layer{stage + 1}.{block}", before, layers, stride
+                before = layers[-1].channels
+
+    def _layers(self, channels: int, stride: int) -> list[Layer]:
+        if self.bottleneck:
+            return [Layer(channels, 1, 1), Layer(channels, 3, stride), Layer(4 * channels, 1, 1)]
+        return [Layer(channels, 3, stride), Layer(channels, 3, 1)]
+
+    @property
+    def features(self) -> int:
+        """Channels of the last block."""
+        return self.channels[-1] * (4 if self.bottleneck else 1)
+
+
+# Blocks in each stage, and whether they are bottlenecks.
+LARGE = {
+    "resnet18": ((2, 2, 2, 2), False),
+    "resnet34": ((3, 4, 6, 3), False),
+    "resnet50": ((3, 4, 6, 3), True),
+    "resnet101": ((3, 4, 23, 3), True),
+    "resnet152": ((3, 8, 36, 3), True),
+}
 
 
 def net_of(name: str) -> Net:
-    """The net of a name: resnet20 or another depth of 6n + 2, or resnet18.
+    """The net of a name: resnet20 or another depth of 6n + 2, or one of LARGE.
 
     resnet20x4 has four times the channels, resnet56-digits takes images of 1x8x8.
     """
-    if name == "resnet18":
-        return Net((3, 224, 224), 7, (64, 128, 256, 512), (2, 2, 2, 2), "B", 1000)
+    if name in LARGE:
+        blocks, bottleneck = LARGE[name]
+        return Net((3, 224, 224), 7, (64, 128, 256, 512), blocks, "B", 1000, bottleneck)
     match = re.fullmatch(r"resnet(\d+)(?:x(\d+))?(-digits)?", name)
     if match is None or int(match[1]) % 6 != 2 or int(match[1]) < 8:
-        raise ValueError(f"there is no net {name!r}; expected resnet18, or one like resnet20")
+        raise ValueError(
+            f"there is no net {name!r}; expected one of {', '.join(LARGE)}, or one like resnet20"
+        )
     blocks, width = (int(match[1]) - 2) // 6, int(match[2] or 1)
     image = (1, 8, 8) if match[3] else (3, 32, 32)
     return Net(image, 3, (16 * width, 32 * width, 64 * width), (blocks,) * 3, "A", 10)
@@ -75,14 +110,15 @@ def weights_of(net: Net) -> dict[str, np.ndarray]:
 
     conv("conv1", net.channels[0], net.image[0], net.kernel, net.kernel)
     batch_norm("bn1", net.channels[0])
-    for name, before, channels, stride in net.stages():
-        conv(f"{name}.conv1", channels, before, 3, 3)
-        batch_norm(f"{name}.bn1", channels)
-        conv(f"{name}.conv2", channels, channels, 3, 3)
-        batch_norm(f"{name}.bn2", channels)
-        if stride > 1 and net.shortcut == "B":
+    for name, before, layers, stride in net.stages():
+        channels = before
+        for number, layer in enumerate(layers, start=1):
+            conv(f"{name}.conv{number}", layer.channels, channels, layer.kernel, layer.kernel)
+            batch_norm(f"{name}.bn{number}", layer.channels)
+            channels = layer.channels
+        if (stride > 1 or channels != before) and net.shortcut == "B":
             conv(f"{name}.downsample.0", channels, before, 1, 1)
             batch_norm(f"{name}.downsample.1", channels)
-    conv("fc", net.classes, net.channels[-1])
+    conv("fc", net.classes, net.features)
     weights["fc.bias"] = np.zeros(net.classes, np.float32)
     return weights

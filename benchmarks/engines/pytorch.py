@@ -5,30 +5,37 @@ from torch import nn
 from torch.nn import functional as F
 
 from . import EPS, LR, MOMENTUM, WEIGHT_DECAY, Step
-from .nets import Net, batch_of, weights_of
+from .nets import Layer, Net, batch_of, weights_of
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm, and shortcut A or B."""
+class Block(nn.Module):
+    """Convolutions with batch norm, and shortcut A or B."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: str) -> None:
+    def __init__(self, in_channels: int, layers: list[Layer], stride: int, shortcut: str) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels, EPS)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels, EPS)
+        self.layers: list[tuple[nn.Module, nn.Module]] = []
+        before = in_channels
+        for number, (channels, kernel, own_stride) in enumerate(layers, start=1):
+            conv = nn.Conv2d(before, channels, kernel, own_stride, kernel // 2, bias=False)
+            bn = nn.BatchNorm2d(channels, EPS)
+            setattr(self, f"conv{number}", conv)
+            setattr(self, f"bn{number}", bn)
+            self.layers.append((conv, bn))
+            before = channels
         self.stride = stride
-        self.missing = channels - in_channels
+        self.missing = before - in_channels
         self.downsample = None
         if self.missing and shortcut == "B":
             self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False),
-                nn.BatchNorm2d(channels, EPS),
+                nn.Conv2d(in_channels, before, 1, stride, bias=False), nn.BatchNorm2d(before, EPS)
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
+        y = x
+        for conv, bn in self.layers[:-1]:
+            y = F.relu(bn(conv(y)))
+        conv, bn = self.layers[-1]
+        y = bn(conv(y))
         if self.downsample is not None:
             x = self.downsample(x)
         elif self.missing:
@@ -49,18 +56,14 @@ class ResNet(nn.Module):
         )
         self.bn1 = nn.BatchNorm2d(before, EPS)
         self.maxpool = nn.MaxPool2d(3, 2, 1) if large else nn.Identity()
-        self.layers: list[nn.Module] = []
-        for i, (channels, blocks) in enumerate(zip(net.channels, net.blocks, strict=True)):
-            layer = self._stage(blocks, before, channels, 2 if i else 1, net.shortcut)
-            setattr(self, f"layer{i + 1}", layer)
-            self.layers.append(layer)
-            before = channels
-        self.fc = nn.Linear(before, net.classes)
-
-    @staticmethod
-    def _stage(n: int, in_channels: int, channels: int, stride: int, cut: str) -> nn.Sequential:
-        first = BasicBlock(in_channels, channels, stride, cut)
-        return nn.Sequential(first, *(BasicBlock(channels, channels, 1, cut) for _ in range(n - 1)))
+        blocks: dict[str, nn.Sequential] = {}
+        for name, channels, layers, stride in net.stages():
+            stage = blocks.setdefault(name.partition(".")[0], nn.Sequential())
+            stage.append(Block(channels, layers, stride, net.shortcut))
+        self.layers = list(blocks.values())
+        for name, stage in blocks.items():
+            setattr(self, name, stage)
+        self.fc = nn.Linear(net.features, net.classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))

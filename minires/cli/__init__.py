@@ -1,6 +1,34 @@
 """The `minires` command: one file a subcommand."""
 
-from . import degradation, gradcheck, memory, plot, step, summary
+from . import (
+    classify,
+    convert,
+    degradation,
+    export,
+    finetune,
+    flow,
+    gradcheck,
+    landscape,
+    memory,
+    plot,
+    step,
+    summary,
+)
 from .app import app, main
 
-__all__ = ["app", "degradation", "gradcheck", "main", "memory", "plot", "step", "summary"]
+__all__ = [
+    "app",
+    "classify",
+    "convert",
+    "degradation",
+    "export",
+    "finetune",
+    "flow",
+    "gradcheck",
+    "landscape",
+    "main",
+    "memory",
+    "plot",
+    "step",
+    "summary",
+]

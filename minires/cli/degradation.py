@@ -9,9 +9,9 @@ import typer
 from .. import data
 from ..data import Dataset
 from ..errors import UsageError
-from ..experiments.config import Config
-from ..experiments.degradation import Degradation
-from .app import app
+from ..experiments.degradation import Config, Degradation
+from ..viz.live import LiveDisplay
+from .app import app, console
 from .options import free_folder, integer, integers, names, number
 from .training import train
 
@@ -97,4 +97,4 @@ def degradation(
     again = ["minires", "degradation", "--resume", "--out", str(out)]
     again += ["--data-dir", str(data_dir)] if data_dir else []
     again += ["--download"] if download else []
-    train(run, out, go_on=shlex.join(again))
+    train(run, LiveDisplay(console), out, "degradation.png", go_on=shlex.join(again))

@@ -9,6 +9,7 @@ from .. import data
 from ..errors import RunError
 from ..experiments.stepping import Stepping, page_of
 from .app import app
+from .options import names
 
 
 @app.command()
@@ -29,7 +30,7 @@ def step(
     channels: Annotated[int, typer.Option(help="Maps shown of each operation.")] = 8,
     after: Annotated[int, typer.Option(help="Train so many steps first.")] = 0,
     weights: Annotated[
-        Path | None, typer.Option(help="Begin with the weights of a file (safetensors).")
+        Path | None, typer.Option(help="Begin with the weights of a file (safetensors, .pth).")
     ] = None,
     path: Annotated[
         str | None, typer.Option(help="Show this module alone: layer1.0, or layer2.")
@@ -41,7 +42,7 @@ def step(
     One HTML file, without network: every operation with its formula and its code, feature maps,
     gradients and their norms, and what a residual join does to a gradient.
     """
-    config = Stepping(tuple(nets), batch, image, channels, after, weights, path, seed)
+    config = Stepping(names(",".join(nets)) or (), batch, image, channels, after, weights, path, seed)
     page = page_of(config, data.load(dataset, data_dir).enlarged(size))
     try:
         page.save(out)

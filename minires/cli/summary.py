@@ -1,14 +1,12 @@
 """`minires summary`: what a net is made of."""
 
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from ..errors import UsageError
-from ..models.cifar import cifar_net
-from ..models.imagenet import NAMES, imagenet_net
 from ..models.summary import (
     PAPER_FLOPS,
     PAPER_PARAMETERS,
@@ -16,8 +14,8 @@ from ..models.summary import (
     compared,
     summary,
 )
-from ..nn import Module
 from .app import app, console
+from .nets import net_of
 from .options import names, shape
 
 _SIZE = 56  # of the maps on which blocks are compared: conv2_x of a 224x224 image
@@ -49,24 +47,11 @@ def show_summary(
         if compare is None:
             raise UsageError("say which net, such as resnet50, or --compare basic,bottleneck")
         return
-    model, usual = _model(net, shortcut, stride_in)
+    model, usual = net_of(net, shortcut, stride_in=stride_in)
     size = usual if image is None else shape(image)
     stages = summary(model, size)
     console.print(_table(net, stages, size))
     _show_totals(net, stages, at_usual_size=image is None)
-
-
-def _model(net: str, shortcut: str | None, stride_in: str) -> tuple[Module, tuple[int, int, int]]:
-    """The net, and the images it was made for."""
-    if shortcut is not None and net.startswith("plain"):
-        raise UsageError(f"{net} has no shortcuts; leave --shortcut out")
-    how: dict[str, Any] = {} if shortcut is None else {"shortcut": shortcut}
-    if net in NAMES:
-        return imagenet_net(net, stride_in=stride_in, **how), (3, 224, 224)
-    try:
-        return cifar_net(net, **how), (3, 32, 32)
-    except UsageError as error:
-        raise UsageError(f"{error}; or, for large images, one of {', '.join(NAMES)}") from None
 
 
 def _table(net: str, stages: list[Stage], image: tuple[int, int, int]) -> Table:

@@ -5,25 +5,43 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import typer
 from rich.markdown import Markdown
 
-from ..experiments.degradation import Degradation
+from ..train.keeping import Event
 from ..viz.live import LiveDisplay
 from .app import console
 
 
-def train(run: Degradation, out: Path, go_on: str) -> None:
-    """Train what is left to train of a run, and show it; `go_on` is the command that resumes it."""
-    with stop_on_signal() as stopped, LiveDisplay(console) as display:
+class Run(Protocol):
+    """A run of an experiment: a generator of its events, which can be asked to stop."""
+
+    stopped: bool
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Train what is left to train."""
+
+
+def train(run: Run, display: LiveDisplay, out: Path, picture: str, go_on: str) -> None:
+    """Train what is left to train of a run, and show it.
+
+    Args:
+        run: what is trained.
+        display: shows the steps.
+        out: the run's folder, in which it leaves summary.md and `picture`.
+        picture: the name of a file.
+        go_on: the command that resumes the run.
+    """
+    with stop_on_signal() as stopped, display:
         for event in run.run(stop=stopped):
             display.show(event.trainer, event.progress)
     if run.stopped:
         print(f"stopped; go on with: {go_on}")
         raise typer.Exit(130)
     console.print(Markdown((out / "summary.md").read_text(encoding="utf-8")))
-    print(f"picture: {out / 'degradation.png'}")
+    print(f"picture: {out / picture}")
 
 
 @contextmanager

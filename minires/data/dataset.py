@@ -4,11 +4,34 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
 from ..backend import Array
 from ..errors import DataError, UsageError, expect
+
+_TEST_BATCH = 256
+
+
+class Source(Protocol):
+    """Where a training gets its batches from: images (N, C, H, W) and labels, int64 (N,)."""
+
+    @property
+    def train_size(self) -> int:
+        """How many images an epoch has."""
+
+    def training_batches(
+        self, batch_size: int, seed: int, epoch: int, first: int = 0
+    ) -> Iterator[tuple[Array, Array]]:
+        """An epoch's batches from its batch number `first` on; both numbers count from 0.
+
+        What chance decides depends on the seed, the number of the epoch and the place in it alone,
+        so that a run that was stopped goes on from any batch.
+        """
+
+    def testing_batches(self) -> Iterator[tuple[Array, Array]]:
+        """All images to test on, in order."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +46,8 @@ class Dataset:
         white: the largest value a pixel can have.
         shift: how far augmentation moves an image, in pixels.
         flip: whether augmentation mirrors half of the images.
+        standardised: whether nets get pixels scaled and centred, as `inputs` does it; without,
+            they get 0 to 255, as an image file has them.
 
     Raises:
         DataError: images and labels that do not belong together.
@@ -37,6 +62,7 @@ class Dataset:
     white: int
     shift: int
     flip: bool
+    standardised: bool = True
 
     def __post_init__(self) -> None:
         for part, images, labels in (
@@ -72,6 +98,23 @@ class Dataset:
         for part in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             sha.update(np.ascontiguousarray(part).data)
         return sha.hexdigest()
+
+    @property
+    def train_size(self) -> int:
+        """How many training images there are."""
+        return len(self.train_images)
+
+    def training_batches(
+        self, batch_size: int, seed: int, epoch: int, first: int = 0
+    ) -> Iterator[tuple[Array, Array]]:
+        """The batches of an epoch from number `first` on; see `Source` and `training_batch`."""
+        drawn = Epoch.draw(self, seed, epoch)
+        for start in range(first * batch_size, self.train_size, batch_size):
+            yield training_batch(self, drawn, slice(start, start + batch_size))
+
+    def testing_batches(self) -> Iterator[tuple[Array, Array]]:
+        """The test images in order, so many at a time as fit well into memory."""
+        return test_batches(self, _TEST_BATCH)
 
     def with_validation(self, share: float = 0.2) -> "Dataset":
         """The last `share` of the training images as the test images; the test is not touched."""
@@ -109,6 +152,9 @@ class Dataset:
     def inputs(self, images: Array) -> Array:
         """uint8 images as the net sees them: white as 1, the mean training image taken away."""
         x = images.astype(np.float32)
+        if not self.standardised:
+            x *= 255 / self.white
+            return x
         x /= self.white
         x -= self.mean
         return x

@@ -20,9 +20,11 @@ from ..inspect.graph import Node
 from ..models import cifar_net
 
 _SAMPLE = 2  # images; the fewest that batch norm takes
-# Found by measurement: how many of the largest maps are alive beside what is saved, and what the
-# BLAS and the threads take for themselves.
-_MOVING = 6
+# Found by measurement: how many of the largest maps are alive beside what is saved, how many more
+# while a checkpointed segment is computed again, and what the BLAS and the threads take for
+# themselves. Maps of more than 32 MB count a little too much: the C library returns those at once.
+_MOVING = 4.5
+_MOVING_AGAIN = 1.5
 _FIXED = 8 << 20
 
 
@@ -109,7 +111,9 @@ class Profile:
             UsageError,
             f"checkpoint_every must be at least 1, got {checkpoint_every}",
         )
-        kept, segment = self.outside, 0.0
+        kept, segment, moving = self.outside, 0.0, _MOVING
+        if checkpoint_every is not None:
+            moving += _MOVING_AGAIN
         for blocks in self.stages:
             if checkpoint_every is None:
                 kept += sum(saved for _, saved in blocks)
@@ -121,7 +125,7 @@ class Profile:
             weights=3 * 4 * self.parameters,
             kept=round(batch * kept),
             segment=round(batch * segment),
-            moving=round(batch * _MOVING * self.largest) + _FIXED,
+            moving=round(batch * moving * self.largest) + _FIXED,
         )
 
     def best_checkpoint(self, batch: int) -> int:

@@ -1,12 +1,15 @@
 """Nets that a run of the degradation experiment has trained, for a closer look at them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from ..data import Dataset
 from ..errors import UsageError, expect
 from ..models import cifar_net
 from ..nn import Module, load_weights
 from ..train import RunFolder
-from .config import Config
+from .degradation.config import Config
+from .facts import expect_same_data
 
 
 def config_of(run: Path) -> Config:
@@ -19,6 +22,25 @@ def config_of(run: Path) -> Config:
     return Config.from_facts(facts, run)
 
 
+def data_of(run: Path, load_data: Callable[[Config], Dataset]) -> Dataset:
+    """The data that the run in a folder trains on, as it uses them.
+
+    Raises:
+        UsageError: there is no run, or what `load_data` gets is other data; RunError: its
+        configuration was altered.
+    """
+    _, facts = RunFolder.open(run)
+    config = Config.from_facts(facts, run)
+    dataset = load_data(config)
+    expect_same_data(dataset, facts, run)
+    return config.prepare(dataset)
+
+
+def weights_of(run: Path, net: str, seed: int) -> Path:
+    """Where a run leaves the weights of a training that has ended."""
+    return run / "weights" / f"{net}-seed{seed}.safetensors"
+
+
 def trained(run: Path, net: str, seed: int, num_classes: int, in_channels: int) -> Module:
     """The net `net` as a run left it at its end, in evaluation.
 
@@ -26,7 +48,7 @@ def trained(run: Path, net: str, seed: int, num_classes: int, in_channels: int) 
         UsageError: the run has not trained that net with that seed to its end; says which it has.
         DataError, StateDictError: its weights file was cut short, or is another net's.
     """
-    path = run / "weights" / f"{net}-seed{seed}.safetensors"
+    path = weights_of(run, net, seed)
     there = sorted(p.stem for p in path.parent.glob("*-seed*.safetensors"))
     expect(
         path.is_file(),

@@ -22,9 +22,10 @@ from ..backend import Array
 from ..context import twin
 from ..engine import Gradients
 from ..ops.windows import Pair
+from .columns import ColumnCorrelation, are_few
 from .layout import result, rows
 from .memory import empty
-from .products import product, product_transposed
+from .products import effort, product, product_transposed
 from .strips import Strips, Walk, widened
 from .threads import spread
 
@@ -75,9 +76,9 @@ class Plan:
         )
 
     @cached_property
-    def correlation(self) -> "Correlation":
+    def correlation(self) -> "Correlation | ColumnCorrelation":
         """Of forward."""
-        return Correlation(self.O, self.C, self.down, self.across, self.N)
+        return correlation(self.O, self.C, self.down, self.across, self.N)
 
     @cached_property
     def scatter(self) -> "Scatter":
@@ -93,6 +94,14 @@ class Plan:
 plan = lru_cache(maxsize=1024)(Plan)
 
 
+def correlation(
+    O: int, C: int, down: Walk, across: Walk, N: int
+) -> "Correlation | ColumnCorrelation":
+    """What correlates maps of such rows."""
+    kind = ColumnCorrelation if are_few(across, N) else Correlation
+    return kind(O, C, down, across, N)
+
+
 class Correlation:
     """y_i = Σ_v W_v X_i, shifted: (H, C, W·N), (O, C, kh, kw) -> (Ho, O, Wo·N)."""
 
@@ -103,7 +112,7 @@ class Correlation:
             C, across = across.k * C, _beside_each_other(across)
         self.y = (down.out, O, across.out * N)
         self.cut = Strips(down, across, N, max(1, _TILE // max(1, O * across.out * N)))
-        self.effort = _effort(math.prod(self.y), down.k * across.k * C)
+        self.effort = effort(math.prod(self.y), down.k * across.k * C)
 
     def __call__(self, x: Array, w: Array) -> Array:
         if self.widening:
@@ -156,7 +165,7 @@ class Scatter:
             for column in range(across.stride):
                 beside, back_across = across.turned(column)
                 pixels = slice(row, None, down.stride), slice(column, None, across.stride)
-                gather = Correlation(C, O, back_down, back_across, N)
+                gather = correlation(C, O, back_down, back_across, N)
                 self.gathered.append((pixels, (above, beside), gather))
 
     def __call__(self, g: Array, w: Array) -> Array:
@@ -185,7 +194,7 @@ class WeightGradient:
         self.gW = (across.k, O, down.k, C)
         self.Ho = down.out
         self.cut = Strips(down, across, N, max(1, _TILE // (O * across.out * N)))
-        self.effort = _effort(down.out * O * across.out * N, down.k * across.k * C)
+        self.effort = effort(down.out * O * across.out * N, down.k * across.k * C)
         short = across.out * N <= _SHORT and down.stride == across.stride == 1
         self.by_pixels = short and self.effort <= _LITTLE
 
@@ -242,8 +251,3 @@ class WeightGradient:
 def _beside_each_other(across: Walk) -> Walk:
     """The walk over pixels that were `widened`: each window is in one place."""
     return Walk(1, 1, 0, across.out, across.out)
-
-
-def _effort(size: int, places: int) -> float:
-    """Of `size` sums over `places` products; some 20 of these take as long as a copy."""
-    return size * places / 20

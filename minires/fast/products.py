@@ -26,6 +26,11 @@ _BLOCK = 32  # rows of the first factor in a block of a transposed product
 _MANY = 100  # blocks; a result of more of them is large enough to be packed for
 
 
+def effort(size: int, terms: int) -> float:
+    """Of `size` sums of `terms` products, for `spread`: some 20 take as long as a copy."""
+    return size * terms / 20
+
+
 def product(w: Array, x: Array, y: Array) -> None:
     """y = w x for each of R matrices: (O, K), (R, K, L) -> (R, O, L), written into y."""
     O, K = w.shape

@@ -28,6 +28,14 @@ class Walk:
         b = min(self.out, (self.size - 1 - self.first - v) // self.stride + 1)
         return a, max(a, b)
 
+    def meetings(self, v: int) -> tuple[slice, slice]:
+        """The windows whose place v lies on a pixel, and these pixels."""
+        a, b = self.windows(v)
+        if a == b:
+            return slice(0), slice(0)
+        start = self.first + self.stride * a + v
+        return slice(a, b), slice(start, start + self.stride * (b - a), self.stride)
+
     def places(self, j: int) -> tuple[int, int]:
         """The places [u0, u1) of window j that lie on pixels."""
         start = self.first + self.stride * j
@@ -159,8 +167,6 @@ def widened(x: Array, N: int, across: Walk) -> Array:
     x = x.reshape(H, C, L // N, N)
     wide = np.zeros((H, across.k, C, across.out, N), x.dtype)
     for v in range(across.k):
-        a, b = across.windows(v)
-        first = across.first + across.stride * a + v
-        last = first + across.stride * (b - a)
-        wide[:, v, :, a:b] = x[:, :, first : last : across.stride]
+        windows, pixels = across.meetings(v)
+        wide[:, v, :, windows] = x[:, :, pixels]
     return wide.reshape(H, across.k * C, across.out * N)

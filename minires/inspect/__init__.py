@@ -1,8 +1,9 @@
-"""Readers of the graph and of the walk: hooks, the first NaN, a tree, a step recorded."""
+"""Readers of the graph and of the walk: hooks, layers, the first NaN, a tree, a step recorded."""
 
 from .anomaly import detect_anomaly
 from .graph import Block, Graph, Node
 from .hooks import backward_hook, forward_hook
+from .layers import watch_layers
 from .trace import Trace, record
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "detect_anomaly",
     "forward_hook",
     "record",
+    "watch_layers",
 ]

@@ -12,6 +12,7 @@ from .layers import (
     Sequential,
 )
 from .module import Module, Parameter
+from .onnx import export_onnx
 from .weights import load_weights, save_weights
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Sequential",
+    "export_onnx",
     "he_normal",
     "load_weights",
     "save_weights",

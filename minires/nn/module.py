@@ -9,6 +9,7 @@ from ..backend import Array, is_array, load, to_numpy
 from ..context import state
 from ..engine import Tensor
 from ..errors import StateDictError, expect
+from .stored import Stored
 
 
 class Parameter(Tensor):
@@ -124,7 +125,7 @@ class Module:
         PyTorch's `num_batches_tracked` entries, which nothing here uses, are passed over.
 
         Args:
-            state: name to array.
+            state: name to array; one that is `Stored` in a file is read when it is copied.
             strict: refuse a state that does not match to the letter, before anything is
                 copied; otherwise copy what matches.
 
@@ -136,9 +137,9 @@ class Module:
         """
         own = dict(self.named_tensors())
         given = {
-            k: to_numpy(v) if is_array(v) else np.asarray(v)
-            for k, v in state.items()
-            if not k.endswith("num_batches_tracked")
+            name: value if isinstance(value, Stored) else _on_the_host(value)
+            for name, value in state.items()
+            if not name.endswith("num_batches_tracked")
         }
         problems = [f"{name} is missing" for name in own if name not in given]
         problems += [f"{name} is not in the model" for name in given if name not in own]
@@ -154,13 +155,18 @@ class Module:
                 )
         expect(not strict or not problems, StateDictError, _sentence(problems))
         for name in matching:
-            own[name].data[...] = _like(own[name], given[name])
+            own[name].data[...] = _like(own[name], np.asarray(given[name]))
         return problems
+
+
+def _on_the_host(value: Any) -> Array:
+    """What an array of any backend, or a list, holds."""
+    return to_numpy(value) if is_array(value) else np.asarray(value)
 
 
 def _like(tensor: Tensor, array: Array) -> Array:
     """`array` in the dtype and on the backend of `tensor`."""
-    array = array.astype(tensor.dtype)
+    array = array.astype(tensor.dtype, copy=False)
     return array if isinstance(tensor.data, np.ndarray) else load("cupy").asarray(array)
 
 

@@ -1,59 +1,116 @@
-"""Weights to and from safetensors files: a format that holds arrays and nothing else."""
+"""Weights to and from files: safetensors, and PyTorch's own. No weights file can run code."""
 
-import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
-
-from ..backend import Array
-from ..errors import DataError
-from ..files import write_atomically
+from ..errors import DataError, StateDictError, expect
+from . import pth, safetensors_file
 from .module import Module
+from .safetensors_file import write_tensors
+from .stored import Stored
 
 
 def save_weights(model: Module, path: str | Path) -> None:
-    """Write all parameters and buffers of `model`; an existing file is replaced as a whole."""
+    """Write all parameters and buffers of `model` as safetensors; an existing file is replaced
+    as a whole."""
     write_tensors(path, model.state_dict())
 
 
-def load_weights(model: Module, path: str | Path, strict: bool = True) -> list[str]:
-    """Read parameters and buffers of `model`; arguments and result as `load_state_dict`.
+def load_weights(
+    model: Module,
+    path: str | Path,
+    strict: bool = True,
+    rename: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Read the parameters and buffers of `model`, tensor by tensor into its own arrays.
+
+    What the file is, its content says: safetensors, or the zip file of PyTorch's `torch.save`,
+    of which tensors are read and nothing is run.
+
+    Args:
+        model: takes the weights, in its own dtype.
+        path: the file.
+        strict: refuse weights whose names or shapes are not the model's, before anything is
+            copied; otherwise copy what fits, such as all but a last layer of another size.
+        rename: beginnings of names and what stands in their place, one after the other:
+            {"module.": "", "classifier.": "fc."}.
+
+    Returns:
+        A sentence for each entry that was not copied, empty if all were.
 
     Raises:
-        DataError: no such file, or not a whole safetensors file.
+        DataError: no such file; it is cut short or altered; or it asks for anything but tensors.
         StateDictError: names or shapes do not match, and `strict`.
     """
-    tensors, _ = read_tensors(path)
-    return model.load_state_dict(tensors, strict)
+    tensors, passed_over = stored_tensors(path)
+    tensors = renamed(tensors, rename or {}, path)
+    try:
+        return passed_over + model.load_state_dict(tensors, strict)
+    except StateDictError as error:
+        names = [name for name, _ in model.named_tensors()]
+        raise StateDictError(f"{path}: {error}{_prefix_hint(tensors, names)}") from None
 
 
-def write_tensors(
-    path: str | Path, tensors: dict[str, Array], facts: dict[str, Any] | None = None
-) -> None:
-    """Write arrays by name, with `facts` (anything JSON can hold) beside them."""
-    metadata = None if facts is None else {"minires": json.dumps(facts)}
-    # The library writes memory as it lies, whatever the order of the dimensions in it.
-    in_order = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    write_atomically(path, save(in_order, metadata))
-
-
-def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """What `write_tensors` wrote: the arrays by name, and the facts ({} if there are none).
+def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
+    """The tensors of a weights file by name, not read yet, and a sentence for all that is none.
 
     Raises:
-        DataError: no such file, or not a whole safetensors file.
+        DataError: as for `load_weights`.
     """
-    if not Path(path).is_file():
-        raise DataError(f"there is no weights file {path}")
+    path = Path(path)
+    expect(path.is_file(), DataError, f"there is no weights file {path}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            facts = json.loads((file.metadata() or {}).get("minires", "{}"))
-    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    passed_over: list[str] = []
+    if start[8:] == b"{":  # JSON, after eight bytes that may be anything, its length
+        tensors, _ = safetensors_file.stored_tensors(path)
+    elif start.startswith(b"PK"):  # a zip file
+        tensors, passed_over = pth.stored_tensors(path)
+    elif start.startswith(b"\x80"):  # a pickle
         raise DataError(
-            f"{path} is not a whole safetensors file ({error}); it may be cut short or altered"
-        ) from error
-    return tensors, facts
+            f"{path} is a bare pickle, as PyTorch wrote them before version 1.6; only its zip "
+            "files are read. PyTorch makes one of it by torch.save(torch.load(path), path)"
+        )
+    else:
+        raise DataError(
+            f"{path} is not a whole safetensors file, nor a zip file of torch.save; "
+            "it may be cut short, or something else"
+        )
+    strange = next((name for name in tensors if not name.isprintable()), None)
+    expect(strange is None, DataError, f"{path} has a tensor with the name {strange!r:.100}")
+    return tensors, passed_over
+
+
+def renamed(
+    tensors: Mapping[str, Stored], rename: Mapping[str, str], path: str | Path
+) -> dict[str, Stored]:
+    """Tensors under their new names; `rename` as for `load_weights`.
+
+    Raises:
+        DataError: two of them get the same name; names the file.
+    """
+    found: dict[str, Stored] = {}
+    for old, tensor in tensors.items():
+        name = old
+        for beginning, other in rename.items():
+            if name.startswith(beginning):
+                name = other + name.removeprefix(beginning)
+        expect(name not in found, DataError, f"{path}: two tensors would be named {name!r}")
+        found[name] = tensor
+    return found
+
+
+def _prefix_hint(given: Iterable[str], own: Iterable[str]) -> str:
+    """What to do where names would be the model's without the prefix that all of them have."""
+    given = list(given)
+    prefix = given[0].partition(".")[0] + "." if given else ""
+    others = {name.removeprefix(prefix) for name in given}
+    if not (prefix and all(map(str.startswith, given, [prefix] * len(given))) and others & {*own}):
+        return ""
+    return (
+        f'. All names in the file begin with "{prefix}"; rename={{"{prefix}": ""}} takes it off, '
+        f"as does minires convert --rename {prefix}="
+    )

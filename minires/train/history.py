@@ -1,14 +1,12 @@
 """The history of a run: one row an epoch and net, as a CSV file."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
-from ..files import write_atomically
+from ..files import table, write_atomically
+from .table import columns, read_table
 
 
 @dataclass(frozen=True)
@@ -48,18 +46,10 @@ class Row:
         return row
 
 
-COLUMNS = [field.name for field in fields(Row)]
-_READERS: list[Any] = [field.type for field in fields(Row)]  # int, str or float of a cell
-
-
 def write_history(path: str | Path, rows: Iterable[Row]) -> None:
     """Write all rows; an existing file is replaced as a whole."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({**asdict(row), "epoch": f"{row.epoch:g}"})
-    write_atomically(path, text.getvalue().encode())
+    cells = ({**asdict(row), "epoch": f"{row.epoch:g}"} for row in rows)
+    write_atomically(path, table(columns(Row), cells))
 
 
 def read_history(path: str | Path) -> list[Row]:
@@ -68,20 +58,4 @@ def read_history(path: str | Path) -> list[Row]:
     Raises:
         RunError: no such file, or a line that is none of a history; names it.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
-    if not lines or lines[0].split(",") != COLUMNS:
-        raise RunError(f"{path} is not a history: its first line must be {','.join(COLUMNS)}")
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        try:
-            (cells,) = csv.reader([line])
-            if len(cells) != len(COLUMNS):
-                raise ValueError(f"{len(cells)} cells, expected {len(COLUMNS)}")
-            values = [read(cell) for read, cell in zip(_READERS, cells, strict=True)]
-        except (ValueError, csv.Error) as error:
-            raise RunError(f"{path}, line {number}: {error}") from error
-        rows.append(Row(*values))
-    return rows
+    return read_table(path, Row, "a history")

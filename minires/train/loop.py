@@ -11,16 +11,13 @@ import numpy as np
 from .. import functional as F
 from ..backend import Array, load, to_numpy
 from ..context import no_grad
-from ..data import Dataset
-from ..data.dataset import Epoch, test_batches, training_batch
+from ..data.dataset import Source
 from ..errors import DataError, NonFiniteError
 from ..inspect import detect_anomaly
 from ..nn import Module
 from ..optim import SGD, StepSchedule
 from .history import Row
 from .recipe import Recipe, epoch_length
-
-_TEST_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Progress:
 
 
 class Trainer:
-    """One net, trained on one dataset by one recipe.
+    """One net, trained on one source of images by one recipe.
 
     Everything that chance decides comes from `seed`, so that the same seed on the same
     machine gives the same weights to the bit, however often training was stopped and gone
@@ -56,7 +53,7 @@ class Trainer:
         self,
         net: str,
         model: Module,
-        dataset: Dataset,
+        dataset: Source,
         recipe: Recipe,
         schedule: StepSchedule,
         seed: int,
@@ -76,6 +73,11 @@ class Trainer:
         self._start_epoch()
 
     @property
+    def label(self) -> str:
+        """What its files are called by."""
+        return f"{self.net}-seed{self.seed}"
+
+    @property
     def finished(self) -> bool:
         """Whether all iterations are done."""
         return self.iteration >= self.recipe.iterations
@@ -89,12 +91,12 @@ class Trainer:
         length = epoch_length(self.dataset, self.recipe.batch_size)
         while not self.finished:
             number, start = divmod(self.iteration, length)
-            epoch = Epoch.draw(self.dataset, self.seed, number)
+            batches = self.dataset.training_batches(
+                self.recipe.batch_size, self.seed, number, first=start
+            )
             for place in range(start, length):
                 started = time.perf_counter()
-                first = place * self.recipe.batch_size
-                batch = slice(first, first + self.recipe.batch_size)
-                self.step(*training_batch(self.dataset, epoch, batch))
+                self.step(*next(batches))
                 ended = place + 1 == length or self.finished
                 row = self._row(self.iteration / length, started) if ended else None
                 progress = Progress(self.iteration, self.iteration / length, *self._means(), row)
@@ -131,13 +133,14 @@ class Trainer:
     def test_error(self) -> float:
         """The error over all test images, in %, with the running statistics."""
         self.model.eval()
-        wrong = 0
+        wrong = seen = 0
         with no_grad():
-            for x, labels in test_batches(self.dataset, _TEST_BATCH):
+            for x, labels in self.dataset.testing_batches():
                 guesses = self.model(self.xp.asarray(x)).data.argmax(axis=1)
                 wrong += int((to_numpy(guesses) != labels).sum())
+                seen += len(labels)
         self.model.train()
-        return 100 * wrong / len(self.dataset.test_labels)
+        return 100 * wrong / seen
 
     # --- stopping and going on --------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..data import Dataset
+from ..data.dataset import Dataset, Source
 from ..optim import ErrorWarmup, StepSchedule
 
 
@@ -34,9 +34,12 @@ class Recipe:
         return ErrorWarmup(self.lr, milestones, low=self.lr / 10)
 
 
-def epoch_length(dataset: Dataset, batch_size: int) -> int:
-    """The number of batches in an epoch, a smaller last one included."""
-    return -(-len(dataset.train_images) // batch_size)
+def epoch_length(source: Source, batch_size: int) -> int:
+    """The number of batches in an epoch, a smaller last one included.
+
+    Not one of a single image: batch norm cannot normalise a map of one pixel by itself.
+    """
+    return max(1, -(-(source.train_size - 1) // batch_size))
 
 
 def paper_recipe(dataset: Dataset, epochs: int | None = None) -> Recipe:

@@ -3,7 +3,7 @@
     config.json                         what was asked for, written first
     checkpoints/NET-seedS.safetensors   the state of one training, its rows included
     history.csv                         all rows, made from the checkpoints
-    weights/NET-seedS.safetensors       the weights of a training that has ended
+    weights/NAME.safetensors            weights: of a training that has ended, or the best of one
 
 The checkpoint is the only memory: history.csv and weights/ are written after it and from it,
 and again on resuming, so that a run killed in between loses nothing.
@@ -17,8 +17,8 @@ from typing import Any
 
 from ..errors import DataError, RunError, UsageError, expect
 from ..files import write_atomically
-from ..nn import save_weights
-from ..nn.weights import read_tensors, write_tensors
+from ..nn import Module, save_weights
+from ..nn.safetensors_file import read_tensors, write_tensors
 from .history import Row, write_history
 from .loop import Trainer
 
@@ -45,11 +45,7 @@ class RunFolder:
             UsageError: the folder holds something already.
         """
         folder = cls(path)
-        expect(
-            not folder.holds_anything(),
-            UsageError,
-            f"{path} is not empty; add --resume to continue the run in it, or choose another --out",
-        )
+        folder.expect_empty()
         with folder._writing(path):
             path.mkdir(parents=True, exist_ok=True)
             content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
@@ -80,6 +76,19 @@ class RunFolder:
         )
         return cls(path), config
 
+    def expect_empty(self) -> None:
+        """Refuse a path where a run cannot be made.
+
+        Raises:
+            UsageError: there is a file, or a folder with anything in it.
+        """
+        expect(
+            not self.holds_anything(),
+            UsageError,
+            f"{self.path} is not empty; add --resume to continue the run in it, or choose "
+            "another --out",
+        )
+
     def holds_anything(self) -> bool:
         """Whether there is a file or folder at the path with anything in it."""
         with self._reading(self.path):
@@ -95,12 +104,16 @@ class RunFolder:
             path.parent.mkdir(exist_ok=True)
             write_tensors(path, tensors, {"format": FORMAT, **facts})
 
-    def save_weights(self, trainer: Trainer) -> None:
-        """Write the weights of a training that has ended."""
-        path = self.path / "weights" / f"{_label(trainer)}.safetensors"
+    def weights(self, name: str) -> Path:
+        """Where the weights of this name are, or are to be."""
+        return self.path / "weights" / f"{name}.safetensors"
+
+    def save_weights(self, name: str, model: Module) -> None:
+        """Write the weights of a net."""
+        path = self.weights(name)
         with self._writing(path):
             path.parent.mkdir(exist_ok=True)
-            save_weights(trainer.model, path)
+            save_weights(model, path)
 
     def restore(self, trainer: Trainer) -> None:
         """Put a training back to its checkpoint, if it has one.
@@ -132,7 +145,7 @@ class RunFolder:
             write_atomically(self.path / name, content)
 
     def _checkpoint(self, trainer: Trainer) -> Path:
-        return self.path / "checkpoints" / f"{_label(trainer)}.safetensors"
+        return self.path / "checkpoints" / f"{trainer.label}.safetensors"
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[None]:
@@ -150,7 +163,3 @@ class RunFolder:
                 f"{path} cannot be written: {error.strerror or error}; "
                 "what was saved before is whole"
             ) from error
-
-
-def _label(trainer: Trainer) -> str:
-    return f"{trainer.net}-seed{trainer.seed}"

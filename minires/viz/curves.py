@@ -1,6 +1,5 @@
 """Learning curves, drawn as figure 6 of He et al. 2015."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from ..models.cifar import parse_name
 from ..train import Row
+from .style import depth_colours, dress, headline, picture
 
 _KINDS = (("plain", "plain nets"), ("resnet", "residual nets"))
 
@@ -30,7 +30,7 @@ def degradation_figure(
     figure = Figure(figsize=(10, 0.7 + 3.9 * len(runs)), dpi=dpi, layout="constrained")
     grid = figure.subplots(len(runs), 2, sharey="row", squeeze=False)
     for axes_pair, (title, rows) in zip(grid, runs, strict=True):
-        colours = _colours({parse_name(row.net)[1] for row in rows})
+        colours = depth_colours(parse_name(row.net)[1] for row in rows)
         for axes, (kind, label) in zip(axes_pair, _KINDS, strict=True):
             drawn = [depth for depth in colours if any(r.net == f"{kind}{depth}" for r in rows)]
             for depth in drawn:
@@ -38,18 +38,8 @@ def degradation_figure(
                 _draw_net(axes, ours, f"{depth} layers", colours[depth])
             _dress(axes, f"{title}: {label}", drawn=bool(drawn))
         axes_pair[0].set_ylabel("error (%)")
-    figure.suptitle("training error dashed, test error solid", fontsize=10, color="#444444")
-    file = io.BytesIO()
-    figure.savefig(file, format=form)
-    return file.getvalue()
-
-
-def _colours(depths: set[int]) -> dict[int, Any]:
-    """A colour a depth, darker with depth: the order shows in grey and to the colour-blind."""
-    from matplotlib import colormaps
-
-    shades = colormaps["viridis"](np.linspace(0.72, 0.0, len(depths)))
-    return dict(zip(sorted(depths), map(tuple, shades), strict=True))
+    headline(figure, "training error dashed, test error solid")
+    return picture(figure, form)
 
 
 def _draw_net(axes: Any, rows: Sequence[Row], label: str, colour: Any) -> None:
@@ -76,12 +66,10 @@ def _by_iteration(rows: Sequence[Row], column: str) -> tuple[list[int], Any]:
 
 
 def _dress(axes: Any, title: str, drawn: bool) -> None:
-    axes.set_title(title, fontsize=11, parse_math=False)
+    dress(axes, title)
     axes.set_xlabel("iterations")
     axes.set_ylim(0, None)
     axes.set_xlim(0, None)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
     if drawn:
         axes.legend(frameon=False, loc="best")
     else:

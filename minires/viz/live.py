@@ -20,10 +20,17 @@ class LiveDisplay:
     """A bar for each training: net, epoch, loss, errors, time left.
 
     Where the output is not a terminal, a line for each epoch instead.
+
+    Args:
+        console: where to.
+        accuracy: show what is right, in %, instead of errors.
+        test: what the images that are tested on are called.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, accuracy: bool = False, test: str = "test") -> None:
         self.console = console
+        self._accuracy = accuracy
+        self._test = test
         self._tasks: dict[tuple[int, str], TaskID] = {}
         self._bars = Progress(
             TextColumn("[bold]{task.description}"),
@@ -31,7 +38,7 @@ class LiveDisplay:
             BarColumn(bar_width=max(4, min(30, console.width - 76))),
             TextColumn("loss {task.fields[loss]:>5}"),
             TextColumn("train {task.fields[train]:>4} %"),
-            TextColumn("test {task.fields[test]:>4} %"),
+            TextColumn(f"{test} {{task.fields[test]:>4}} %{' right' * accuracy}"),
             TimeRemainingColumn(),
             TextColumn("left"),
             console=console,
@@ -68,9 +75,9 @@ class LiveDisplay:
         row = step.row if step else trainer.rows[-1]
         if row is not None:
             self._show(key, row.iteration, row.epoch, row.train_loss, row.train_error)
-            self._bars.update(self._tasks[key], test=f"{row.test_error:.1f}")
+            self._bars.update(self._tasks[key], test=f"{self._measure(row.test_error):.1f}")
             if not self.console.is_terminal:
-                self.console.print(_line(row, total), highlight=False, soft_wrap=True)
+                self.console.print(self._line(row, total), highlight=False, soft_wrap=True)
         elif step is not None:
             self._show(key, step.iteration, step.epoch, step.train_loss, step.train_error)
 
@@ -82,13 +89,16 @@ class LiveDisplay:
             completed=iteration,
             epoch=f"{epoch:.1f}",
             loss=f"{loss:.3f}",
-            train=f"{error:.1f}",
+            train=f"{self._measure(error):.1f}",
         )
 
+    def _measure(self, error: float) -> float:
+        return 100 - error if self._accuracy else error
 
-def _line(row: Row, total: int) -> str:
-    return (
-        f"{row.net:<9} seed {row.seed}  epoch {row.epoch:<6.4g} iteration {row.iteration}/{total}  "
-        f"loss {row.train_loss:.3f}  train {row.train_error:5.2f} %  test {row.test_error:5.2f} %  "
-        f"{row.seconds:.0f} s"
-    )
+    def _line(self, row: Row, total: int) -> str:
+        train, test = self._measure(row.train_error), self._measure(row.test_error)
+        return (
+            f"{row.net:<9} seed {row.seed}  epoch {row.epoch:<6.4g} "
+            f"iteration {row.iteration}/{total}  loss {row.train_loss:.3f}  train {train:5.2f} %  "
+            f"{self._test} {test:5.2f} %{' right' * self._accuracy}  {row.seconds:.0f} s"
+        )

@@ -42,7 +42,7 @@ class Page:
     def _repr_html_(self) -> str:
         inside = html.escape(self.html, quote=True)
         style = "width:100%;height:820px;border:1px solid #ccc;border-radius:8px"
-        return f'<iframe srcdoc="{inside}" style="{style}" title="a step of training"></iframe>'
+        return f'<iframe srcdoc="{inside}" style="{style}" title="made by minires"></iframe>'
 
 
 def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "") -> Page:

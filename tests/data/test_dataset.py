@@ -46,6 +46,16 @@ def test_augmentation_is_pad_crop_and_flip():
         np.testing.assert_allclose(x[k], by_hand(d, epoch, 10 + k), atol=1e-6)
 
 
+def test_what_is_not_standardised_is_0_to_255_as_in_a_file():
+    d = replace(made_up(), standardised=False)
+    np.testing.assert_array_equal(d.inputs(d.train_images), d.train_images)
+    assert d.inputs(d.train_images).dtype == np.float32
+    ink = replace(digits(), standardised=False)  # up to 16
+    x = ink.inputs(ink.train_images)
+    assert (x.min(), x.max()) == (0, 255)
+    np.testing.assert_allclose(x / 255, digits().inputs(ink.train_images) + ink.mean, atol=1e-6)
+
+
 def test_an_epoch_is_every_image_once_in_an_order_of_its_own():
     d = made_up()
     orders = [tuple(Epoch.draw(d, 0, epoch).order) for epoch in range(3)]

@@ -9,10 +9,8 @@ import pytest
 
 from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
-from minires.experiments import degradation
-from minires.experiments.config import Config
-from minires.experiments.degradation import Degradation
-from minires.train import read_history
+from minires.experiments.degradation import Config, Degradation
+from minires.train import keeping, read_history
 
 DATA = digits()
 TINY = Config(nets=("plain8", "resnet8"), epochs=1, seeds=(0, 1))
@@ -132,7 +130,7 @@ def test_the_checkpoint_of_another_net_or_seed_is_refused(unbroken, tmp_path):
 
 
 def test_checkpoints_come_by_the_clock_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(degradation, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(keeping, "_SECONDS", 0.0)
     for event in Degradation.start(TINY, DATA, tmp_path / "run").run():
         if event.progress.iteration == 3:
             break

@@ -1,6 +1,6 @@
 from minires.data import digits
-from minires.experiments.config import Config
-from minires.experiments.summary import summary
+from minires.experiments.degradation import Config
+from minires.experiments.degradation.summary import summary
 from minires.train import Recipe, Row
 
 DATA = digits()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import minires
 from minires import context
 from minires.fast import (
+    columns,
     maps,
     memory,
     numpy_batchnorm,
@@ -21,6 +22,7 @@ from minires.fast import (
 
 # So small that a few numbers already are several tiles, blocks and shares.
 TINY = (
+    (columns, "_NARROW", 8),
     (maps, "_TILE", 40),
     (memory, "_SMALL", 0),
     (numpy_batchnorm, "_GROUP", 60),

@@ -233,11 +233,19 @@ def test_a_file_cut_short_is_refused(saved, kept):
     assert all((v == before[k]).all() for k, v in net.state_dict().items())
 
 
-@pytest.mark.parametrize("content", [b"garbage", b"\x80\x04K\x01.", b"\xff" * 1000, b"PK\x03\x04"])
-def test_a_file_of_something_else_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"garbage", "not a whole safetensors file, nor a zip file of torch.save"),
+        (b"\xff" * 1000, "not a whole safetensors file, nor a zip file of torch.save"),
+        (b"\x80\x04K\x01.", "a bare pickle"),
+        (b"PK\x03\x04", "not a whole file of torch.save"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(tmp_path, content, said):
     path = tmp_path / "other"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="not a whole safetensors file"):
+    with pytest.raises(DataError, match=f"other is {said}"):
         load_weights(Small(), path)
 
 

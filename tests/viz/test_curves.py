@@ -1,4 +1,3 @@
-import matplotlib.figure
 import pytest
 
 from minires.train import Row
@@ -11,19 +10,6 @@ def rows(net, seeds=(0,), epochs=3, offset=0.0):
         for s in seeds
         for e in range(1, epochs + 1)
     ]
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures as they are saved, to be looked into."""
-    saved = []
-    savefig = matplotlib.figure.Figure.savefig
-    monkeypatch.setattr(
-        matplotlib.figure.Figure,
-        "savefig",
-        lambda self, *args, **options: (saved.append(self), savefig(self, *args, **options)),
-    )
-    return saved
 
 
 def lines(axes):

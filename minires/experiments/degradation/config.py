@@ -1,17 +1,17 @@
 """What a run of the degradation experiment can be asked for."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from .. import data
-from ..backend import BACKENDS
-from ..data import Dataset
-from ..errors import RunError, UsageError, expect
-from ..models.cifar import parse_name
-from ..train import Recipe, paper_recipe, quick_recipe
+from ... import data
+from ...backend import BACKENDS
+from ...data import Dataset
+from ...errors import UsageError, expect
+from ...models.cifar import parse_name
+from ...train import Recipe, paper_recipe, quick_recipe
+from ..facts import from_facts
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
 SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}
@@ -89,16 +89,7 @@ class Config:
         Raises:
             RunError: a value is missing or altered.
         """
-        try:
-            values: dict[str, Any] = {field.name: facts[field.name] for field in fields(cls)}
-            for name, kind in (("nets", str), ("seeds", int)):
-                values[name] = tuple(values[name])  # JSON knows lists alone
-                _expect_types(name, values[name], kind)
-            for name, kinds in _TYPES.items():
-                _expect_types(name, (values[name],), kinds)
-            return cls(**values)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"the configuration of the run in {out} was altered: {error}") from error
+        return from_facts(cls, facts, out)
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """The dataset as this run uses it."""
@@ -108,18 +99,3 @@ class Config:
         """The recipe all nets of this run are trained by."""
         recipe = SCHEDULES[self.schedule](dataset, self.epochs)
         return recipe if self.lr is None else replace(recipe, lr=self.lr)
-
-
-_TYPES: dict[str, Any] = {
-    "dataset": str,
-    "schedule": str,
-    "epochs": (int, NoneType),
-    "lr": (float, NoneType),
-    "backend": str,
-}
-
-
-def _expect_types(name: str, values: tuple[Any, ...], kind: Any) -> None:
-    for value in values:
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}")

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
-from ..data import Dataset
-from ..models.cifar import parse_name
-from ..train import Recipe, Row
+from ...data import Dataset
+from ...models.cifar import parse_name
+from ...train import Recipe, Row
 from .config import Config
 
 # Final errors in % on CIFAR-10 after 64,000 iterations, He et al. 2015: the test errors of the

@@ -4,32 +4,23 @@ A deeper plain net ends with a *higher training error* than a shallower one; wit
 residual connections the order turns round.
 """
 
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..backend import blas_threads, load, manual_seed
-from ..data import Dataset
-from ..errors import RunError, UsageError, expect
-from ..models import cifar_net
-from ..models.cifar import parse_name
-from ..train import Progress, Row, RunFolder, Trainer
-from ..viz.curves import degradation_figure
+from ...backend import blas_threads, load, manual_seed
+from ...data import Dataset
+from ...errors import RunError, expect
+from ...models import cifar_net
+from ...models.cifar import parse_name
+from ...train import Progress, Row, RunFolder, Trainer
+from ...train.keeping import Event, kept
+from ...viz.curves import degradation_figure
+from ..facts import expect_same_data, expect_same_options
 from .config import Config
 from .summary import summary
-
-_CHECKPOINT_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Event:
-    """A step of training, or, with `progress` None, a training found finished on resuming."""
-
-    trainer: Trainer
-    progress: Progress | None
 
 
 class Degradation:
@@ -82,22 +73,10 @@ class Degradation:
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
-        for name, value in asked.items():
-            has = getattr(config, name)
-            expect(
-                value == has,
-                UsageError,
-                f"the run in {out} has {name} = {_plain(has)}, but {_plain(value)} was asked for; "
-                "leave the option out, or start a new run",
-            )
+        expect_same_options(config, asked, out)
         load(config.backend)
         dataset = load_data(config)
-        expect(
-            dataset.digest == facts.get("data_sha256"),
-            UsageError,
-            f"the data is not what the run in {out} was started on: its SHA-256 is "
-            f"{dataset.digest}, expected {facts.get('data_sha256')}",
-        )
+        expect_same_data(dataset, facts, out)
         expect(
             facts.get("recipe") == asdict(config.recipe(config.prepare(dataset))),
             RunError,
@@ -126,22 +105,16 @@ class Degradation:
                 self.report()
             if self.stopped:
                 return
-            self.folder.save_weights(trainer)
+            self.folder.save_weights(trainer.label, trainer.model)
 
     def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
         """Train one net; the value of the generator is whether it was stopped before its end."""
-        saved = time.monotonic()
-        for progress in self._steps(trainer):
-            stopping = stop()
-            due = time.monotonic() - saved > _CHECKPOINT_SECONDS
-            if progress.row is not None or due or stopping:
-                self.folder.save(trainer)
-                self.folder.write_history(self.rows)
-                saved = time.monotonic()
-            yield Event(trainer, progress)
-            if stopping and not trainer.finished:
-                return True
-        return False
+
+        def save(_progress: Progress) -> None:
+            self.folder.save(trainer)
+            self.folder.write_history(self.rows)
+
+        return (yield from kept(trainer, self._steps(trainer), save, stop))
 
     def _steps(self, trainer: Trainer) -> Iterator[Progress]:
         """Train, with one BLAS thread where the images are small.
@@ -177,7 +150,3 @@ class Degradation:
         trainer = Trainer(net, model, self.dataset, self.recipe, schedule, seed, backend)
         self.folder.restore(trainer)
         return trainer
-
-
-def _plain(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

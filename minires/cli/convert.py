@@ -1,0 +1,66 @@
+"""`minires convert`: weights of PyTorch's files, and of others, as safetensors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from ..errors import RunError, UsageError
+from ..nn.safetensors_file import write_tensors
+from ..nn.weights import renamed, stored_tensors
+from .app import app
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="Weights: .pth or .pt of torch.save, safetensors.")
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write; ends in .safetensors.")
+    ],
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="OLD=NEW: another beginning for names, such as module.= to take it off; "
+            "may be given several times.",
+            metavar="OLD=NEW",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Write the tensors of a weights file as safetensors, a format that cannot run code.
+
+    Tensors keep their names, shapes and types (bfloat16 becomes float32). Nothing of IN is run:
+    a file that asks for anything but tensors is refused. A file OUT is only replaced with --force.
+    """
+    if out.suffix != ".safetensors":
+        raise UsageError(f"OUT must end in .safetensors, got {out}")
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists; add --force to replace it")
+    tensors, passed_over = stored_tensors(source)
+    for beginning, other in map(_pair, rename or []):
+        if not any(name.startswith(beginning) for name in tensors):
+            raise UsageError(
+                f"no tensor in {source} has a name that begins with {beginning!r}; "
+                f"the first is {next(iter(tensors), 'none')}"
+            )
+        tensors = renamed(tensors, {beginning: other}, source)
+    arrays = {name: np.asarray(tensor) for name, tensor in tensors.items()}
+    try:
+        write_tensors(out, arrays)
+    except OSError as error:
+        raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
+    for sentence in passed_over:
+        print(sentence)
+    numbers = sum(array.size for array in arrays.values())
+    print(f"weights: {out} ({len(arrays):,} tensors of {numbers:,} numbers)")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """The two sides of OLD=NEW."""
+    old, equals, new = text.partition("=")
+    if not (old and equals):
+        raise UsageError(f"--rename must be OLD=NEW, got {text!r}")
+    return old, new

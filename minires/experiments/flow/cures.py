@@ -1,0 +1,187 @@
+"""The three cures for vanishing and exploding gradients, each switched off in turn.
+
+They are standardised inputs, an initialisation that keeps variances (He et al., 1502.01852), and
+batch norm (Ioffe & Szegedy, 1502.03167). Batch norm hides what the other two do, so each of
+them is switched off with and without it.
+"""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+
+from ...backend import Array, manual_seed
+from ...data import Dataset
+from ...data.dataset import Epoch, training_batch
+from ...errors import NonFiniteError
+from ...inspect.layers import Layers, watch_layers
+from ...models import cifar_net
+from ...nn import BatchNorm2d, Identity, he_normal, xavier_normal
+from ...nn.layers import Init
+from ...optim import StepSchedule
+from ...train import Recipe, Trainer
+from ..degradation.config import NETS
+
+
+def scaled(init: Init, factor: float) -> Init:
+    """The weights that `init` draws, times a factor."""
+    return lambda shape: init(shape) * np.float32(factor)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How weights begin, and what nets are given.
+
+    Attributes:
+        label: for a reader.
+        init: draws the weights.
+        standardised: whether inputs are; see `Dataset.standardised`.
+    """
+
+    label: str
+    init: Init
+    standardised: bool = True
+
+
+CURED = Variant("He", he_normal)
+VARIANTS = (
+    Variant("He × 0.1", scaled(he_normal, 0.1)),
+    Variant("Xavier", xavier_normal),
+    CURED,
+    Variant("raw inputs (He)", he_normal, standardised=False),
+    Variant("He × 3", scaled(he_normal, 3)),
+)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What went through a net, forward and backward, at initialisation and in training.
+
+    Both measures are of a layer's response: its output after batch norm, where there is one, and
+    before an addition or a ReLU. That of the gradient is its Euclidean norm over the batch,
+    because a ReLU net with He's weights keeps it, on average, from layer to layer, whatever the
+    sizes of the layers: each of the fan_in weights of variance 2 / fan_in that lead to an output
+    hands back gy² 2 / fan_in, and a ReLU lets half of that through. (At the border of a map fewer
+    lead to it, and some is lost; on small maps, most.)
+
+    Attributes:
+        net: its name; variant: the label of its `Variant`; batch_norm: whether it has that.
+        layers: the paths of its weighted layers, in order.
+        steps: how many steps of training had been made where it was measured.
+        spread: the standard deviation of each response, float64 (steps, layers).
+        gradient: the norm of the gradient of each response, float64 (steps, layers); NaN where
+            the loss was not finite.
+        ended: after how many steps the loss was not finite, which ended training; or None.
+    """
+
+    net: str
+    variant: str
+    batch_norm: bool
+    layers: tuple[str, ...]
+    steps: tuple[int, ...]
+    spread: Array
+    gradient: Array
+    ended: int | None
+
+    @property
+    def growth(self) -> Array:
+        """The gradient at the first layer over that at the last 3x3 one, (steps,)."""
+        with np.errstate(all="ignore"):  # 0 / 0 where nothing comes, and 1e30 / 1e-30
+            return self.gradient[:, 0] / self.gradient[:, -2]  # behind it: the linear layer
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row a step and layer."""
+        for i, step in enumerate(self.steps):
+            for k, path in enumerate(self.layers):
+                yield {
+                    "net": self.net,
+                    "batch_norm": self.batch_norm,
+                    "variant": self.variant,
+                    "step": step,
+                    "layer": k + 1,
+                    "path": path,
+                    "spread": f"{self.spread[i, k]:.6g}",
+                    "gradient": f"{self.gradient[i, k]:.6g}",
+                }
+
+
+@dataclass(frozen=True)
+class Cures:
+    """Nets of every variant, with and without batch norm: `list(Cures(data))` measures them.
+
+    Attributes:
+        dataset: images of 32 pixels or so; on much smaller maps borders hide the rest.
+        nets: names such as plain20.
+        steps: of training, over which the flow is followed.
+        seed: of the initial weights and the order of the images.
+        batch_size, lr: of training, by SGD with the momentum and weight decay of the paper.
+    """
+
+    dataset: Dataset
+    nets: tuple[str, ...] = NETS
+    steps: int = 10
+    seed: int = 0
+    batch_size: int = 16
+    lr: float = 0.01
+
+    def __len__(self) -> int:
+        return len(self.nets) * 2 * len(VARIANTS)
+
+    def __iter__(self) -> Iterator[Flow]:
+        for net in self.nets:
+            for batch_norm in (True, False):
+                for variant in VARIANTS:
+                    yield self.follow(net, variant, batch_norm)
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """After how many steps to measure: 0, 1, 2, 5, 10, 20, 50, ... and the last."""
+        marks = (m * 10**k for k in range(len(str(self.steps))) for m in (1, 2, 5))
+        return (0, *(step for step in marks if step < self.steps), *{self.steps} - {0})
+
+    def follow(self, net: str, variant: Variant, batch_norm: bool) -> Flow:
+        """Train one net for so many steps, and measure on the batches it is trained on."""
+        dataset = replace(self.dataset, standardised=variant.standardised)
+        trainer = self._trainer(net, variant, batch_norm, dataset)
+        seen: dict[int, Layers] = {}
+        ended = None
+        for step, batch in enumerate(islice(self._batches(dataset), self.steps + 1)):
+            measured = step in self.shown
+            try:
+                with watch_layers() if measured else nullcontext(Layers()) as layers:
+                    trainer.step(*batch)
+            except NonFiniteError:
+                ended = step
+            if measured:
+                seen[step] = layers
+            if ended is not None:
+                break
+        return Flow(
+            net,
+            variant.label,
+            batch_norm,
+            tuple(seen[0].paths),
+            tuple(seen),
+            np.array([layers.spread for layers in seen.values()]),
+            np.array([layers.gradient for layers in seen.values()]),
+            ended,
+        )
+
+    def _trainer(self, net: str, variant: Variant, batch_norm: bool, dataset: Dataset) -> Trainer:
+        manual_seed(self.seed)
+        norm = BatchNorm2d if batch_norm else Identity
+        classes, channels = len(dataset.classes), dataset.channels
+        model = cifar_net(net, classes, channels, norm=norm, init=variant.init)
+        recipe = Recipe(self.batch_size, self.lr, iterations=self.steps + 1)
+        return Trainer(net, model, dataset, recipe, StepSchedule(self.lr), self.seed)
+
+    def _batches(self, dataset: Dataset) -> Iterator[tuple[Array, Array]]:
+        """The same images for all nets, without end."""
+        for number in count():
+            epoch = Epoch.draw(dataset, self.seed, number)
+            last = len(dataset.train_images) - self.batch_size
+            for start in range(0, last + 1, self.batch_size):
+                yield training_batch(dataset, epoch, slice(start, start + self.batch_size))

@@ -1,0 +1,199 @@
+"""A run of `minires landscape`: the surfaces around several nets, kept point by point on the disk.
+
+    config.json     what was asked for, written first
+    training/       the run that trains the nets, where none was given
+    landscape.csv   the points so far, a line each
+    landscape.png   the surfaces that are whole
+    summary.md      the same in words
+
+landscape.csv is the only memory: a run that was killed goes on after its last line.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...data import Dataset
+from ...errors import RunError, UsageError, expect
+from ...files import table
+from ...train import RunFolder
+from ...train.table import columns, read_table
+from ...viz.landscape import Panel, landscape_figure
+from ..degradation.run import Degradation
+from ..facts import expect_same_options, from_facts
+from .config import LandscapeConfig, LoadData
+from .summary import caption, summary, title
+from .surface import Point, Surface, axis, batch_of, classification, directions, places, surface
+
+_KIND = "landscape"  # tells a run's config.json from those of other commands
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of landscape.csv: a point of the surface around `net`; see `Point`."""
+
+    net: str
+    alpha: float
+    beta: float
+    loss: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """Where the walk around a net stands.
+
+    Attributes:
+        net: the net.
+        done: points of its surface that are known; total: points there are.
+        point: the one just computed; None for what was found on the disk.
+    """
+
+    net: str
+    done: int
+    total: int
+    point: Point | None
+
+
+class Landscape:
+    """A run: made with `start` or `resume`; then, where `training` gives one, the training of the
+    nets; then `run`.
+
+    Attributes:
+        stopped: whether `run` ended because it was asked to, with something left to compute.
+    """
+
+    def __init__(self, config: LandscapeConfig, folder: RunFolder, dataset: Dataset) -> None:
+        self.config = config
+        self.folder = folder
+        self.dataset = dataset
+        self.axis = axis(config.points, config.span)
+        self.stopped = False
+        self._points: dict[str, list[Point]] = {net: [] for net in config.nets}
+
+    @classmethod
+    def start(cls, config: LandscapeConfig, out: Path, load_data: LoadData) -> "Landscape":
+        """Begin a new run in the folder `out`.
+
+        Args:
+            config: what is asked for.
+            out: the folder.
+            load_data: gets the data the nets are trained on.
+
+        Raises:
+            UsageError: `out` holds something already, the data are too few or not those of the
+            run with the nets, or it has not all the nets; RunError: a folder cannot be used.
+        """
+        dataset = config.data(out, load_data)
+        batch_of(dataset, config.images, config.seed)  # refused before anything is trained
+        facts = {
+            "experiment": _KIND,
+            **asdict(config),
+            "data": dataset.name,
+            "weights_sha256": config.digests(out, dataset),
+        }
+        return cls(config, RunFolder.create(out, facts), dataset)
+
+    @classmethod
+    def resume(cls, asked: dict[str, Any], out: Path, load_data: LoadData) -> "Landscape":
+        """Go on with the run in the folder `out`.
+
+        Args:
+            asked: fields of LandscapeConfig the user gave again; each must be what the run has.
+            out: the folder.
+            load_data: gets the data the nets are trained on.
+
+        Raises:
+            UsageError: no such run there, another configuration, other data or other nets;
+            RunError: a file was altered.
+        """
+        folder, facts = RunFolder.open(out)
+        expect(
+            facts.get("experiment") == _KIND,
+            UsageError,
+            f"the run in {out} is not one of minires landscape",
+        )
+        config = from_facts(LandscapeConfig, facts, out)
+        expect_same_options(config, asked, out)
+        run = cls(config, folder, config.data(out, load_data))
+        expect(
+            facts.get("weights_sha256") == config.digests(out, run.dataset),
+            UsageError,
+            f"the nets in {config.run} are not those that the run in {out} was started on",
+        )
+        run._read()
+        return run
+
+    def training(self) -> Degradation | None:
+        """The training of the nets, as far as it is left; None where all are trained."""
+        if self.config.run is not None or self.config.trained(self.folder.path):
+            return None
+        source = self.config.source(self.folder.path)
+        if (source / "config.json").exists():
+            return Degradation.resume({}, source, lambda _: self.dataset)
+        return Degradation.start(self.config.training(), self.dataset, source)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Compute the points that are left, giving out each; save, draw and sum up on the way.
+
+        Args:
+            stop: asked after every point; True saves what there is, and ends.
+        """
+        batch = batch_of(self.dataset, self.config.images, self.config.seed)
+        measure = classification(*batch)
+        total = self.config.points**2
+        for net, points in self._points.items():
+            yield Event(net, len(points), total, None)
+            model = self.config.net(net, self.folder.path, self.dataset)
+            along = directions(model, self.config.seed)
+            for point in surface(model, along, self.axis, measure, known=tuple(points)):
+                points.append(point)
+                stopping = stop()
+                if len(points) % self.config.points == 0 or stopping:
+                    self._write()
+                yield Event(net, len(points), total, point)
+                if stopping and not self.finished:
+                    self.stopped = True
+                    break
+            self.report()
+            if self.stopped:
+                return
+
+    @property
+    def finished(self) -> bool:
+        """Whether all points are known."""
+        return all(len(points) == self.config.points**2 for points in self._points.values())
+
+    def report(self) -> None:
+        """Write landscape.png and summary.md, of the surfaces that are whole."""
+        whole = {
+            net: Surface.of(self.axis, points)
+            for net, points in self._points.items()
+            if len(points) == self.config.points**2
+        }
+        if whole:
+            panels = [Panel(title(net, s), s.axis, s.losses) for net, s in whole.items()]
+            figure = landscape_figure(panels, caption(self.config, self.dataset))
+            self.folder.write("landscape.png", figure)
+            text = summary(self.config, self.dataset, whole)
+            self.folder.write("summary.md", text.encode())
+
+    def _write(self) -> None:
+        rows = ({"net": net, **asdict(p)} for net, points in self._points.items() for p in points)
+        self.folder.write("landscape.csv", table(columns(Line), rows))
+
+    def _read(self) -> None:
+        """Take up the points on the disk; raises RunError where they cannot be this run's."""
+        path = self.folder.path / "landscape.csv"
+        lines = read_table(path, Line, "a landscape") if path.exists() else []
+        order = [(net, *place) for net in self.config.nets for place in places(self.axis)]
+        expect(
+            [(line.net, line.alpha, line.beta) for line in lines] == order[: len(lines)],
+            RunError,
+            f"{path} was altered: its points are not those of this run, in their order; remove it "
+            "to compute them again",
+        )
+        for line in lines:
+            point = Point(line.alpha, line.beta, line.loss, line.error)
+            self._points[line.net].append(point)

@@ -1,0 +1,202 @@
+"""The loss around a net: two random directions, and a walk over the plane they span.
+
+After Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets" (arXiv 1712.09913),
+section 4.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from ... import functional as F
+from ...backend import Array
+from ...context import no_grad
+from ...data import Dataset
+from ...errors import UsageError, expect
+from ...nn import Module
+
+Direction: TypeAlias = dict[str, Array]  # of a net's weights, by name; what is not named stays
+Measure: TypeAlias = Callable[[Module], tuple[float, float]]  # the loss and the error of a net
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the plane, w + alpha d + beta e, and what the net does there.
+
+    Attributes:
+        alpha, beta: steps along the first direction d and the second, e.
+        loss: the mean cross-entropy of the images, without weight decay.
+        error: the share of the images that are classified wrongly, in %.
+    """
+
+    alpha: float
+    beta: float
+    loss: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The loss over the plane.
+
+    Attributes:
+        axis: (n,) the steps along either direction.
+        losses, errors: (n, n); [i, j] is at alpha = axis[i], beta = axis[j].
+    """
+
+    axis: Array
+    losses: Array
+    errors: Array
+
+    @classmethod
+    def of(cls, axis: Array, points: Sequence[Point]) -> "Surface":
+        """The surface, from its points at all `places` of the axis."""
+        values = np.array([(point.loss, point.error) for point in points])
+        losses, errors = values.reshape(len(axis), len(axis), 2).transpose(2, 0, 1)
+        return cls(axis, losses, errors)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Loss and error of the net itself."""
+        middle = len(self.axis) // 2
+        return float(self.losses[middle, middle]), float(self.errors[middle, middle])
+
+
+def axis(points: int, span: float) -> Array:
+    """So many steps from -span to span, evenly spread, exactly 0 in the middle: (points,).
+
+    Raises:
+        UsageError: an even number of points, fewer than 3, or no span.
+    """
+    expect(
+        points >= 3 and points % 2 == 1,
+        UsageError,
+        f"points must be odd, so that the net itself is one of them, and at least 3, got {points}",
+    )
+    expect(0 < span <= 100, UsageError, f"span must be above 0 and at most 100, got {span}")
+    half = points // 2
+    return np.arange(-half, half + 1) / half * span
+
+
+def places(steps: Array) -> list[tuple[float, float]]:
+    """All pairs (alpha, beta) of steps, in the order of a walk: beta runs faster."""
+    return [(float(alpha), float(beta)) for alpha in steps for beta in steps]
+
+
+def batch_of(dataset: Dataset, images: int, seed: int) -> tuple[Array, Array]:
+    """Training images drawn at random, not augmented: float32 (images, C, H, W), and labels.
+
+    Raises:
+        UsageError: fewer than 2 images, which have no statistics, or more than there are.
+    """
+    there = len(dataset.train_images)
+    expect(
+        2 <= images <= there,
+        UsageError,
+        f"images must be from 2 to the {there} training images of {dataset.name}, got {images}",
+    )
+    chosen = np.random.default_rng(seed).permutation(there)[:images]
+    return dataset.inputs(dataset.train_images[chosen]), dataset.train_labels[chosen]
+
+
+def directions(model: Module, seed: int) -> tuple[Direction, Direction]:
+    """Two random directions, normal, each filter of which has the norm of the net's own.
+
+    d_ij <- d_ij / |d_ij| · |w_ij| for filter j of layer i, a row of a linear layer being a filter
+    too (Li et al. 2018, section 4). A net with batch norm computes the same when a filter is
+    twice as large; so scaled, a step means the same for every filter of every net. Biases and
+    the parameters of batch norm, which have one dimension, stay where they are.
+
+    Nets whose parameters have the same shapes get the same directions but for the norms.
+    """
+    rng = np.random.default_rng(seed)
+    return _direction(model, rng), _direction(model, rng)
+
+
+def _direction(model: Module, rng: np.random.Generator) -> Direction:
+    direction = {}
+    for name, parameter in model.named_parameters():
+        w = parameter.numpy()
+        if w.ndim > 1:
+            d = rng.standard_normal(parameter.shape)
+            scaled = np.empty_like(w)  # lies in memory as w does
+            scaled[...] = d * (_norms(w) / _norms(d))
+            direction[name] = scaled
+    return direction
+
+
+def _norms(w: Array) -> Array:
+    """The norm of each filter: (O, ...) -> (O, 1, ...), in float64."""
+    squares = np.square(w, dtype=np.float64)
+    return np.sqrt(squares.sum(axis=tuple(range(1, w.ndim)), keepdims=True))
+
+
+@contextmanager
+def moved(
+    model: Module, along: tuple[Direction, Direction], alpha: float, beta: float
+) -> Iterator[None]:
+    """Inside, the weights are w + alpha d + beta e; afterwards everything is as it was.
+
+    Batch norm uses the statistics of the batch, as in training, whatever the mode of the net: the
+    running ones were gathered at the centre and are wrong for any other weights, more so with
+    every layer. They are not moved on. (The code published with the paper keeps the running ones.)
+    """
+    d, e = along
+    arrays = [(tensor, tensor.data) for _, tensor in model.named_tensors()]
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    try:
+        for name, tensor in model.named_tensors():
+            step = alpha * d[name] + beta * e[name] if name in d else 0
+            tensor.data = tensor.data + step  # a new array, also of the running statistics
+        model.train()
+        yield
+    finally:
+        for tensor, array in arrays:
+            tensor.data = array
+        for module, mode in modes:
+            module.training = mode
+
+
+def classification(x: Array, labels: Array) -> Measure:
+    """Measures how a net classifies a batch: the mean cross-entropy, and the error in %.
+
+    Args:
+        x: images as the net takes them, (N, C, H, W).
+        labels: integers, (N,).
+    """
+
+    def measure(model: Module) -> tuple[float, float]:
+        logits = model(x)
+        wrong = (logits.data.argmax(axis=1) != labels).mean()
+        return F.cross_entropy(logits, labels).item(), 100 * float(wrong)
+
+    return measure
+
+
+def surface(
+    model: Module,
+    along: tuple[Direction, Direction],
+    steps: Array,
+    measure: Measure,
+    known: Sequence[Point] = (),
+) -> Generator[Point, None, Surface]:
+    """Walk over the plane, giving out every point; the generator's value is the surface.
+
+    Between the points the net is as it was, so that the walk may be left anywhere.
+
+    Args:
+        model: the net, with weights to look around.
+        along: the two directions.
+        steps: (n,) along either of them, as `axis` makes them.
+        measure: gives the loss and the error of the net where it stands.
+        known: the first points, of a walk that was left; they are not visited again.
+    """
+    points = list(known)
+    for alpha, beta in places(steps)[len(points) :]:
+        with moved(model, along, alpha, beta), no_grad():
+            points.append(Point(alpha, beta, *measure(model)))
+        yield points[-1]
+    return Surface.of(steps, points)

@@ -1,0 +1,73 @@
+"""What each weighted layer answers, and the gradient that comes back to it: one number each."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from ..backend import Array, to_numpy
+from ..engine import Op
+from ..ops.batchnorm import BatchNorm, BatchNormInference
+from ..ops.conv import Conv2d
+from ..ops.matmul import Linear
+from ..step import Step, norm
+from .hooks import backward_hook, forward_hook
+
+_WEIGHTED = (Conv2d, Linear)
+_NORMS = (BatchNorm, BatchNormInference)
+
+
+class Layers:
+    """The weighted layers of a net in the order in which they ran; see `watch_layers`.
+
+    A layer's *response* is its output after batch norm, where there is one, and before an
+    addition or a ReLU (He et al. 2015, figure 7).
+    """
+
+    def __init__(self) -> None:
+        self._ops: dict[str, Op] = {}  # what made the response, by the layer's path
+        self._spreads: dict[str, float] = {}
+        self._norms: dict[Op, float] = {}
+        self._path = ""  # of the layer that ran last
+        self._output: Array | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """The modules: "conv1", "layer1.0.conv1", ..., "fc"."""
+        return list(self._ops)
+
+    @property
+    def spread(self) -> Array:
+        """The standard deviation of each response over all its elements, float64 (layers,)."""
+        return np.array(list(self._spreads.values()))
+
+    @property
+    def gradient(self) -> Array:
+        """The Euclidean norm of the gradient of each response, float64 (layers,); NaN for none."""
+        return np.array([self._norms.get(op, np.nan) for op in self._ops.values()])
+
+    def see(self, op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
+        """Take in a forward."""
+        if isinstance(op, _WEIGHTED):
+            self._path, self._output = op.path, output
+        elif inputs[0] is not self._output:
+            return  # the batch norm of something else, such as a sum
+        self._ops[self._path] = op
+        with np.errstate(invalid="ignore"):  # an infinite response has no spread: NaN
+            self._spreads[self._path] = float(to_numpy(output).std(dtype=np.float64))
+
+    def see_step(self, step: Step) -> None:
+        """Take in a backward."""
+        self._norms[step.op] = norm(step.gy)
+
+
+@contextmanager
+def watch_layers() -> Iterator[Layers]:
+    """Inside, the forward and the backward pass of a net leave their measures in `Layers`.
+
+    Where both ran more than once, they are those of the last time.
+    """
+    layers = Layers()
+    ops = (*_WEIGHTED, *_NORMS)
+    with forward_hook(layers.see, ops=ops), backward_hook(layers.see_step, ops=ops):
+        yield layers

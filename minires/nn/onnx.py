@@ -1,0 +1,231 @@
+"""Models as ONNX files, so that what was trained here can be used anywhere.
+
+A forward pass is watched, operation by operation, and each becomes its counterpart in ONNX. That it
+holds for any number of images is seen, not supposed: the pass runs with one image and with two
+others, and both must leave the same graph with the same constants.
+"""
+
+import weakref
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, to_numpy
+from ..context import no_grad
+from ..engine import Op, Tensor
+from ..errors import UsageError, expect
+from ..files import write_atomically
+from ..inspect import forward_hook
+from .module import Module
+from .onnx_nodes import COUNTERPARTS
+
+OPSET = 17  # of ONNX's operators, of 2022
+_IR = 8  # the file format that came with it
+_INPUT, _OUTPUT, _BATCH = "input", "output", "N"
+
+
+def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None:
+    """Write what `model` computes in evaluation, for any number of images of the shape `image`.
+
+    The file has the input "input" (N, *image) and the output "output" (N, ...), both of the
+    model's dtype, and the weights under their own names; its opset is 17.
+
+    Raises:
+        UsageError: the package `onnx` is missing; a size of `image` is below 1; an operation has
+            no counterpart in ONNX, or does something else for another number of images.
+        ShapeError: the model does not take such images.
+    """
+    expect(
+        all(n >= 1 for n in image),
+        UsageError,
+        f"an image that is exported for has sizes of at least 1, got {image}",
+    )
+    onnx = _onnx()
+    one, two = (_watched(model, image, batch) for batch in (1, 2))
+    _expect_same(one, two)
+    content = _model(onnx, one).SerializeToString()
+    onnx.checker.check_model(content, full_check=True)
+    write_atomically(path, content)
+
+
+def _onnx() -> Any:
+    try:
+        return import_module("onnx")
+    except ImportError as error:
+        raise UsageError(
+            f"an export to ONNX needs the package onnx, which cannot be imported ({error}); "
+            "install minires[onnx]"
+        ) from error
+
+
+# --- what is watched ----------------------------------------------------------------------
+
+
+@dataclass
+class Node:
+    """An operation as ONNX has it; all but `made_by` go to the file."""
+
+    name: str
+    kind: str
+    inputs: list[str]
+    output: str
+    attributes: dict[str, Any]
+    made_by: Op = field(compare=False)
+
+
+class Watched:
+    """A forward pass as a graph of ONNX's operations.
+
+    Attributes:
+        nodes: in the order they ran.
+        constants: weights by their names in the model, and other arrays.
+        image, output: their shapes, without the batch.
+        dtype: of everything.
+    """
+
+    def __init__(self, model: Module, images: Array) -> None:
+        self.nodes: list[Node] = []
+        self.constants: dict[str, Array] = {}
+        self.image = images.shape[1:]
+        self.output: tuple[int, ...] = ()
+        self.dtype = images.dtype
+        self._op: Op | None = None  # the one whose counterpart is being made
+        self._taken = {_INPUT, _OUTPUT}
+        self._weights: dict[int, str] = {}
+        for name, tensor in model.named_tensors():
+            self._weights.setdefault(id(tensor.data), self._free(name))
+        # Of arrays that an operation made: weak, so that the pass keeps no more than it needs.
+        self._made: dict[int, tuple[weakref.ref[Array], str]] = {}
+        self._remember(images, _INPUT)
+
+    def see(self, op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
+        """Add the counterpart of an operation that ran."""
+        make = next((make for kind, make in COUNTERPARTS.items() if isinstance(op, kind)), None)
+        if make is None:
+            known = ", ".join(sorted(kind.__name__ for kind in COUNTERPARTS))
+            raise UsageError(
+                f"{op.label} cannot be exported: it has no counterpart in ONNX here; "
+                f"those that have one are {known}"
+            )
+        self._op = op
+        self._remember(output, make(self, op, *(self.name(x) for x in inputs if x is not None)))
+
+    def end(self, output: Array) -> None:
+        """The pass has ended, with an array (N, ...)."""
+        made_by = self._made.get(id(output))
+        expect(
+            made_by is not None and made_by[0]() is output and made_by[1] != _INPUT,
+            UsageError,
+            "a model that is exported must make its output by operations of minires",
+        )
+        assert made_by is not None
+        for node in self.nodes:
+            node.inputs = [_OUTPUT if x == made_by[1] else x for x in node.inputs]
+            node.output = _OUTPUT if node.output == made_by[1] else node.output
+        self.output = output.shape[1:]
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node; returns the name of what it makes."""
+        assert self._op is not None
+        name = self._free(kind)
+        self.nodes.append(Node(name, kind, list(inputs), name, attributes, self._op))
+        return name
+
+    def name(self, array: Array) -> str:
+        """The name of an array: an operation's output, a weight, or else a constant."""
+        made, name = self._made.get(id(array), (None, ""))
+        if made is not None and made() is array:
+            return name
+        if id(array) in self._weights:
+            name = self._weights[id(array)]
+            self.constants[name] = array
+            return name
+        return self.constant("constant", array)
+
+    def constant(self, what: str, values: Any, dtype: Any = None) -> str:
+        """The name of an array that is no weight."""
+        name = self._free(what)
+        self.constants[name] = np.asarray(values, dtype)
+        return name
+
+    def _remember(self, array: Array, name: str) -> None:
+        self._made[id(array)] = weakref.ref(array), name
+
+    def _free(self, what: str) -> str:
+        """A name for something of the operation: "layer1.0.Add", or "layer1.0.Add_2"."""
+        path = self._op.path if self._op is not None else ""
+        name = f"{path}.{what}".lstrip(".")
+        number, free = 1, name
+        while free in self._taken:
+            number += 1
+            free = f"{name}_{number}"
+        self._taken.add(free)
+        return free
+
+
+def _watched(model: Module, image: tuple[int, ...], batch: int) -> Watched:
+    """A pass of random images in evaluation."""
+    weight = next((tensor for _, tensor in model.named_tensors()), None)
+    dtype = np.dtype(np.float32) if weight is None else weight.dtype
+    x = Tensor(np.random.default_rng(batch).standard_normal((batch, *image)), dtype=dtype)
+    watched = Watched(model, x.data)
+    training = model.training
+    try:
+        with no_grad(), forward_hook(watched.see):
+            y = model.eval()(x).data
+    finally:
+        model.train(training)
+    expect(
+        y.shape[:1] == (batch,),
+        UsageError,
+        f"a model that is exported must make one output an image; for {batch} images it made "
+        f"the shape {y.shape}",
+    )
+    watched.end(y)
+    return watched
+
+
+def _expect_same(one: Watched, two: Watched) -> None:
+    """Refuse a graph that is another for another number of images."""
+    for a, b in zip(one.nodes, two.nodes, strict=False):
+        constants = [
+            (one.constants[name], two.constants[name])
+            for name in a.inputs
+            if name in one.constants and name in two.constants
+        ]
+        expect(
+            a == b and all(u is v or np.array_equal(u, v) for u, v in constants),
+            UsageError,
+            f"{a.made_by.label} ({a.made_by.where}) does one thing for one image and another for "
+            "two; a net that is exported must take any number",
+        )
+    expect(
+        one.output == two.output,
+        UsageError,
+        f"the output for an image has the shape {one.output} where there is one image, and "
+        f"{two.output} where there are two; a net that is exported must take any number",
+    )
+
+
+def _model(onnx: Any, watched: Watched) -> Any:
+    """The graph as an ONNX model."""
+    make = onnx.helper
+    kind = make.np_dtype_to_tensor_dtype(watched.dtype)
+    graph = make.make_graph(
+        [
+            make.make_node(n.kind, n.inputs, [n.output], name=n.name, **n.attributes)
+            for n in watched.nodes
+        ],
+        "minires",
+        [make.make_tensor_value_info(_INPUT, kind, [_BATCH, *watched.image])],
+        [make.make_tensor_value_info(_OUTPUT, kind, [_BATCH, *watched.output])],
+        [
+            onnx.numpy_helper.from_array(np.asarray(to_numpy(array), order="C"), name)
+            for name, array in watched.constants.items()
+        ],
+    )
+    versions = {"opset_imports": [make.make_opsetid("", OPSET)], "ir_version": _IR}
+    return make.make_model(graph, producer_name="minires", **versions)

@@ -1,0 +1,201 @@
+"""Tensors of PyTorch's own files, `.pth` and `.pt`, without PyTorch and without running anything.
+
+`torch.save` writes a zip file (see `torch_zip`) with a pickle of dicts, numbers, strings, and
+tensors. Each tensor is a call that names its storage, offset, sizes and strides:
+
+    torch._utils._rebuild_tensor_v2(STORAGE, OFFSET, (SIZE, ...), (STRIDE, ...), ...)
+
+with the persistent id ("storage", torch.FloatStorage, KEY, DEVICE, COUNT) in the place of STORAGE.
+The pickle goes through a machine that can run nothing (see `pickled`), and what it says of a tensor
+is held against the storage before a number is read.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, expect
+from .pickled import PickleMachine
+from .stored import BFLOAT16, Stored
+from .torch_zip import TorchZip
+
+_ELEMENTS = {
+    "torch.DoubleStorage": np.dtype("<f8"),
+    "torch.FloatStorage": np.dtype("<f4"),
+    "torch.HalfStorage": np.dtype("<f2"),
+    "torch.BFloat16Storage": BFLOAT16,
+    "torch.LongStorage": np.dtype("<i8"),
+    "torch.IntStorage": np.dtype("<i4"),
+    "torch.ShortStorage": np.dtype("<i2"),
+    "torch.CharStorage": np.dtype("i1"),
+    "torch.ByteStorage": np.dtype("u1"),
+    "torch.BoolStorage": np.dtype("?"),
+}
+
+# Where training scripts put the tensors, beside the epoch and the state of an optimizer.
+_PLACES = ("state_dict", "model_state_dict", "model")
+
+_MOST_DIMENSIONS = 32
+_BOUND = 2**48  # of a stride, and of all sizes together: no file is so large
+# Several tensors may lie in one storage, but not so that all of them are much more than the file.
+_MOST_TIMES_THE_FILE = 4
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """Numbers that tensors are views of: of what type, from which byte of the file, how many."""
+
+    element: np.dtype[Any]
+    offset: int
+    count: int
+
+
+def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
+    """The tensors of a file of `torch.save` by name, and a sentence for all that is none.
+
+    The file holds a state dict, or a dict with one under "state_dict", "model_state_dict" or
+    "model". Numbers and strings beside tensors are passed over.
+
+    Raises:
+        DataError: the pickle asks for anything but tensors and plain data; the zip file is cut
+            short, altered, compressed or encrypted; a tensor does not lie within its storage;
+            there is no tensor.
+    """
+    with TorchZip.open(path) as archive:
+        lent = _Lent(path, archive)
+        content = PickleMachine(path, lent.names, lent.storage).run(archive.content("data.pkl"))
+        tensors, passed_over = _state_dict(path, content)
+        spanned = sum(tensor.nbytes for tensor in tensors.values())
+        expect(
+            spanned <= _MOST_TIMES_THE_FILE * archive.size,
+            DataError,
+            f"{path} has {archive.size} bytes, but its tensors together span {spanned} of them",
+        )
+        return tensors, passed_over
+
+
+class _Lent:
+    """What the pickle of a file may name and call."""
+
+    def __init__(self, path: Path, archive: TorchZip) -> None:
+        self.path = path
+        self.archive = archive
+        self.names = {
+            **_ELEMENTS,
+            "collections.OrderedDict": _empty_dict,
+            "torch._utils._rebuild_tensor_v2": self.tensor,
+            "torch._utils._rebuild_parameter": self.parameter,
+        }
+
+    def storage(self, identity: Any) -> _Storage:
+        """What a persistent id stands for."""
+        match identity:
+            case ("storage", np.dtype() as element, str(key), str(), int(count)):
+                offset, size = self.archive.place(f"data/{key}")
+            case _:
+                raise DataError(f"{self.path} refers to something that is no storage of a tensor")
+        expect(
+            count * element.itemsize == size,
+            DataError,
+            f"{self.path} says that storage {key} has {count} numbers of {element.itemsize} "
+            f"bytes; its member has {size} bytes",
+        )
+        return _Storage(element, offset, count)
+
+    def tensor(
+        self,
+        storage: Any,
+        offset: Any,
+        shape: Any,
+        strides: Any,
+        requires_grad: Any,
+        hooks: Any,
+        metadata: Any = None,
+    ) -> Stored:
+        """A view of a storage, held against it."""
+        expect(
+            isinstance(storage, _Storage)
+            and all(type(n) is int and 0 <= n < _BOUND for n in (offset, *shape, *strides))
+            and len(shape) == len(strides) <= _MOST_DIMENSIONS
+            and math.prod(n or 1 for n in shape) < _BOUND
+            and not metadata,
+            DataError,
+            f"{self.path} describes a tensor that is none: offset, sizes and strides must be "
+            "integers of at least 0, one size and stride a dimension",
+        )
+        item = storage.element.itemsize
+        tensor = Stored(
+            self.path, storage.offset + item * offset, storage.element, tuple(shape), tuple(strides)
+        )
+        expect(
+            math.prod(shape) <= tensor.extent <= storage.count - offset,
+            DataError,
+            f"{self.path} has a tensor of shape {tuple(shape)}, strides {tuple(strides)} and "
+            f"offset {offset}, which is no part of its storage of {storage.count} numbers",
+        )
+        return tensor
+
+    def parameter(self, tensor: Any, requires_grad: Any, hooks: Any) -> Stored:
+        """A parameter is its tensor."""
+        expect(
+            isinstance(tensor, Stored), DataError, f"{self.path} has a parameter that is no tensor"
+        )
+        return tensor
+
+
+def _empty_dict() -> dict[Any, Any]:
+    """An OrderedDict as a pickle begins it; the items follow."""
+    return {}
+
+
+def _state_dict(path: Path, content: Any) -> tuple[dict[str, Stored], list[str]]:
+    """The tensors by name, from where they are; and what is passed over."""
+    expect(
+        isinstance(content, dict),
+        DataError,
+        f"{path} holds a {_kind(content)}; expected a state dict, tensors by name",
+    )
+    place = next((place for place in _PLACES if _tensors(content.get(place))), None)
+    entries = content if place is None else content[place]
+    tensors = _tensors(entries)
+    expect(
+        len(tensors) > 0,
+        DataError,
+        f"{path} has no tensors at its top, nor under {', '.join(_PLACES)}; "
+        f"there are: {_listed(content)}",
+    )
+    passed_over = [
+        f"{name!r:.60} is no tensor ({_kind(value)})"
+        for name, value in entries.items()
+        if name not in tensors
+    ]
+    if place is not None:
+        others = [name for name in content if name != place]
+        beside = f"; {_listed(others)} beside it: passed over" if others else ""
+        passed_over.insert(0, f"the tensors are those under {place!r}{beside}")
+    return tensors, passed_over
+
+
+def _tensors(value: Any) -> dict[str, Stored]:
+    """The entries of a dict that are tensors with names."""
+    if not isinstance(value, dict):
+        return {}
+    return {
+        name: entry
+        for name, entry in value.items()
+        if isinstance(name, str) and isinstance(entry, Stored)
+    }
+
+
+def _kind(value: Any) -> str:
+    return "tensor" if isinstance(value, Stored) else type(value).__name__
+
+
+def _listed(names: Iterable[Any], shown: int = 8) -> str:
+    names = [f"{name!r:.60}" for name in names]
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return (", ".join(names[:shown]) or "nothing") + more

@@ -1,0 +1,90 @@
+"""Safetensors files: a header of names, types and places, then the numbers, and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from ..backend import Array
+from ..errors import DataError, expect
+from ..files import write_atomically
+from .stored import BFLOAT16, Stored, in_order
+
+_ELEMENTS: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U64": np.dtype("<u8"),
+    "U32": np.dtype("<u4"),
+    "U16": np.dtype("<u2"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
+
+# What reading a file that was cut short or altered can raise.
+_DAMAGED = (SafetensorError, OSError, ValueError, LookupError, TypeError)
+
+
+def write_tensors(
+    path: str | Path, tensors: dict[str, Array], facts: dict[str, Any] | None = None
+) -> None:
+    """Write arrays by name, with `facts` (anything JSON can hold) beside them."""
+    metadata = None if facts is None else {"minires": json.dumps(facts)}
+    # The library writes memory as it lies, whatever the order of the dimensions in it.
+    as_rows = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    write_atomically(path, save(as_rows, metadata))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """What `write_tensors` wrote: the arrays by name, and the facts ({} if there are none).
+
+    Raises:
+        DataError: no such file, or not a whole safetensors file.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"there is no weights file {path}")
+    tensors, facts = stored_tensors(Path(path))
+    return {name: np.asarray(tensor) for name, tensor in tensors.items()}, facts
+
+
+def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
+    """The tensors of a file by name, not read yet, and the facts beside them.
+
+    The library holds the header against the file. The numbers are then read from where it says
+    they lie, and not through the library's memory map, whose pages would count as memory too.
+
+    Raises:
+        DataError: not a whole safetensors file, or one with a type that is not read.
+    """
+    try:
+        header, beginning = _header(path)
+        facts = json.loads(header.pop("__metadata__", {}).get("minires", "{}"))
+    except _DAMAGED as error:
+        raise DataError(
+            f"{path} is not a whole safetensors file ({error}); it may be cut short or altered"
+        ) from error
+    tensors = {}
+    for name, entry in header.items():
+        kind, shape, places = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        expect(
+            kind in _ELEMENTS,
+            DataError,
+            f"{path} has {name!r:.60} of type {kind}; what is read is {', '.join(_ELEMENTS)}",
+        )
+        tensors[name] = Stored(path, beginning + places[0], _ELEMENTS[kind], shape, in_order(shape))
+    return tensors, facts
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, and the byte at which the numbers begin: n, n bytes of JSON, the numbers."""
+    with safe_open(path, framework="numpy"), open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return json.loads(file.read(length)), 8 + length

@@ -1,0 +1,146 @@
+"""The zip files of `torch.save`, as it writes them since PyTorch 1.6.
+
+    NAME/data.pkl     a pickle
+    NAME/data/KEY     the numbers of a storage, as they lie in memory
+    NAME/byteorder    "little" or "big"
+
+Members are stored as they are, so that each lies in the file from some byte on.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from ..errors import DataError, expect
+
+# Bytes of a pickle; that of a ResNet-1202 and its optimizer has 1.1 million.
+_LARGEST_PICKLE = 4_000_000
+_ENCRYPTED = 1  # bit of a member's flags
+_PIECE = 2**20  # bytes read at a time
+# Of a member's local header: 26 bytes, the lengths of its name and its extra field.
+_HEADER = struct.Struct("<26x2H")
+
+# What `zipfile` raises of a file that was cut short or altered.
+_DAMAGED = (BadZipFile, OSError, EOFError, ValueError, RuntimeError, LookupError, struct.error)
+
+
+class TorchZip:
+    """An open file.
+
+    Attributes:
+        size: of the file, in bytes.
+
+    Raises:
+        DataError: members that are compressed, encrypted, there twice, or that overlap; numbers
+            that are not little-endian.
+    """
+
+    def __init__(self, path: Path, archive: ZipFile, file: IO[bytes]) -> None:
+        self.path = path
+        self.size = path.stat().st_size
+        self._archive = archive
+        self._file = file
+        self._members = {info.filename: info for info in archive.infolist()}
+        self._whole: set[str] = set()  # the members that were read to their end
+        self._expect_plain_members()
+        self._folder = self._common_folder()
+        self._expect_little_endian()
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> "Iterator[TorchZip]":
+        """Inside, the file is open.
+
+        Raises:
+            DataError: it is no zip file, or is cut short or altered in what is read of it.
+        """
+        try:
+            with ZipFile(path) as archive, open(path, "rb") as file:
+                yield cls(path, archive, file)
+        except _DAMAGED as error:
+            raise DataError(
+                f"{path} is not a whole file of torch.save ({error}); "
+                "it may be cut short or altered"
+            ) from error
+
+    def content(self, name: str) -> bytes:
+        """A small member; `zipfile` holds it against its checksum.
+
+        Raises:
+            DataError: there is none, or it is not small.
+        """
+        info = self._member(name)
+        expect(
+            info.file_size <= _LARGEST_PICKLE,
+            DataError,
+            f"{self.path} has a member {name} of {info.file_size} bytes, "
+            f"more than the {_LARGEST_PICKLE} that are read",
+        )
+        return self._archive.read(info)
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Where in the file a member lies, whose checksum is right: from which byte, how many.
+
+        Raises:
+            DataError: there is none.
+        """
+        info = self._member(name)
+        if name not in self._whole:
+            with self._archive.open(info) as member:
+                while member.read(_PIECE):  # at the end, `zipfile` compares the checksum
+                    pass
+            self._whole.add(name)
+        self._file.seek(info.header_offset)
+        beginning = info.header_offset + _HEADER.size
+        beginning += sum(_HEADER.unpack(self._file.read(_HEADER.size)))
+        return beginning, info.file_size
+
+    def _member(self, name: str) -> ZipInfo:
+        info = self._members.get(self._folder + name)
+        if info is None:
+            raise DataError(f"{self.path} has no member {self._folder + name!r:.100}")
+        return info
+
+    def _expect_plain_members(self) -> None:
+        """Refuse members that are not stored as they are, or that share bytes of the file."""
+        infos = self._archive.infolist()
+        for info in infos:
+            is_plain = info.compress_type == ZIP_STORED and not info.flag_bits & _ENCRYPTED
+            expect(
+                is_plain and info.compress_size == info.file_size,
+                DataError,
+                f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
+                "torch.save stores them as they are",
+            )
+        expect(
+            len(infos) == len(self._members) and sum(i.file_size for i in infos) <= self.size,
+            DataError,
+            f"{self.path} has members that overlap, or are there twice",
+        )
+
+    def _common_folder(self) -> str:
+        """The folder of all members."""
+        found = [
+            name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")
+        ]
+        expect(
+            len(found) == 1,
+            DataError,
+            f"{self.path} is a zip file, but none of torch.save: it has {len(found)} members "
+            "NAME/data.pkl, expected one",
+        )
+        return found[0].removesuffix("data.pkl")
+
+    def _expect_little_endian(self) -> None:
+        """Refuse numbers of another byte order; older files do not say theirs."""
+        if f"{self._folder}byteorder" in self._members:
+            order = self.content("byteorder")
+            expect(
+                order == b"little",
+                DataError,
+                f"{self.path} has numbers of byte order {order.decode(errors='replace')!r:.20}; "
+                "expected 'little', as almost every machine writes them",
+            )

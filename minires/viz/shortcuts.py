@@ -1,0 +1,102 @@
+"""Nets drawn as the paper draws them: a box a layer, solid and dashed shortcuts over the blocks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..models.summary import Stage, summary
+from ..nn import Module
+from .style import picture
+
+_LINE = "#222222"
+# What a summary says of a shortcut: how it is drawn, and in words.
+_KINDS = {
+    "identity": ("-", "identity"),
+    "projection": ("--", "projection: 1x1 convolution"),
+    "zero channels": (":", "option A: every second pixel, zero channels"),
+}
+
+
+def shortcuts_figure(
+    nets: Sequence[tuple[str, Module]],
+    image: tuple[int, int, int] = (3, 32, 32),
+    form: str = "png",
+    dpi: int = 100,
+) -> bytes:
+    """One net a line, from image to logits, as a picture file (compare He et al. 2015, figure 3).
+
+    Args:
+        nets: a name and the net, plain or residual, of blocks.
+        image: (C, H, W) of what goes in.
+        form: "png", "svg" or "pdf".
+        dpi: dots an inch; the figure is 7 inches wide.
+
+    Raises:
+        UsageError, ShapeError: the image is none that a net takes.
+    """
+    from matplotlib.figure import Figure  # here, so that importing minires stays quick
+    from matplotlib.lines import Line2D
+
+    figure = Figure(figsize=(7, 1.3 * len(nets) + 0.35), dpi=dpi, layout="constrained")
+    grid = figure.subplots(len(nets), 1, squeeze=False)[:, 0]
+    drawn: set[str] = set()
+    for axes, (name, net) in zip(grid, nets, strict=True):
+        stages = summary(net, image)
+        _draw_net(axes, stages)
+        axes.set_title(name, fontsize=10, loc="left")
+        drawn |= {part.shortcut for stage in stages for part in stage.parts}
+    lines = [
+        Line2D([], [], color=_LINE, ls=style, label=words)
+        for kind, (style, words) in _KINDS.items()
+        if kind in drawn
+    ]
+    if lines:
+        figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return picture(figure, form)
+
+
+def _draw_net(axes: Any, stages: Sequence[Stage]) -> None:
+    """Layers from left to right at x = 0, 1, 2, ..., shortcuts as arcs over them."""
+    from matplotlib import colormaps
+
+    weighted = [stage for stage in stages if stage.macs]  # others have nothing to be drawn
+    shades = iter(colormaps["viridis"](np.linspace(0.9, 0.4, sum(map(_has_blocks, weighted)))))
+    x = 0
+    for stage in weighted:
+        blocks = _has_blocks(stage)
+        start, shade = x, next(shades) if blocks else "white"
+        for part in stage.parts:
+            first = x
+            for _ in part.layers:
+                _box(axes, x, shade)
+                x += 1
+            if part.shortcut:
+                _arc(axes, first - 0.5, x - 0.5, _KINDS[part.shortcut][0])
+        channels, *size = stage.parts[-1].shape
+        label = f"{channels} channels\n{size[0]}x{size[1]}" if blocks else stage.name
+        axes.text((start + x - 1) / 2, -0.6, label, ha="center", va="top", fontsize=8)
+    axes.plot([0, x - 1], [0, 0], color=_LINE, lw=0.8, zorder=0)
+    axes.set_xlim(-0.8, x - 0.2)
+    axes.set_ylim(-1.4, 1.3)
+    axes.axis("off")
+
+
+def _has_blocks(stage: Stage) -> bool:
+    """Whether it is a stage of blocks, and no single layer."""
+    return any(len(part.layers) > 1 for part in stage.parts)
+
+
+def _arc(axes: Any, start: float, end: float, style: str) -> None:
+    """A shortcut from one place on the line to another, with a dot where the two are added."""
+    angle = np.linspace(0, np.pi, 41)
+    x = (start + end) / 2 - (end - start) / 2 * np.cos(angle)
+    y = 0.5 + 0.65 * np.sin(angle)
+    axes.plot([start, *x, end], [0, *y, 0], style, color=_LINE, lw=1.4)
+    axes.plot(end, 0, "o", color=_LINE, ms=3.5)
+
+
+def _box(axes: Any, x: float, colour: Any) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((x - 0.32, -0.45), 0.64, 0.9, fc=colour, ec=_LINE, lw=0.8))

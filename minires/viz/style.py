@@ -1,0 +1,48 @@
+"""What the figures have in common: colours, axes, words, and the picture file."""
+
+import io
+import textwrap
+from collections.abc import Iterable
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+GREY = "#444444"
+
+
+def shades(count: int) -> list[Any]:
+    """Colours from light to dark: the order shows in grey and to the colour-blind."""
+    from matplotlib import colormaps  # here, so that importing minires stays quick
+
+    return list(map(tuple, colormaps["viridis"](np.linspace(0.72, 0.0, count))))
+
+
+def depth_colours(depths: Iterable[int]) -> dict[int, Any]:
+    """A colour a depth, darker with depth."""
+    ordered = sorted(set(depths))
+    return dict(zip(ordered, shades(len(ordered)), strict=True))
+
+
+def dress(axes: Any, title: str) -> None:
+    """A title, a light grid, and no frame above and on the right."""
+    axes.set_title(title, fontsize=11, parse_math=False)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def headline(figure: Any, text: str) -> None:
+    """A sentence above all panels: as few lines as the figure's width allows, equally long."""
+    lines = textwrap.wrap(text, int(13 * figure.get_figwidth()))
+    for width in count(len(text) // max(1, len(lines))):
+        equal = textwrap.wrap(text, width or 1)
+        if len(equal) <= len(lines):
+            break
+    figure.suptitle("\n".join(equal), fontsize=10, color=GREY, parse_math=False)
+
+
+def picture(figure: Any, form: str) -> bytes:
+    """The figure as a file: "png", "svg" or "pdf"."""
+    file = io.BytesIO()
+    figure.savefig(file, format=form)
+    return file.getvalue()

@@ -1,0 +1,73 @@
+"""The responses of trained nets, against arrays computed beside them."""
+
+import numpy as np
+import pytest
+
+from minires import no_grad
+from minires.data import digits
+from minires.errors import UsageError
+from minires.experiments.degradation import Config, Degradation
+from minires.experiments.flow import responses
+from minires.experiments.flow.responses import Responses
+
+DATA = digits()
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(responses, "_STEPS", 3)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    config = Config(nets=("resnet8",), epochs=1, seeds=(0, 1))
+    for _ in Degradation.start(config, DATA, out).run():
+        pass
+    return out
+
+
+def first_and_third(net):
+    """The spreads of conv1 and of layer1.0.conv2, and of every channel of conv1."""
+    with no_grad():
+        x = net.bn1(net.conv1(DATA.inputs(DATA.test_images)))
+        block = net.layer1[0]
+        y = block.bn1(block.conv1(np.maximum(x.numpy(), 0)))
+        y = block.bn2(block.conv2(np.maximum(y.numpy(), 0)))
+    return x.numpy().std(), y.numpy().std(), x.numpy().std(axis=(0, 2, 3))
+
+
+def test_responses_are_after_batch_norm_and_before_what_comes_next(short):
+    (found,) = nets = Responses(DATA, ("plain8",))
+    assert len(nets) == 1
+    assert found.net == "plain8"
+    assert len(found.layers) == 7, "the linear layer is none"
+    assert found.layers[2] == "layer1.0.conv2"
+    assert [row["layer"] for row in found.rows()] == [1, 2, 3, 4, 5, 6, 7]
+    net = nets.model("plain8")
+    one, three, channels = first_and_third(net)
+    assert found.spread[[0, 2]] == pytest.approx([one, three], rel=1e-4)
+    np.testing.assert_allclose(channels, np.abs(net.bn1.weight.numpy()), rtol=1e-3)
+
+
+def test_training_decides_them(short, monkeypatch):
+    (before,) = Responses(DATA, ("resnet8",))
+    monkeypatch.setattr(responses, "_STEPS", 30)
+    nets = Responses(DATA, ("resnet8",))
+    (after,) = nets
+    assert np.abs(after.spread - 1).max() > 2 * np.abs(before.spread - 1).max()
+    assert nets.training == "after 30 steps of training"
+
+
+def test_nets_of_a_run_are_taken_as_it_left_them(finished):
+    nets = Responses(DATA, ("resnet8",), seed=1, run=finished)
+    (found,) = nets
+    (other,) = Responses(DATA, ("resnet8",), seed=0, run=finished)
+    assert found.spread[0] == pytest.approx(first_and_third(nets.model("resnet8").train())[0])
+    assert (found.spread != other.spread).any()
+    assert str(finished) in nets.training
+
+
+def test_a_net_that_the_run_has_not_is_refused(finished):
+    with pytest.raises(UsageError, match="no trained plain8, seed 0; it has resnet8-seed0"):
+        list(Responses(DATA, ("plain8",), run=finished))

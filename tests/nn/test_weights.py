@@ -1,0 +1,334 @@
+"""Weights into models: by the file's content, under other names, in little memory."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles import needs_torch, torch
+from pth_files import plain, state_dict, tensor, write
+
+from minires import load_weights, nn, save_weights
+from minires.errors import DataError, StateDictError
+from minires.nn.weights import renamed, stored_tensors
+
+
+class Net(nn.Module):
+    """A body and a last layer of so many classes."""
+
+    def __init__(self, classes=3):
+        self.body = nn.Linear(4, 2)
+        self.fc = nn.Linear(2, classes)
+
+
+def state(classes=3):
+    """Weights of a Net that are not those it starts with."""
+    return {k: v + 1 for k, v in Net(classes).state_dict().items()}
+
+
+def safetensors(path, tensors):
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, path)
+    return path
+
+
+def pth(path, tensors):
+    torch.save({name: torch.from_numpy(array) for name, array in tensors.items()}, path)
+    return path
+
+
+WRITERS = [safetensors, pytest.param(pth, marks=needs_torch)]
+
+
+@pytest.fixture(params=WRITERS)
+def file_of(request, tmp_path):
+    """Writes tensors to a file whose name says nothing of its kind."""
+    return lambda tensors: request.param(tmp_path / "weights", tensors)
+
+
+def holds(net, tensors):
+    own = net.state_dict()
+    return all((own[name] == array).all() for name, array in tensors.items())
+
+
+def test_the_content_says_what_a_file_is(file_of):
+    net, tensors = Net(), state()
+    before = net.body.weight.data
+    assert load_weights(net, file_of(tensors)) == []
+    assert holds(net, tensors)
+    assert net.body.weight.data is before
+
+
+def test_a_file_of_another_type_is_converted_tensor_by_tensor(file_of):
+    net = Net()
+    load_weights(net, file_of({k: v.astype(np.float64) for k, v in state().items()}))
+    assert all(t.dtype == np.float32 for _, t in net.named_tensors())
+    net = Net().to(np.float64)
+    load_weights(net, file_of(half := {k: v.astype(np.float16) for k, v in state().items()}))
+    assert holds(net, half)
+    assert all(t.dtype == np.float64 for _, t in net.named_tensors())
+
+
+# --- names --------------------------------------------------------------------------------
+
+
+def test_a_prefix_and_a_last_layer_of_another_name(file_of):
+    tensors = state()
+    theirs = {f"module.{k.replace('fc.', 'classifier.')}": v for k, v in tensors.items()}
+    net, path = Net(), file_of(theirs)
+    assert load_weights(net, path, rename={"module.": "", "classifier.": "fc."}) == []
+    assert holds(net, tensors)
+    net = Net()
+    skipped = load_weights(net, path, rename={"module.": "", "other.": "fc."}, strict=False)
+    assert sorted(skipped) == [
+        "classifier.bias is not in the model",
+        "classifier.weight is not in the model",
+        "fc.bias is missing",
+        "fc.weight is missing",
+    ]
+    assert holds(net, {k: v for k, v in tensors.items() if k.startswith("body.")})
+
+
+def test_only_the_beginning_of_a_name_is_renamed():
+    tensors = {"a.a.w": 1, "b.a.w": 2}
+    assert renamed(tensors, {"a.": ""}, "f") == {"a.w": 1, "b.a.w": 2}
+    assert renamed(tensors, {"a.": "c.", "c.": "d."}, "f") == {"d.a.w": 1, "b.a.w": 2}
+    assert renamed(tensors, {"": "net."}, "f") == {"net.a.a.w": 1, "net.b.a.w": 2}
+
+
+def test_two_tensors_of_one_name_are_refused(file_of):
+    path = file_of({"module.fc.bias": np.ones(3), "fc.bias": np.ones(3)})
+    with pytest.raises(DataError, match=r"weights: two tensors would be named 'fc\.bias'$"):
+        load_weights(Net(), path, rename={"module.": ""})
+
+
+def test_a_prefix_that_nobody_asked_about_is_pointed_out(file_of):
+    path = file_of({f"module.{k}": v for k, v in state().items()})
+    net = Net()
+    before, first = net.state_dict(), next(iter(stored_tensors(path)[0]))
+    with pytest.raises(StateDictError) as refusal:
+        load_weights(net, path)
+    assert str(refusal.value) == (
+        f"{path}: the weights do not fit the model: body.weight is missing; body.bias is missing; "
+        f"fc.weight is missing; fc.bias is missing; {first} is not in the model; "
+        'and 3 more. All names in the file begin with "module."; rename={"module.": ""} takes it '
+        "off, as does minires convert --rename module.="
+    )
+    assert holds(net, before)
+
+
+@pytest.mark.parametrize("names", [["module.x"], ["body.weight", "module.body.bias"]])
+def test_no_prefix_is_pointed_out_where_none_would_help(file_of, names):
+    with pytest.raises(StateDictError) as refusal:
+        load_weights(Net(), file_of({name: np.ones(1) for name in names}))
+    assert "All names" not in str(refusal.value)
+
+
+# --- sizes --------------------------------------------------------------------------------
+
+
+def test_a_last_layer_of_another_size_is_skipped_on_request(file_of):
+    tensors = state(classes=5)
+    path = file_of(tensors)
+    net = Net(classes=3)
+    fc = net.fc.weight.numpy().copy()
+    assert load_weights(net, path, strict=False) == [
+        "fc.weight has shape (5, 2), the model's has (3, 2)",
+        "fc.bias has shape (5,), the model's has (3,)",
+    ]
+    assert (net.fc.weight.data == fc).all()
+    assert holds(net, {k: v for k, v in tensors.items() if k.startswith("body.")})
+    net = Net(classes=3)
+    before = net.state_dict()
+    with pytest.raises(StateDictError) as refusal:
+        load_weights(net, path)
+    assert str(refusal.value) == (
+        f"{path}: the weights do not fit the model: "
+        "fc.weight has shape (5, 2), the model's has (3, 2); "
+        "fc.bias has shape (5,), the model's has (3,)"
+    )
+    assert holds(net, before)
+
+
+def test_what_is_no_tensor_is_said_and_not_refused(tmp_path):
+    program = state_dict(**{"body.bias": tensor((2,), (1,)), "epoch": plain(3)})
+    path = write(tmp_path / "net.pth", program)
+    net = nn.Module()
+    net.body = nn.Linear(4, 2)
+    net.body.weight = None
+    assert load_weights(net, path) == ["'epoch' is no tensor (int)"]
+    assert net.body.bias.data.tolist() == [0, 1]
+
+
+def test_bools_are_no_weights(file_of):
+    net, tensors = Net(), state()
+    tensors["fc.bias"] = np.ones(3, bool)
+    with pytest.raises(StateDictError, match=r"fc\.bias holds bool, not numbers"):
+        load_weights(net, file_of(tensors))
+
+
+# --- safetensors --------------------------------------------------------------------------
+
+
+def lying(path, change):
+    """A safetensors file whose header was changed."""
+    content = safetensors(path, {"a": np.ones((2, 3), np.float32), "b": np.ones(4)}).read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    return path
+
+
+LIES = {
+    "a larger shape": lambda h: h["a"].update(shape=[2, 4]),
+    "a shape of terabytes": lambda h: h["a"].update(shape=[2**40]),
+    "sizes that overflow": lambda h: h["a"].update(shape=[2**40, 2**40]),
+    "a size below 0": lambda h: h["a"].update(shape=[-2, -3]),
+    "another type": lambda h: h["a"].update(dtype="F64"),
+    "a type that there is not": lambda h: h["a"].update(dtype="F33"),
+    "numbers beyond the end": lambda h: h["b"].update(shape=[400], data_offsets=[32, 3232]),
+    "numbers of another": lambda h: h["a"].update(data_offsets=[8, 32]),
+    "numbers from the end": lambda h: h["a"].update(data_offsets=[24, 0]),
+    "a hole": lambda h: h.pop("a"),
+    "no place": lambda h: h["a"].pop("data_offsets"),
+    "no header": lambda h: h.update(a=3),
+    "metadata that is none": lambda h: h.update(__metadata__=[1]),
+    "facts that are none": lambda h: h.update(__metadata__={"minires": "{"}),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_header_that_lies_is_refused(tmp_path, lie):
+    path = lying(tmp_path / "w.safetensors", LIES[lie])
+    with pytest.raises(DataError, match=r"w\.safetensors is not a whole safetensors file"):
+        stored_tensors(path)
+
+
+@pytest.mark.parametrize("length", [0, 1, 200, 2**31, 2**63 - 1, 2**64 - 1])
+def test_a_header_that_is_longer_or_shorter_than_it_says_is_refused(tmp_path, length):
+    path = safetensors(tmp_path / "w.safetensors", {"a": np.ones(3)})
+    path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
+    with pytest.raises(DataError, match=r"w\.safetensors is not a whole safetensors file"):
+        stored_tensors(path)
+
+
+def test_files_cut_short_anywhere_are_refused(tmp_path):
+    content = safetensors(tmp_path / "w.safetensors", state()).read_bytes()
+    for kept in range(0, len(content), 3):
+        (tmp_path / "w.safetensors").write_bytes(content[:kept])
+        with pytest.raises(DataError, match=r"w\.safetensors is not a whole safetensors file"):
+            stored_tensors(tmp_path / "w.safetensors")
+
+
+def test_altered_headers_are_read_or_refused(tmp_path):
+    chance = random.Random(0)
+    path = safetensors(tmp_path / "w.safetensors", state())
+    content = path.read_bytes()
+    length = 8 + int.from_bytes(content[:8], "little")
+    outcomes = []
+    for _ in range(400):
+        changed = bytearray(content)
+        changed[chance.randrange(length)] = chance.randrange(256)
+        path.write_bytes(changed)
+        refusal = ""
+        try:
+            load_weights(Net(), path, strict=False)
+        except DataError as error:
+            refusal = str(error)
+        assert not refusal or str(path) in refusal
+        outcomes.append(not refusal)
+    assert 0 < sum(outcomes) < 300
+
+
+@pytest.mark.parametrize("start", [b"PK", b"\x80\x02"])
+def test_a_header_whose_length_looks_like_another_format(tmp_path, start):
+    path = safetensors(tmp_path / "w", state())
+    content = path.read_bytes()
+    length, wanted = (int.from_bytes(c, "little") for c in (content[:8], start))
+    padded = content[8 : 8 + length] + b" " * (wanted - length)
+    path.write_bytes(wanted.to_bytes(8, "little") + padded + content[8 + length :])
+    assert path.read_bytes().startswith(start)
+    assert load_weights(Net(), path) == []
+
+
+@needs_torch
+def test_bfloat16_becomes_float32(tmp_path):
+    from safetensors.torch import save_file
+
+    w = torch.tensor([1.0, -2.5, 3e38, float("inf"), 1e-40, -0.0]).bfloat16().reshape(2, 3)
+    save_file({"w": w}, tmp_path / "w")
+    tensors, _ = stored_tensors(tmp_path / "w")
+    got = np.asarray(tensors["w"])
+    assert got.dtype == tensors["w"].dtype == np.float32
+    np.testing.assert_array_equal(got, w.float().numpy())
+
+
+@needs_torch
+def test_types_that_numpy_has_not_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.zeros(2).to(torch.float8_e4m3fn)}, tmp_path / "w")
+    with pytest.raises(DataError, match="w has 'w' of type F8_E4M3; what is read is F64, F32, F16"):
+        stored_tensors(tmp_path / "w")
+
+
+def test_a_file_that_shrinks_before_it_is_read_is_refused(tmp_path):
+    path = safetensors(tmp_path / "w", {"w": np.ones(5)})
+    tensors, _ = stored_tensors(path)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(DataError, match="w was cut short while it was read"):
+        np.asarray(tensors["w"])
+    path.unlink()
+    with pytest.raises(DataError, match="w cannot be read: No such file"):
+        np.asarray(tensors["w"])
+
+
+# --- memory -------------------------------------------------------------------------------
+
+PEAK = """
+import sys
+from pathlib import Path
+import minires
+
+def memory(what):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(what)).split()[1])
+
+net = minires.models.resnet18()
+minires.load_weights(minires.nn.Linear(1, 1), sys.argv[1], strict=False)  # the first time's cost
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+before = memory("VmRSS")
+minires.load_weights(net, sys.argv[1])
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
+@pytest.mark.parametrize("writer", WRITERS)
+def test_loading_takes_the_memory_of_a_few_tensors(tmp_path, writer):
+    """Pages of the file that are mapped count: read through a map, this would take 47 MB."""
+    from minires.models import resnet18
+
+    path = writer(tmp_path / "weights", resnet18().state_dict())
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, path],
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"},  # what is freed goes back at once
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 0.4 * path.stat().st_size
+
+
+def test_saved_weights_come_back(tmp_path):
+    net, other = Net(), Net()
+    save_weights(net, tmp_path / "w")
+    assert load_weights(other, tmp_path / "w") == []
+    assert holds(other, net.state_dict())
