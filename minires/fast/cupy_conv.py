@@ -1,26 +1,83 @@
-"""Convolution on a GPU: three products whose second factor is never made; see cuda/conv.cu."""
+"""Convolution on a GPU: three products whose second factor is never made; see cuda/conv.cu.
 
+The fully connected layer is the same, with kernels and maps of one pixel.
+"""
+
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import ops
-from ..backend import Array
+from ..backend import Array, load
 from ..context import twin
 from ..engine import Gradients
-from .cuda import blocks, launch
-from .cupy_layout import empty, images, planes
+from ..ops.windows import Pair
+from .cuda import blocks, launch, structure
+from .cupy_layout import are_maps, empty, images, planes
 from .strips import Walk
 
-_MAPS = np.dtype([(n, "i4") for n in "channels H W Ho Wo N kh kw stride first_h first_w".split()])
-_WEIGHTS = np.dtype([(n, "i4") for n in "base of_row of_channel of_u of_v".split()])
-_WRITTEN = np.dtype([(n, "i4") for n in "rows H W from_h from_w step".split()])
-_PARTS = 512  # blocks that sum a weight gradient: enough to keep all of a GPU at work
+_BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
+_LANES, _GROUPS = 32, 8  # numbers that a block adds up from their parts, and threads for each
+
+
+@twin(ops.conv.Conv2d, "cupy")
+class Conv2d(ops.conv.Conv2d):
+    """The textbook's convolution in hand-written kernels, in float32."""
+
+    def suits(self, x: Any, w: Array, b: Array | None) -> bool:
+        return are_maps(x) and w.size > 0
+
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+        out = self.output_size(x, w, b)
+        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out)
+        self.save(x, w)
+        return images(self.plan.forward(planes(x), w, b))
+
+    def backward(self, gy: Array) -> Gradients:
+        x, w = self.saved
+        gx, gw, gb = self.plan.backward(planes(x), w, planes(gy), self.needs_grad)
+        return None if gx is None else images(gx), gw, gb
+
+
+@twin(ops.matmul.Linear, "cupy")
+class Linear(ops.matmul.Linear):
+    """The textbook's fully connected layer: a convolution with maps of one pixel.
+
+    CuPy would ask cuBLAS, which cannot be captured in a CUDA graph.
+    """
+
+    def suits(self, x: Any, w: Array, b: Array | None) -> bool:
+        fit = len(x.shape) == w.ndim == 2 and x.shape[1] == w.shape[1]  # or the textbook refuses
+        fit = fit and (b is None or b.shape == w.shape[:1])
+        return fit and x.dtype == np.float32 and 0 not in (*x.shape, *w.shape)
+
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+        self.save(x, w)
+        self.plan = plan((*x.shape, 1, 1), (*w.shape, 1, 1), (1, 1), (0, 0), (1, 1))
+        return images(self.plan.forward(_pixel(planes(x)), _kernel(w), b)[:, 0, 0])
+
+    def backward(self, gy: Array) -> Gradients:
+        x, w = self.saved
+        kernel, g = _kernel(w), _pixel(planes(gy))
+        gx, gw, gb = self.plan.backward(_pixel(planes(x)), kernel, g, self.needs_grad)
+        gx = None if gx is None else images(gx[:, 0, 0])
+        return gx, None if gw is None else gw[:, :, 0, 0], gb
+
+
+def _pixel(p: Array) -> Array:
+    """(C, N) -> (C, 1, 1, N)."""
+    return p[:, None, None]
+
+
+def _kernel(w: Array) -> Array:
+    """(O, I) -> (O, I, 1, 1)."""
+    return w[:, :, None, None]
 
 
 class Tile(NamedTuple):
-    """What a block of threads makes at a time, and of that each thread."""
+    """What a block of threads makes at a time, BR x BQ in steps of BK, and each thread TR x TQ."""
 
     BR: int
     BQ: int
@@ -34,31 +91,135 @@ class Tile(NamedTuple):
         return self.BR // self.TR * (self.BQ // self.TQ)
 
 
-@twin(ops.conv.Conv2d, "cupy")
-class Conv2d(ops.conv.Conv2d):
-    """The textbook's convolution in hand-written kernels; float32 alone."""
+class Plan:
+    """What the shapes of a convolution decide."""
 
-    def suits(self, x: Any, w: Array, b: Array | None) -> bool:
-        return x.dtype == np.float32 and x.ndim == 4 and x.size > 0 and w.size > 0
+    def __init__(
+        self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, out: Pair
+    ) -> None:
+        O, C, *kernel = w
+        N = x[0]
+        down, across = (Walk(kernel[d], stride[d], -padding[d], x[2 + d], out[d]) for d in (0, 1))
+        self.y, self.gx = (O, *out, N), (C, *x[2:], N)
+        self.correlation = Correlation(O, C, down, across, N)
+        self.scatter = Scatter(O, C, down, across, N)
+        self.weight_gradient = WeightGradient(O, C, down, across, N)
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
-        out = self.output_size(x, w, b)
-        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out)
-        w = _contiguous(w)
-        y = self.plan.forward(planes(x), w)
+        """(C, H, W, N), (O, C, kh, kw), (O,) -> (O, Ho, Wo, N)."""
+        y = empty(self.y)
+        self.correlation(x, w, y)
         if b is not None:
             y += b[:, None, None, None]
-        self.save(x, w)
-        return images(y)
+        return y
 
-    def backward(self, gy: Array) -> Gradients:
-        x, w = self.saved
-        g = planes(gy)
+    def backward(
+        self, x: Array, w: Array, g: Array, wanted: tuple[bool, ...]
+    ) -> tuple[Array | None, Array | None, Array | None]:
+        """(C, H, W, N), (O, C, kh, kw), (O, Ho, Wo, N) -> those of gx, gw, gb that are wanted."""
         gx = gw = gb = None
-        if self.needs_grad[0]:
-            gx = images(self.plan.input_gradient(g, w))
-        if self.needs_grad[1]:
-            gw = self.plan.weight_gradient(planes(x), g)
-        if self.needs_grad[2]:
+        if wanted[0]:
+            gx = empty(self.gx)
+            self.scatter(g, w, gx)
+        if wanted[1]:
+            gw = load("cupy").empty_like(w)
+            self.weight_gradient(x, g, gw)
+        if wanted[2]:
             gb = g.sum(axis=(1, 2, 3))
         return gx, gw, gb
+
+
+plan = lru_cache(maxsize=1024)(Plan)
+
+
+class Correlation:
+    """y_ij = Σ_uv w_uv x_(i+u)(j+v): (C, H, W, N), (O, C, kh, kw) -> (O, Ho, Wo, N)."""
+
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+        self.O = O
+        self.maps = _maps(C, down, across, N)
+        step = 4 if C <= 4 else 16
+        if O <= 16:
+            self.tile = Tile(BR=16, BQ=128, BK=step, TR=8, TQ=2)
+        elif O <= 32:
+            self.tile = Tile(BR=32, BQ=128, BK=step, TR=8, TQ=4)
+        else:  # few pixels as a rule: the narrower, the more blocks
+            self.tile = Tile(BR=64, BQ=64, BK=step, TR=8, TQ=4)
+        columns = down.out * across.out * N
+        self.grid = blocks(columns, self.tile.BQ), blocks(O, self.tile.BR)
+
+    def __call__(self, x: Array, w: Array, y: Array) -> None:
+        arguments = (x, w, y, self.maps, _strides(w), _strides(y), self.O)
+        _launch("correlate", self.grid, self.tile, arguments)
+
+
+class Scatter:
+    """gx: what each pixel gave to the windows it was in: (O, Ho, Wo, N) -> (C, H, W, N).
+
+    The pixels that have the same place in a stride were met by the same places of the kernel,
+    so each such set is a correlation, of stride 1, of gy with a part of the kernel turned round.
+
+    Attributes:
+        gathered: for each place in a stride: its pixels, the kernel's places that met them, last
+            first, and the correlation of gy with these.
+    """
+
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+        self.gathered = []
+        for row in range(min(down.stride, down.size)):
+            above, back_down = down.turned(row)
+            for column in range(min(across.stride, across.size)):
+                beside, back_across = across.turned(column)
+                pixels = slice(row, None, down.stride), slice(column, None, across.stride)
+                gather = Correlation(C, O, back_down, back_across, N)
+                self.gathered.append((pixels, (above, beside), gather))
+
+    def __call__(self, g: Array, w: Array, gx: Array) -> None:
+        turned = w.swapaxes(0, 1)
+        for pixels, met, gather in self.gathered:
+            gather(g, turned[:, :, *met], gx[:, *pixels])
+
+
+class WeightGradient:
+    """gw_uv = Σ_ij gy_ij x_(i+u)(j+v)ᵀ: (C, H, W, N), (O, Ho, Wo, N) -> (O, C, kh, kw)."""
+
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+        self.O, self.depth = O, down.k * across.k * C
+        self.maps = _maps(C, down, across, N)
+        if O <= 16:
+            self.tile = Tile(BR=16, BQ=64, BK=32, TR=4, TQ=4)
+        elif O <= 32:
+            self.tile = Tile(BR=32, BQ=64, BK=32, TR=4, TQ=4)
+        else:
+            self.tile = Tile(BR=64, BQ=64, BK=32, TR=8, TQ=4)
+        tiles = blocks(self.depth, self.tile.BQ), blocks(O, self.tile.BR)
+        steps = blocks(down.out * across.out * N, self.tile.BK)
+        a_part = math.ceil(steps / blocks(_BLOCKS, tiles[0] * tiles[1]))
+        self.columns_a_part, self.parts = a_part * self.tile.BK, blocks(steps, a_part)
+        self.grid = (*tiles, self.parts)
+
+    def __call__(self, x: Array, g: Array, gw: Array) -> None:
+        parts = empty((self.parts, self.O, self.depth))
+        arguments = (x, g, parts, self.maps, self.O, self.columns_a_part)
+        _launch("weight_gradient", self.grid, self.tile, arguments)
+        arguments = (parts, gw, self.maps, _strides(gw), self.O, self.parts)
+        grid = (blocks(self.O * self.depth, _LANES),)
+        threads = _LANES * _GROUPS
+        launch(
+            "parts", "add_parts", grid, *arguments, threads=threads, LANES=_LANES, GROUPS=_GROUPS
+        )
+
+
+def _launch(name: str, grid: tuple[int, ...], tile: Tile, arguments: tuple[Any, ...]) -> None:
+    launch("conv", name, grid, *arguments, threads=tile.threads, **tile._asdict())
+
+
+def _maps(C: int, down: Walk, across: Walk, N: int) -> Array:
+    """The structure Maps of cuda/conv.cu."""
+    windows = (C, down.size, across.size, down.out, across.out, N, down.k, across.k)
+    return structure(*windows, down.stride, across.stride, down.first, across.first)
+
+
+def _strides(a: Array) -> Array:
+    """The structure Strides of cuda/conv.cu: those of an array of four dimensions, in elements."""
+    return structure(*(stride // a.itemsize for stride in a.strides))

@@ -8,41 +8,66 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import load
+from ...backend import Array, load
 
-THREADS = 256  # of a block, where a kernel does not say otherwise
+FOLDER = Path(str(resources.files(__package__)))
+THREADS = 256  # of a block, where a file does not say otherwise
+
+
+def source(file: str, **sizes: int) -> tuple[str, tuple[str, ...]]:
+    """The text of `file`.cu, and the compiler's options that make `sizes` its macros."""
+    options = ["-std=c++17", f"-I{FOLDER}", *(f"-D{key}={value}" for key, value in sizes.items())]
+    return (FOLDER / f"{file}.cu").read_text(encoding="utf-8"), tuple(options)
 
 
 @functools.cache
-def kernel(file: str, name: str, **sizes: int) -> Any:
-    """The function `name` of `file`.cu, with `sizes` as its macros."""
-    folder = Path(str(resources.files(__package__)))
-    options = ["-std=c++17", f"-I{folder}", f"-DTHREADS={sizes.pop('THREADS', THREADS)}"]
-    options += [f"-D{key}={value}" for key, value in sizes.items()]
-    code = (folder / f"{file}.cu").read_text(encoding="utf-8")
-    return load("cupy").RawModule(code=code, options=tuple(options)).get_function(name)
+def _module(file: str, **sizes: int) -> Any:
+    code, options = source(file, **sizes)
+    return load("cupy").RawModule(code=code, options=options)
+
+
+@functools.cache
+def _kernel(file: str, name: str, **sizes: int) -> Any:
+    return _module(file, **sizes).get_function(name)
 
 
 def launch(
-    file: str, name: str, grid: tuple[int, ...], arguments: tuple[Any, ...], **sizes: int
+    file: str, name: str, grid: tuple[int, ...], *arguments: Any, threads: int, **sizes: int
 ) -> None:
-    """Run a kernel on `grid` blocks of threads.
+    """Run a kernel on `grid` blocks of `threads`.
 
-    An int is handed on as a C int, a float as a C float, None as a null pointer.
+    Args:
+        file, name: kernel `name` of `file`.cu.
+        grid: blocks along x, y and z.
+        arguments: arrays on the GPU, of which the kernel gets the address; None for a null
+            pointer; a bool, an int (C's int), a float (C's float), or a structure.
+        threads: of a block, along x.
+        sizes: macros of the file.
     """
-    threads = sizes.get("THREADS", THREADS)
-    kernel(file, name, **sizes)(grid, (threads,), tuple(map(_as_c, arguments)))
+    _kernel(file, name, **sizes)(grid, (threads,), tuple(map(_as_c, arguments)))
 
 
-def blocks(size: int, threads: int = THREADS) -> int:
-    """How many blocks of threads make one thread for each of `size` things."""
-    return math.ceil(size / threads)
+def over(file: str, name: str, size: int, *arguments: Any) -> None:
+    """Run a kernel with one thread for each of `size` things, which is its last argument."""
+    launch(file, name, (blocks(size),), *arguments, size, threads=THREADS, THREADS=THREADS)
+
+
+def blocks(size: int, each: int = THREADS) -> int:
+    """How many blocks it takes for `size` things."""
+    return math.ceil(size / each)
+
+
+def structure(*members: int) -> Array:
+    """A C structure of ints, as an argument of a kernel."""
+    return np.array(members, np.dtype([(f"_{i}", np.int32) for i in range(len(members))]))
 
 
 def _as_c(argument: Any) -> Any:
     if argument is None:
         return np.intp(0)
-    if isinstance(argument, bool | int):
+    if isinstance(argument, bool):
+        return np.bool_(argument)
+    if isinstance(argument, int):
         return np.int32(argument)
     if isinstance(argument, float):
         return np.float32(argument)

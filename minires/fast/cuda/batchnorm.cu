@@ -1,7 +1,7 @@
 // Batch norm. A channel's values lie next to each other: (C, H, W, N), M = H · W · N of them.
 //
-// Sums over a channel are made in two steps: each block sums a part of a channel, and one thread a
-// channel puts the parts together in float64, always in the same order.
+// Sums over a channel are made in two steps: each block sums a part of a channel in float32, and
+// then one block a channel puts its parts together in float64. The order is always the same.
 
 #include "reduce.cuh"
 
@@ -23,24 +23,28 @@ extern "C" __global__ void part_moments(const float *__restrict__ x, double2 *__
     if (threadIdx.x == 0) parts[channel * gridDim.x + part] = make_double2(mean, squares);
 }
 
-// Mean and (biased) variance of each channel from those of its parts (Chan, Golub & LeVeque
-// 1979); 1/√(σ² + ε), and what x is multiplied by and then moved by: y = scale x + shift.
+// Mean and (biased) variance of a channel from those of its parts, m_p values each,
+//     μ = Σ_p m_p μ_p / M        σ² = Σ_p (squares_p + m_p (μ_p − μ)²) / M
+// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0; 1/√(σ² + ε);
+// and what x is multiplied by and then moved by: y = scale x + shift.
 extern "C" __global__ void moments(const double2 *__restrict__ parts, const float *__restrict__ w,
                                    const float *__restrict__ b, float *__restrict__ mean,
                                    float *__restrict__ var, float *__restrict__ r,
-                                   float *__restrict__ scale, float *__restrict__ shift,
-                                   int channels, int count, int M, int values_a_part, float eps) {
-    const int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel >= channels) return;
-    double seen = 0, average = 0, squares = 0;
-    for (int part = 0; part < count; part++) {
-        const double size = min(values_a_part, M - part * values_a_part);
-        const double2 own = parts[channel * count + part];
-        const double apart = own.x - average;
-        squares += own.y + apart * apart * seen * size / (seen + size);
-        average += apart * size / (seen + size);
-        seen += size;
+                                   float *__restrict__ scale, float *__restrict__ shift, int count,
+                                   int M, int values_a_part, float eps) {
+    const int channel = blockIdx.x;
+    parts += channel * count;
+    double sum = 0;
+    for (int p = threadIdx.x; p < count; p += THREADS)
+        sum += parts[p].x * min(values_a_part, M - p * values_a_part);
+    const double average = block_sum(sum) / M;
+    double squares = 0;
+    for (int p = threadIdx.x; p < count; p += THREADS) {
+        const double apart = parts[p].x - average;
+        squares += parts[p].y + apart * apart * min(values_a_part, M - p * values_a_part);
     }
+    squares = block_sum(squares);
+    if (threadIdx.x > 0) return;
     mean[channel] = average;
     var[channel] = squares / M;
     r[channel] = 1 / sqrt(var[channel] + eps);
@@ -48,21 +52,15 @@ extern "C" __global__ void moments(const double2 *__restrict__ parts, const floa
     shift[channel] = b[channel] - mean[channel] * scale[channel];
 }
 
-// r ← (1 − momentum) r + momentum s, for the mean and the unbiased variance of the batch.
-extern "C" __global__ void move_statistics(const float *__restrict__ mean,
-                                           const float *__restrict__ var,
-                                           float *__restrict__ running_mean,
-                                           float *__restrict__ running_var, int channels,
-                                           float momentum, float unbiased) {
+// r ← (1 − momentum) r + momentum factor s
+extern "C" __global__ void move(float *__restrict__ r, const float *__restrict__ s, int channels,
+                                float momentum, float factor) {
     const int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel >= channels) return;
-    running_mean[channel] = (1 - momentum) * running_mean[channel] + momentum * mean[channel];
-    running_var[channel]
-        = (1 - momentum) * running_var[channel] + momentum * (var[channel] * unbiased);
+    if (channel < channels) r[channel] = (1 - momentum) * r[channel] + momentum * factor * s[channel];
 }
 
-// Σ g and Σ g (x − μ) of each part of each channel, with g = gy where the gate y > 0 is open; no
-// gate, always open.
+// Σ g and Σ g (x − μ) of each part of each channel, with g = gy where y > 0 and 0 elsewhere: the
+// gradient of a ReLU that came after. Without one, y is not given and g = gy.
 extern "C" __global__ void part_sums(const float *__restrict__ gy, const float *__restrict__ y,
                                      const float *__restrict__ x, const float *__restrict__ mean,
                                      double2 *__restrict__ parts, int M, int values_a_part) {
@@ -81,19 +79,23 @@ extern "C" __global__ void part_sums(const float *__restrict__ gy, const float *
     if (threadIdx.x == 0) parts[channel * gridDim.x + part] = make_double2(sum, product);
 }
 
-// gw and gb, and what g, x and 1 are multiplied by in gx = w r (g − gb/M − (x − μ) r gw/M).
+// gw and gb, and what g, x and 1 are multiplied by in
+//     gx = w r (g − gb/M − (x − μ) r gw/M)
 extern "C" __global__ void sums(const double2 *__restrict__ parts, const float *__restrict__ w,
                                 const float *__restrict__ mean, const float *__restrict__ r,
                                 float *__restrict__ gw, float *__restrict__ gb,
                                 float *__restrict__ of_g, float *__restrict__ of_x,
-                                float *__restrict__ constant, int channels, int count, int M) {
-    const int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel >= channels) return;
+                                float *__restrict__ constant, int count, int M) {
+    const int channel = blockIdx.x;
+    parts += channel * count;
     double sum = 0, product = 0;
-    for (int part = 0; part < count; part++) {
-        sum += parts[channel * count + part].x;
-        product += parts[channel * count + part].y;
+    for (int p = threadIdx.x; p < count; p += THREADS) {
+        sum += parts[p].x;
+        product += parts[p].y;
     }
+    sum = block_sum(sum);
+    product = block_sum(product);
+    if (threadIdx.x > 0) return;
     gb[channel] = sum;
     gw[channel] = product * r[channel];
     of_g[channel] = w[channel] * r[channel];
@@ -101,8 +103,8 @@ extern "C" __global__ void sums(const double2 *__restrict__ parts, const float *
     constant[channel] = -of_x[channel] * mean[channel] - of_g[channel] * gb[channel] / M;
 }
 
-extern "C" __global__ void input_gradient(const float *__restrict__ gy,
-                                          const float *__restrict__ y,
+// gx, with g as above.
+extern "C" __global__ void input_gradient(const float *__restrict__ gy, const float *__restrict__ y,
                                           const float *__restrict__ x,
                                           const float *__restrict__ of_g,
                                           const float *__restrict__ of_x,

@@ -2,134 +2,131 @@
 //
 // Maps lie as (channels, height, width, batch). A column of the product is a pixel of the result
 // and an image, q = (i · Wo + j) · N + n, so that 32 threads next to each other read 32 images at
-// the same pixel: one run of memory. A row is a channel of the result. Along k go the places of
-// the kernel, k = (c · kh + u) · kw + v.
+// the same pixel: one run of memory. A row is a channel of the result.
 //
-//     y[r, q] = Σ_k w[r, k] x_k[q],   x_k[q] = x[c, i·stride + u + first, j·stride + v + first, n]
+//     y[r, q] = Σ_{u,v} Σ_c w[r, c, u, v] x[c, i·stride + first + u, j·stride + first + v, n]
 //
-// or 0 where that is outside of the maps. A block of threads makes BR x BQ numbers of y. It loads
-// BK rows of both factors into shared memory at a time; each thread then multiplies TR numbers of
-// the one with TQ numbers of the other, which are in its registers by then.
+// with 0 for x outside of the maps. For one place (u, v) of the kernel a column is one pixel of all
+// channels, so whether it lies on the maps, and where, is asked once a place and not for each number.
 //
-// The gradient of x is this very product, with gy for x and the kernel turned round; what that
-// changes is where a weight is found (its strides may be negative) and which pixels are written
-// (with a stride, those of one place in it at a time).
+// A block of threads makes BR x BQ numbers of y. It loads BK channels of both factors into shared
+// memory at a time; each thread then multiplies TR numbers of the one by TQ numbers of the other,
+// which are in its registers by then. 32 threads next to each other have the same rows, and read
+// their weights at once.
+//
+// The gradient of x is this very product, with gy for x and the kernel turned round. What that
+// changes is where a weight lies (its strides may be negative) and which pixels are written (with a
+// stride, those at one place of it at a time): both are given as strides.
 
-struct Maps {          // of which pixels the result is made
-    int channels;      // of x
-    int H, W;          // of x
-    int Ho, Wo;        // windows
-    int N;             // images
-    int kh, kw;        // places of the kernel
-    int stride;        // between windows
-    int first_h, first_w;  // the pixel under the first place of the first window; may be < 0
-};
-
-struct Weights {       // where w[r, c, u, v] is
-    int base, of_row, of_channel, of_u, of_v;
-};
-
-struct Written {       // where y[r, i, j, n] is
-    int rows;          // channels of y
-    int H, W;          // of y
-    int from_h, from_w;  // the first pixel
-    int step;          // between pixels
-};
+#include "geometry.cuh"
 
 #define THREADS ((BR / TR) * (BQ / TQ))
+#define APART (BQ / TQ)  // between the columns of a thread
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y,
-          Maps m, Weights at, Written to) {
-    __shared__ float ws[BK][BR];
-    __shared__ float xs[BK][BQ];
-    const int columns = m.Ho * m.Wo * m.N, depth = m.channels * m.kh * m.kw;
+correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y, Maps m,
+          Strides of_w, Strides of_y, int rows) {
+    __shared__ __align__(16) float ws[BK][BR + 4];  // 4 more: rows begin in different banks
+    __shared__ __align__(16) float xs[BK][BQ];
+    const int columns = m.Ho * m.Wo * m.N;
     const int first_row = blockIdx.y * BR, first_column = blockIdx.x * BQ;
     const int thread = threadIdx.x;
 
-    // What a thread loads: one column of x, at every (THREADS / BQ)-th of BK places.
+    // What a thread loads: one column of x, every (THREADS / BQ)-th channel.
     const int loaded = thread % BQ, q = first_column + loaded;
-    const int n = q % m.N, pixel = q / m.N;
-    const int i = pixel / m.Wo * m.stride + m.first_h, j = pixel % m.Wo * m.stride + m.first_w;
+    const int n = q % m.N, window = q / m.N;
+    const int top = window / m.Wo * m.stride_h + m.first_h;
+    const int left = window % m.Wo * m.stride_w + m.first_w;
+    const size_t channel = (size_t)m.H * m.W * m.N;
 
-    // What it multiplies: TR rows and TQ columns, these BQ / TQ apart.
-    const int row = thread / (BQ / TQ) * TR, column = thread % (BQ / TQ);
+    // What it multiplies: TR rows, and TQ columns.
+    const int row = thread / APART * TR, column = thread % APART;
     float sums[TR][TQ] = {};
 
-    for (int k0 = 0; k0 < depth; k0 += BK) {
-        for (int kk = thread / BQ; kk < BK; kk += THREADS / BQ) {
-            const int k = k0 + kk, v = k % m.kw, u = k / m.kw % m.kh, c = k / (m.kw * m.kh);
-            const int h = i + u, l = j + v;
-            const bool inside = k < depth && q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
-            xs[kk][loaded] = inside ? x[((size_t)(c * m.H + h) * m.W + l) * m.N + n] : 0.f;
+    for (int u = 0; u < m.kh; u++)
+        for (int v = 0; v < m.kw; v++) {
+            const int h = top + u, l = left + v;
+            const bool inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
+            const float *pixel = inside ? x + ((size_t)h * m.W + l) * m.N + n : x;
+            for (int c0 = 0; c0 < m.channels; c0 += BK) {
+                for (int k = thread / BQ; k < BK; k += THREADS / BQ)
+                    xs[k][loaded] = inside && c0 + k < m.channels ? pixel[(c0 + k) * channel] : 0.f;
+                for (int e = thread; e < BK * BR; e += THREADS) {
+                    const int c = c0 + e % BK, r = first_row + e / BK;
+                    const bool there = c < m.channels && r < rows;
+                    ws[e % BK][e / BK] = there ? w[place(of_w, r, c, u, v)] : 0.f;
+                }
+                __syncthreads();
+#pragma unroll
+                for (int k = 0; k < BK; k++) {
+                    float a[TR], b[TQ];
+                    for (int r = 0; r < TR; r++) a[r] = ws[k][row + r];
+                    for (int p = 0; p < TQ; p++) b[p] = xs[k][column + p * APART];
+                    for (int r = 0; r < TR; r++)
+                        for (int p = 0; p < TQ; p++) sums[r][p] += a[r] * b[p];
+                }
+                __syncthreads();
+            }
         }
-        for (int e = thread; e < BK * BR; e += THREADS) {
-            const int kk = e % BK, r = e / BK, k = k0 + kk;
-            const int v = k % m.kw, u = k / m.kw % m.kh, c = k / (m.kw * m.kh);
-            const bool inside = k < depth && first_row + r < to.rows;
-            ws[kk][r] = inside ? w[at.base + (first_row + r) * at.of_row + c * at.of_channel
-                                   + u * at.of_u + v * at.of_v] : 0.f;
-        }
-        __syncthreads();
-        for (int kk = 0; kk < BK; kk++) {
-            float a[TR], b[TQ];
-            for (int r = 0; r < TR; r++) a[r] = ws[kk][row + r];
-            for (int p = 0; p < TQ; p++) b[p] = xs[kk][column + p * (BQ / TQ)];
-            for (int r = 0; r < TR; r++)
-                for (int p = 0; p < TQ; p++) sums[r][p] += a[r] * b[p];
-        }
-        __syncthreads();
-    }
 
     for (int p = 0; p < TQ; p++) {
-        const int written = first_column + column + p * (BQ / TQ);
+        const int written = first_column + column + p * APART;
         if (written >= columns) continue;
-        const int image = written % m.N, window = written / m.N;
-        const int h = to.from_h + window / m.Wo * to.step, l = to.from_w + window % m.Wo * to.step;
+        const int image = written % m.N, i = written / m.N / m.Wo, j = written / m.N % m.Wo;
         for (int r = 0; r < TR; r++)
-            if (first_row + row + r < to.rows)
-                y[((size_t)((first_row + row + r) * to.H + h) * to.W + l) * m.N + image]
-                    = sums[r][p];
+            if (first_row + row + r < rows)
+                y[place(of_y, first_row + row + r, i, j, image)] = sums[r][p];
     }
 }
 
-// gW[r, k] = Σ_q gy[r, q] x_k[q].
+// gW[r, k] = Σ_q gy[r, q] x_k[q], where k = (u · kw + v) · channels + c is a place of the kernel and
+// a channel, and x_k[q] the pixel that it meets there.
 //
 // The sum is over all pixels of all images, far longer than gW is large. So it is split: block z
-// sums a part of the columns, and `add_parts` adds the parts up, always in the same order.
-
+// sums a part of the columns, and `add_parts` (parts.cu) adds the parts up.
 extern "C" __global__ void __launch_bounds__(THREADS)
 weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
                 float *__restrict__ parts, Maps m, int rows, int columns_a_part) {
-    // Here BQ counts places of the kernel, and BK columns.
-    __shared__ float gs[BK][BR + 1];
-    __shared__ float xs[BK][BQ + 1];
+    // Here BQ counts places and channels, and BK columns.
+    __shared__ __align__(16) float gs[BK][BR + 4];
+    __shared__ __align__(16) float xs[BK][BQ + 4];
+    __shared__ int down[BQ], right[BQ];  // from the first pixel under the window to that of k
+    __shared__ size_t from_x[BQ];        // where that is, for the window at pixel (0, 0)
     const int columns = m.Ho * m.Wo * m.N, depth = m.channels * m.kh * m.kw;
-    const int first_row = blockIdx.y * BR, first_place = blockIdx.x * BQ, thread = threadIdx.x;
+    const int first_row = blockIdx.y * BR, first_k = blockIdx.x * BQ, thread = threadIdx.x;
     const int begin = blockIdx.z * columns_a_part, end = min(begin + columns_a_part, columns);
-    const int row = thread / (BQ / TQ) * TR, place = thread % (BQ / TQ);
+    const int row = thread / APART * TR, place_k = thread % APART;
     float sums[TR][TQ] = {};
 
+    for (int e = thread; e < BQ; e += THREADS) {
+        const int k = first_k + e, c = k % m.channels, uv = k / m.channels;
+        const int u = uv / m.kw, v = uv % m.kw;
+        down[e] = k < depth ? u : m.H - m.first_h;  // or below the maps, whatever the window
+        right[e] = v;
+        from_x[e] = ((size_t)(c * m.H + u) * m.W + v) * m.N;
+    }
+    __syncthreads();
+
     for (int q0 = begin; q0 < end; q0 += BK) {
-        for (int e = thread; e < BK * BR; e += THREADS) {
-            const int qq = e % BK, r = e / BK, q = q0 + qq;
-            const bool inside = q < end && first_row + r < rows;
-            gs[qq][r] = inside ? gy[(size_t)(first_row + r) * columns + q] : 0.f;
-        }
-        for (int e = thread; e < BK * BQ; e += THREADS) {
-            const int qq = e % BK, k = first_place + e / BK, q = q0 + qq;
-            const int n = q % m.N, pixel = q / m.N;
-            const int v = k % m.kw, u = k / m.kw % m.kh, c = k / (m.kw * m.kh);
-            const int h = pixel / m.Wo * m.stride + m.first_h + u;
-            const int l = pixel % m.Wo * m.stride + m.first_w + v;
-            const bool inside = k < depth && q < end && h >= 0 && h < m.H && l >= 0 && l < m.W;
-            xs[qq][e / BK] = inside ? x[((size_t)(c * m.H + h) * m.W + l) * m.N + n] : 0.f;
+        const int loaded = thread % BK, q = q0 + loaded;
+        const int n = q % m.N, window = q / m.N;
+        const int top = window / m.Wo * m.stride_h + m.first_h;
+        const int left = window % m.Wo * m.stride_w + m.first_w;
+        const ptrdiff_t from_window = ((ptrdiff_t)top * m.W + left) * m.N + n;
+        for (int r = thread / BK; r < BR; r += THREADS / BK)
+            gs[loaded][r] = q < end && first_row + r < rows
+                                ? gy[(size_t)(first_row + r) * columns + q] : 0.f;
+        for (int e = thread / BK; e < BQ; e += THREADS / BK) {
+            const int h = top + down[e], l = left + right[e];
+            const bool inside = q < end && h >= 0 && h < m.H && l >= 0 && l < m.W;
+            xs[loaded][e] = inside ? x[from_window + from_x[e]] : 0.f;
         }
         __syncthreads();
-        for (int qq = 0; qq < BK; qq++) {
+#pragma unroll 8
+        for (int k = 0; k < BK; k++) {
             float a[TR], b[TQ];
-            for (int r = 0; r < TR; r++) a[r] = gs[qq][row + r];
-            for (int p = 0; p < TQ; p++) b[p] = xs[qq][place + p * (BQ / TQ)];
+            for (int r = 0; r < TR; r++) a[r] = gs[k][row + r];
+            for (int p = 0; p < TQ; p++) b[p] = xs[k][place_k + p * APART];
             for (int r = 0; r < TR; r++)
                 for (int p = 0; p < TQ; p++) sums[r][p] += a[r] * b[p];
         }
@@ -138,17 +135,8 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
 
     for (int r = 0; r < TR; r++)
         for (int p = 0; p < TQ; p++) {
-            const int k = first_place + place + p * (BQ / TQ);
+            const int k = first_k + place_k + p * APART;
             if (first_row + row + r < rows && k < depth)
                 parts[((size_t)blockIdx.z * rows + first_row + row + r) * depth + k] = sums[r][p];
         }
-}
-
-extern "C" __global__ void add_parts(const float *__restrict__ parts, float *__restrict__ sum,
-                                     int size, int count) {
-    const int e = blockIdx.x * blockDim.x + threadIdx.x;
-    if (e >= size) return;
-    float total = 0;
-    for (int part = 0; part < count; part++) total += parts[(size_t)part * size + e];
-    sum[e] = total;
 }

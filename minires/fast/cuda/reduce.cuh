@@ -1,6 +1,6 @@
 // Sums over a block of threads, always in the same order.
 
-// Σ of a value of each thread, known to thread 0; THREADS is a power of two.
+// Σ of a value of each thread, told to all of them; THREADS is a power of two.
 template <typename T>
 __device__ T block_sum(T value) {
     __shared__ T shared[THREADS];
