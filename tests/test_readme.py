@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import minires
 from minires import Op, Tensor, gradcheck
 from minires.backend import Array, array_module
 from minires.engine import Gradients
@@ -26,6 +28,36 @@ def test_the_walk_in_the_readme_runs(capsys):
     assert lines[0].startswith("CrossEntropy")
     assert any(line.split()[:2] == ["Conv2d", "layer2.0.conv1"] for line in lines)
     assert len(lines) > 60
+
+
+def test_what_the_readme_watches_is_seen(capsys):
+    first, *others = (b for b in python_blocks("README.md") if "backward_steps" in b)
+    names = {}
+    exec(first, names)
+    capsys.readouterr()
+    for block in others:
+        exec(block, names)
+    assert "layer3.2" in capsys.readouterr().out
+    assert sorted(names["norms"]) == [f"layer{i}.{j}.conv2" for i in (1, 2, 3) for j in range(3)]
+    assert all(np.isfinite(norm) and norm > 0 for norm in names["norms"].values())
+
+
+def test_fine_tuning_in_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, shade in (("black", 0), ("white", 255)):
+        folder = Path("pictures") / name
+        folder.mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (16, 16), (shade, shade, shade + (-1) ** (shade > 0) * i)).save(
+                folder / f"{i}.png"
+            )
+    minires.save_weights(minires.models.resnet18(), "resnet18.safetensors")
+    block = next(block for block in python_blocks("README.md") if "Finetune.start" in block)
+    names = {}
+    exec(block.replace(".pth", ".safetensors").replace("epochs=10", "epochs=1, size=32"), names)
+    assert "epoch=1" in capsys.readouterr().out
+    assert names["net"].fc.weight.shape == (2, 512)
+    assert Path("mine.safetensors").is_file()
 
 
 def test_the_join_in_the_readme_is_the_one_in_the_engine():

@@ -42,7 +42,9 @@ def step(
     One HTML file, without network: every operation with its formula and its code, feature maps,
     gradients and their norms, and what a residual join does to a gradient.
     """
-    config = Stepping(names(",".join(nets)) or (), batch, image, channels, after, weights, path, seed)
+    config = Stepping(
+        names(",".join(nets)) or (), batch, image, channels, after, weights, path, seed
+    )
     page = page_of(config, data.load(dataset, data_dir).enlarged(size))
     try:
         page.save(out)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import Array
+from ..errors import UsageError, expect
 from .style import GREY, dress, headline, picture, shades
 
 if TYPE_CHECKING:
@@ -13,15 +14,19 @@ if TYPE_CHECKING:
 
 _DASHES = ((0, (1, 1)), (0, (5, 1.5)), "-", (0, (4, 1, 1, 1)), (0, (9, 2)))
 _VANISHED, _BEYOND = "v", "X"
-_ROWS = (
-    ("gradient", "norm of the gradient\nof a layer's response"),
-    ("spread", "standard deviation\nof a layer's response"),
-    ("growth", "gradient at the first layer\n/ at the last 3x3 layer"),
-)
+_MEASURES = {
+    "gradient": "norm of the gradient\nof a layer's response",
+    "spread": "standard deviation\nof a layer's response",
+    "growth": "gradient at the first layer\n/ at the last 3x3 layer",
+}
 
 
 def flow_figure(
-    flows: "Sequence[Flow]", sentence: str = "", form: str = "png", dpi: int = 150
+    flows: "Sequence[Flow]",
+    sentence: str = "",
+    form: str = "png",
+    dpi: int = 150,
+    measures: Sequence[str] = tuple(_MEASURES),
 ) -> bytes:
     """Gradient, spread and the growth of the gradient, with and without batch norm, as a file.
 
@@ -34,17 +39,26 @@ def flow_figure(
         sentence: what it shows.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 3.2 inches wide a net.
+        measures: those to draw, of "gradient", "spread" and "growth"; two rows of panels each.
+
+    Raises:
+        UsageError: a measure that there is not.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
+    for measure in measures:
+        expect(
+            measure in _MEASURES,
+            UsageError,
+            f"there is no measure {measure!r}; there are: {', '.join(_MEASURES)}",
+        )
     nets = list(dict.fromkeys(flow.net for flow in flows))
     styles = _styles(list(dict.fromkeys(flow.variant for flow in flows)))
-    size = (max(6.5, 0.8 + 3.2 * len(nets)), 2.5 * 2 * len(_ROWS) + 1)
+    size = (max(6.5, 0.8 + 3.2 * len(nets)), 2.5 * 2 * len(measures) + 1)
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
-    grid = figure.subplots(2 * len(_ROWS), len(nets), sharey="row", squeeze=False)
-    for axes, (measure, label, batch_norm) in zip(
-        grid, ((m, label, bn) for m, label in _ROWS for bn in (True, False)), strict=True
-    ):
+    grid = figure.subplots(2 * len(measures), len(nets), sharey="row", squeeze=False)
+    rows = [(measure, batch_norm) for measure in measures for batch_norm in (True, False)]
+    for axes, (measure, batch_norm) in zip(grid, rows, strict=True):
         for ax, net in zip(axes, nets, strict=True):
             for flow in flows:
                 if (flow.net, flow.batch_norm) == (net, batch_norm):
@@ -52,7 +66,7 @@ def flow_figure(
             dress(ax, f"{net}, {'with' if batch_norm else 'without'} batch norm")
             ax.set_yscale("log")
             ax.set_xlabel("steps of training" if measure == "growth" else "layer")
-        axes[0].set_ylabel(label)
+        axes[0].set_ylabel(_MEASURES[measure])
     _legend(figure, styles)
     headline(figure, sentence)
     return picture(figure, form)
@@ -102,7 +116,7 @@ def _legend(figure: Any, styles: dict[str, dict[str, Any]]) -> None:
         Line2D([], [], marker=mark, ls="", color=GREY, label=f"from here on {meaning}")
         for mark, meaning in ((_VANISHED, "0 in float32"), (_BEYOND, "not finite"))
     ]
-    columns = min(7, int(figure.get_figwidth() / 1.8))
+    columns = min(7, int(figure.get_figwidth() / 1.9))
     figure.legend(
         handles=[*lines, *marks], loc="outside lower center", ncols=columns, frameon=False
     )

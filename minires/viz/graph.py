@@ -4,7 +4,6 @@ From top to bottom as forward runs; the gradient goes up. Where a residual join 
 gradient forks: both its edges are drawn in one colour, for they carry the same gradient.
 """
 
-import io
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from ..errors import UsageError, expect
 from ..inspect.graph import Block, Graph
 from ..inspect.tree import rows
+from .style import picture
 
 _FORK = "#b3410e"
 _EDGE = "#5d616b"
@@ -36,15 +36,18 @@ def graph_svg(graph: Graph, fold: int | None = None, engine: str | None = None) 
         UsageError,
         f"a graph is drawn by graphviz or matplotlib, not by {engine!r}",
     )
-    blocks = graph.blocks(fold)
     if engine == "matplotlib":
-        return _by_matplotlib(blocks)
+        return graph_figure(graph, fold, "svg").decode()
     expect(
         dot is not None, UsageError, "Graphviz's dot is not on the path; install it, or leave it"
     )
     assert dot is not None
     drawn = subprocess.run(
-        [dot, "-Tsvg"], input=graph_dot(blocks), capture_output=True, text=True, check=True
+        [dot, "-Tsvg"],
+        input=graph_dot(graph.blocks(fold)),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return drawn.stdout
 
@@ -65,14 +68,21 @@ def graph_dot(blocks: Sequence[Block]) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _by_matplotlib(blocks: Sequence[Block]) -> str:
-    """Each block on a line of its own, shortcuts on their way past it."""
+def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: int = 100) -> bytes:
+    """The graph as a picture file: each block on a line of its own, shortcuts on their way past it.
+
+    Args:
+        graph, fold: as for `graph_svg`.
+        form: "png", "svg" or "pdf".
+        dpi: dots an inch; the figure has 0.34 inches of height a block.
+    """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
+    blocks = graph.blocks(fold)
     layout = list(rows([block.inputs for block in blocks]))
     columns = max(max([r.at, *r.meeting, *r.forking, *r.passing]) for r in layout) + 1
     height = 0.34 * len(blocks) + 0.4
-    figure = Figure(figsize=(5 + 0.4 * columns, height), layout="constrained")
+    figure = Figure(figsize=(5 + 0.4 * columns, height), dpi=dpi, layout="constrained")
     axes = figure.subplots()
     for i, (row, block) in enumerate(zip(layout, reversed(blocks), strict=True)):
         y = len(blocks) - 1 - i  # the last at the bottom, as forward runs
@@ -92,9 +102,7 @@ def _by_matplotlib(blocks: Sequence[Block]) -> str:
     axes.set_ylim(-0.8, len(blocks) - 0.2)
     axes.invert_yaxis()
     axes.axis("off")
-    file = io.StringIO()
-    figure.savefig(file, format="svg")
-    return file.getvalue()
+    return picture(figure, form)
 
 
 def _line(axes: Any, x0: float, y0: float, x1: float, y1: float, colour: str = _EDGE) -> None:

@@ -4,6 +4,7 @@ import matplotlib.figure
 import numpy as np
 import pytest
 
+from minires.errors import UsageError
 from minires.experiments.flow.cures import VARIANTS, Flow
 from minires.experiments.flow.paths import PathGradient
 from minires.experiments.flow.responses import Response
@@ -73,6 +74,15 @@ def test_a_net_is_a_column_and_a_measure_two_rows(figures):
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert shown[: len(VARIANTS)] == [v.label for v in VARIANTS]
     assert figure.get_suptitle() == "what it shows"
+
+
+def test_of_the_measures_those_are_drawn_that_were_asked_for(figures):
+    flow_figure([flow()], dpi=40, measures=["growth", "gradient"])
+    labels = [axes.get_ylabel().split()[0] for axes in figures[0].axes]
+    assert labels == ["gradient", "gradient", "norm", "norm"]
+    assert curves(figures[0].axes[0])[0].tolist() == [[0, 4], [5, 1]]
+    with pytest.raises(UsageError, match=r"no measure 'norms'; there are: gradient, spread"):
+        flow_figure([flow()], measures=["norms"])
 
 
 def test_curves_are_the_numbers(figures):

@@ -1,16 +1,18 @@
 """The graph as a picture: through Graphviz where it is, by Matplotlib elsewhere."""
 
+import io
 import shutil
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minires import functional as F
 from minires import models
 from minires.errors import UsageError
 from minires.inspect import Graph
-from minires.viz.graph import graph_dot, graph_svg
+from minires.viz.graph import graph_dot, graph_figure, graph_svg
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 
@@ -49,6 +51,13 @@ def test_matplotlib_draws_every_operation_and_both_arms_of_a_join(graph):
     folded = graph_svg(graph, fold=1, engine="matplotlib")
     assert "#b3410e" not in folded, "the joins are inside"
     assert len(folded) < len(svg)
+
+
+def test_the_graph_is_a_picture_as_high_as_it_has_blocks(graph):
+    sizes = [Image.open(io.BytesIO(graph_figure(graph, fold, dpi=50))).size for fold in (None, 2)]
+    folded = len(graph.nodes) - len(graph.blocks(2))
+    assert sizes[0][1] - sizes[1][1] == pytest.approx(50 * 0.34 * folded, abs=2)
+    assert graph_figure(graph, 2, "pdf").startswith(b"%PDF")
 
 
 def test_without_graphviz_matplotlib_draws(graph, monkeypatch):
