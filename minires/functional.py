@@ -7,7 +7,7 @@ from .backend import Array, array_module, backend_name
 from .context import state, twin_of
 from .engine import Operand, Tensor
 from .errors import ShapeError, UsageError, expect
-from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels, move
+from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels, moving_average
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax
 from .ops.matmul import Linear
@@ -72,7 +72,8 @@ def batch_norm(
     given = {name: _array(r) for name, r in running.items() if r is not None}
     expect_channels(y, **given)  # both, before either is changed
     for name, r in given.items():
-        (twin_of(move, backend_name(r)) or move)(r, *batch[name], momentum)
+        average = twin_of(moving_average, backend_name(r)) or moving_average
+        average(r, *batch[name], momentum)
     return y
 
 

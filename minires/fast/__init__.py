@@ -7,6 +7,7 @@ Importing this room makes every operation that has a fast twin become it (see
 from . import (
     cupy_batchnorm,
     cupy_conv,
+    cupy_images,
     cupy_join,
     cupy_loss,
     cupy_pool,
@@ -25,6 +26,7 @@ from .threads import get_num_threads, set_num_threads
 __all__ = [
     "cupy_batchnorm",
     "cupy_conv",
+    "cupy_images",
     "cupy_join",
     "cupy_loss",
     "cupy_pool",

@@ -13,7 +13,7 @@ from ..backend import Array, load, settled
 from ..context import twin
 from ..engine import Gradients
 from ..ops.batchnorm import expect_channels, per_channel
-from ..ops.batchnorm import move as textbook_move
+from ..ops.batchnorm import moving_average as textbook_average
 from .cuda import THREADS, blocks, launch
 from .cupy_layout import are_maps, empty, images, planes
 from .cupy_maps import Combination, gate_of
@@ -82,13 +82,13 @@ class BatchNormInference(ops.batchnorm.BatchNormInference):
             self.saved = kept
 
 
-@twin(textbook_move, "cupy")
-def move(r: Array, s: Array, factor: float, momentum: float) -> None:
+@twin(textbook_average, "cupy")
+def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
     """The textbook's moving average, in one kernel instead of four."""
     if r.dtype == s.dtype == np.float32 and r.flags.c_contiguous:
         _launch("move", (blocks(r.size),), r, s, r.size, momentum, factor)
     else:
-        textbook_move(r, s, factor, momentum)
+        textbook_average(r, s, factor, momentum)
 
 
 class Sums:

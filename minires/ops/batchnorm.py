@@ -106,7 +106,7 @@ class BatchNormInference(Op):
         return gx, (gy * xhat).sum(axis=axes), gy.sum(axis=axes)
 
 
-def move(r: Array, s: Array, factor: float, momentum: float) -> None:
+def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
     """r ← (1 − momentum) r + momentum factor s, in place: the average that evaluation uses."""
     r *= 1 - momentum
     r += momentum * (s * factor)

@@ -11,7 +11,7 @@ import numpy as np
 from .. import functional as F
 from ..backend import Array, load, to_numpy
 from ..context import no_grad
-from ..data.dataset import Source
+from ..data.dataset import Dataset, Source
 from ..errors import DataError, NonFiniteError
 from ..inspect import detect_anomaly
 from ..nn import Module
@@ -61,7 +61,7 @@ class Trainer:
     ) -> None:
         self.net = net
         self.model = model.to(backend=backend)
-        self.dataset = dataset
+        self.dataset = dataset.to(backend) if isinstance(dataset, Dataset) else dataset
         self.recipe = recipe
         self.schedule = schedule
         self.seed = seed
@@ -137,7 +137,7 @@ class Trainer:
         with no_grad():
             for x, labels in self.dataset.testing_batches():
                 guesses = self.model(self.xp.asarray(x)).data.argmax(axis=1)
-                wrong += int((to_numpy(guesses) != labels).sum())
+                wrong += int((guesses != self.xp.asarray(labels)).sum())
                 seen += len(labels)
         self.model.train()
         return 100 * wrong / seen

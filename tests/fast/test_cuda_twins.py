@@ -8,6 +8,7 @@ from oracles import assert_same, cotangent, run
 import minires
 from minires import Tensor
 from minires import functional as F
+from minires.data.dataset import Dataset
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 TOLERANCE = 2e-5
@@ -245,3 +246,22 @@ def test_float64_is_left_to_the_textbook(cupy, monkeypatch):
     x, w = (Tensor(cupy.zeros((3, 3, 4, 4)), requires_grad=True) for _ in range(2))
     F.relu(F.global_avg_pool2d(F.conv2d(x + x, w))).sum().backward()
     assert not made
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_batches_of_a_dataset_on_the_device(cupy, shift):
+    """To the bit: the same order, crops and mirrors, whoever makes the batch."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (9, 3, 6, 5), np.uint8), rng.integers(0, 4, 9)
+    dataset = Dataset("noise", images, labels, images, labels, tuple("abcd"), 255, shift, True)
+    on_gpu = dataset.to("cupy")
+    expected = list(dataset.training_batches(4, seed=1, epoch=2))
+    for made in (list(on_gpu.training_batches(4, seed=1, epoch=2)), textbook(on_gpu)):
+        for (x, y), (ex, ey) in zip(made, expected, strict=True):
+            np.testing.assert_array_equal(x.get(), ex)
+            np.testing.assert_array_equal(y.get(), ey)
+
+
+def textbook(dataset):
+    with minires.textbook():
+        return list(dataset.training_batches(4, seed=1, epoch=2))

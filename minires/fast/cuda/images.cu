@@ -7,9 +7,9 @@ extern "C" __global__ void training_batch(const unsigned char *__restrict__ imag
                                           const float *__restrict__ mean,
                                           const long long *__restrict__ drawn,
                                           float *__restrict__ x, int C, int H, int W, int N,
-                                          int border, float white) {
+                                          int border, float white, int size) {
     const int e = blockIdx.x * blockDim.x + threadIdx.x;
-    if (e >= C * H * W * N) return;
+    if (e >= size) return;
     const int n = e % N, l = e / N % W, h = e / (N * W) % H, c = e / (N * W * H);
     const long long *chosen = drawn, *down = drawn + N, *right = down + N, *flipped = right + N;
     const int from_h = h + (int)down[n] - border;
