@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, is_array
 from ..context import twin
 from ..optim import update as textbook_update
 from .cuda import over
@@ -17,5 +17,5 @@ def update(w: Array, v: Array, g: Array, lr: Any, momentum: float, weight_decay:
     if not (w.dtype == np.float32 and w.strides == v.strides == g.strides and is_dense(w)):
         textbook_update(w, v, g, lr, momentum, weight_decay)
         return
-    in_memory, rate = (None, lr) if isinstance(lr, float) else (lr, 0.0)
-    over("sgd", "update", w.size, w, v, g, in_memory, rate, momentum, weight_decay)
+    in_memory, rate = (lr, 0.0) if is_array(lr) else (None, float(lr))
+    over("sgd", "update", w.size, w, v, g, in_memory, rate, float(momentum), float(weight_decay))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from standin import standin
@@ -29,6 +30,23 @@ def folder():
     return Path(made.name)
 
 
+FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-w", "-fPIC")
+
+
+@cache
+def header():
+    """The emulator itself, compiled once for all kernels."""
+    copy = folder() / HEADER.name
+    copy.write_text(HEADER.read_text(encoding="utf-8"), encoding="utf-8")
+    gcc("-x", "c++-header", str(copy), "-o", f"{copy}.gch")
+    return copy
+
+
+def gcc(*options):
+    done = subprocess.run(["g++", *FLAGS, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @cache
 def compiled(code, options):
     """The library made of a .cu file."""
@@ -37,11 +55,8 @@ def compiled(code, options):
     file = folder() / hashlib.sha256(repr((code, options)).encode()).hexdigest()[:16]
     source, library = file.with_suffix(".cpp"), file.with_suffix(".so")
     source.write_text(whole, encoding="utf-8")
-    flags = ["-std=c++17", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC"]
     own = [option for option in options if option.startswith(("-I", "-D"))]
-    command = ["g++", *flags, *own, "-include", str(HEADER), str(source), "-o", str(library)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    gcc("-shared", *own, "-include", str(header()), str(source), "-o", str(library))
     return ctypes.CDLL(str(library))
 
 
@@ -87,8 +102,7 @@ def emulated():
     """Inside, there is a GPU for CuPy: the stand-in's arrays, and kernels that run here."""
     with standin(textbook=False) as cupy:
         cupy.RawModule = RawModule
-        stream = cupy.cuda.Stream
-        stream.is_capturing = lambda self: False
+        cupy.cuda.get_current_stream = lambda: SimpleNamespace(is_capturing=lambda: False)
         yield cupy
 
 

@@ -16,6 +16,7 @@ from ...errors import RunError, expect
 from ...models import cifar_net
 from ...models.cifar import parse_name
 from ...train import Progress, Row, RunFolder, Trainer
+from ...train.captured import expect_graphs
 from ...train.keeping import Event, kept
 from ...viz.curves import degradation_figure
 from ..facts import expect_same_data, expect_same_options
@@ -30,8 +31,11 @@ class Degradation:
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, folder: RunFolder) -> None:
+    def __init__(
+        self, config: Config, dataset: Dataset, folder: RunFolder, graph: bool = False
+    ) -> None:
         self.config = config
+        self.graph = graph
         self.dataset = config.prepare(dataset)
         self.recipe = config.recipe(self.dataset)
         self.folder = folder
@@ -39,14 +43,24 @@ class Degradation:
         self._rows: dict[tuple[int, str], list[Row]] = {}
 
     @classmethod
-    def start(cls, config: Config, dataset: Dataset, out: Path) -> "Degradation":
+    def start(
+        cls, config: Config, dataset: Dataset, out: Path, graph: bool = False
+    ) -> "Degradation":
         """Begin a new run in the folder `out`.
+
+        Args:
+            config: what is asked for.
+            dataset: its data.
+            out: the folder.
+            graph: whether steps are replayed as CUDA graphs, which changes nothing but the time.
 
         Raises:
             UsageError: `out` holds something already; RunError: it cannot be written;
             DeviceError: the backend cannot be used.
         """
         load(config.backend)
+        if graph:
+            expect_graphs(config.backend)
         prepared = config.prepare(dataset)
         facts = {
             **asdict(config),
@@ -54,11 +68,15 @@ class Degradation:
             "data_sha256": dataset.digest,
             "recipe": asdict(config.recipe(prepared)),
         }
-        return cls(config, dataset, RunFolder.create(out, facts))
+        return cls(config, dataset, RunFolder.create(out, facts), graph)
 
     @classmethod
     def resume(
-        cls, asked: dict[str, Any], out: Path, load_data: Callable[[Config], Dataset]
+        cls,
+        asked: dict[str, Any],
+        out: Path,
+        load_data: Callable[[Config], Dataset],
+        graph: bool = False,
     ) -> "Degradation":
         """Go on with the run in the folder `out`.
 
@@ -66,6 +84,7 @@ class Degradation:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
             load_data: gets the data the run was started on.
+            graph: as for `start`.
 
         Raises:
             UsageError: no run there, another configuration, or other data;
@@ -75,6 +94,8 @@ class Degradation:
         config = Config.from_facts(facts, out)
         expect_same_options(config, asked, out)
         load(config.backend)
+        if graph:
+            expect_graphs(config.backend)
         dataset = load_data(config)
         expect_same_data(dataset, facts, out)
         expect(
@@ -83,7 +104,7 @@ class Degradation:
             f"the run in {out} was started by another version of minires, with the recipe "
             f"{facts.get('recipe')}; this version would go on with another one",
         )
-        return cls(config, dataset, folder)
+        return cls(config, dataset, folder, graph)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train, giving out every step; save, draw and sum up on the way.
@@ -147,6 +168,7 @@ class Degradation:
         model = cifar_net(net, len(self.dataset.classes), self.dataset.channels)
         schedule = self.recipe.schedule(parse_name(net)[1])
         backend = self.config.backend
-        trainer = Trainer(net, model, self.dataset, self.recipe, schedule, seed, backend)
+        settings = (self.recipe, schedule, seed, backend, self.graph)
+        trainer = Trainer(net, model, self.dataset, *settings)
         self.folder.restore(trainer)
         return trainer
