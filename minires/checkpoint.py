@@ -52,7 +52,7 @@ class Segment(Op):
         self.stream = generator().bit_generator.state
         self.save(*inputs)
         with no_grad():
-            y = self.function(*map(Tensor, inputs))
+            y = self.function(*map(Tensor.holding, inputs))
         expect(
             isinstance(y, Tensor),
             UsageError,
@@ -64,7 +64,7 @@ class Segment(Op):
         self, gy: Array, asked: Callable[[Op], bool] | None
     ) -> Generator[Step, None, Gradients]:
         wanted = zip(self.saved, self.needs_grad, strict=True)
-        inputs = [Tensor(x, requires_grad=want) for x, want in wanted]
+        inputs = [Tensor.holding(x, requires_grad=want) for x, want in wanted]
         with self._as_the_first_time():
             y = self.function(*inputs)
         if y.requires_grad:

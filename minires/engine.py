@@ -20,9 +20,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .backend import Array, Promise, array_module, backend_name, is_array, load, settled, to_numpy
+from .backend import (
+    Array,
+    Promise,
+    array_module,
+    backend_name,
+    expect_same_backend,
+    is_array,
+    load,
+    move,
+    placed,
+    settled,
+    to_numpy,
+)
 from .context import state, twin_of
-from .errors import DeviceError, DTypeError, GraphError, ShapeError, expect
+from .errors import DTypeError, GraphError, ShapeError, expect
 from .operators import Operators
 from .step import Ops, Step, expect_some, matching
 
@@ -44,7 +56,8 @@ class Tensor(Operators):
 
     Args:
         data: a Tensor, an array (kept as it is, not copied), a number or a nested list
-            (Python floats become float32).
+            (Python floats become float32). What is not on a device goes to the default
+            backend, see `minires.backend.use`.
         requires_grad: whether `backward` leaves a gradient in `.grad`; float32 and
             float64 only.
         dtype: convert `data` to it.
@@ -70,8 +83,19 @@ class Tensor(Operators):
             given, data = data, np.asarray(data)
             if data.dtype == np.float64 and not isinstance(given, np.generic):
                 data = data.astype(np.float32)
+        data = placed(data)
         if dtype is not None:
             data = data.astype(dtype, copy=False)
+        self._hold(data, requires_grad)
+
+    @classmethod
+    def holding(cls, data: Array | Promise, requires_grad: bool = False) -> "Tensor":
+        """A tensor of just this array, on whichever backend it is."""
+        tensor = cls.__new__(cls)
+        tensor._hold(data, requires_grad)
+        return tensor
+
+    def _hold(self, data: Array | Promise, requires_grad: bool) -> None:
         if data.dtype.kind not in "fiubc":
             raise DTypeError(f"a tensor holds numbers, got {data.dtype}")
         if requires_grad and data.dtype not in (np.float32, np.float64):
@@ -124,7 +148,24 @@ class Tensor(Operators):
 
     def detach(self) -> "Tensor":
         """The same data as a leaf that requires no gradient."""
-        return Tensor(self.data)
+        return Tensor.holding(self.data)
+
+    def to(self, backend: str) -> "Tensor":
+        """The same data on the backend "numpy" or "cupy", a leaf as this tensor is.
+
+        Raises:
+            GraphError: an operation made it, whose graph would end here; `detach` it first.
+            UsageError, DeviceError: there is no such backend, or it cannot be used.
+        """
+        expect(
+            self.op is None,
+            GraphError,
+            lambda: (
+                f"a graph stays on one backend, but {self.op and self.op.name} made this tensor; "
+                "detach() it, or move what it was made from"
+            ),
+        )
+        return Tensor.holding(move(self.data, backend), self.requires_grad)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -270,7 +311,10 @@ class Tensor(Operators):
                 "shape; only a single element has 1 as its default",
             )
             return xp.ones_like(self.data)
-        gy = xp.asarray(gy.data if isinstance(gy, Tensor) else gy, dtype=self.dtype)
+        gy = gy.data if isinstance(gy, Tensor) else gy
+        if is_array(gy):
+            expect_same_backend("backward()", tensor=self.data, gy=gy)
+        gy = xp.asarray(gy, dtype=self.dtype)
         expect(
             gy.shape == self.shape,
             ShapeError,
@@ -347,7 +391,7 @@ class Op:
         self.path = ".".join(state.path)
         self.line = _forward_line()
         y = self.forward(*arrays)
-        output = Tensor(y if isinstance(y, Promise) else array_module(y).asarray(y))
+        output = Tensor.holding(y if isinstance(y, Promise) else array_module(y).asarray(y))
         dtype = next(a.dtype for a in arrays if a is not None)
         if output.dtype != dtype:
             raise DTypeError(f"{self.name} made {output.dtype} out of {dtype}")
@@ -431,21 +475,20 @@ class Op:
                 tensors.append(Tensor(value, dtype=_floating(like)))
             else:
                 xp = load(backend_name(like.held))
-                tensors.append(Tensor(xp.asarray(value, dtype=_floating(like))))
+                tensors.append(Tensor.holding(xp.asarray(value, dtype=_floating(like))))
         there = [t.held for t in tensors if t is not None]
         dtype, backend = there[0].dtype, backend_name(there[0])
         for other in there[1:]:
             if other.dtype != dtype:
-                given = self._listing(tensors, lambda t: t.dtype)
+                given = " and ".join(f"{k} {held.dtype}" for k, held in self._named(tensors))
                 raise DTypeError(f"{self.name} got {given}; convert one of them first")
             if backend_name(other) != backend:
-                given = self._listing(tensors, lambda t: f"on {backend_name(t.held)}")
-                raise DeviceError(f"{self.name} got {given}; move them to one backend first")
+                expect_same_backend(self.name, **dict(self._named(tensors)))
         return tensors
 
-    def _listing(self, tensors: list[Tensor | None], what: Callable[[Tensor], object]) -> str:
+    def _named(self, tensors: list[Tensor | None]) -> Iterator[tuple[str, Array | Promise]]:
         named = zip(self.input_names, tensors, strict=False)
-        return " and ".join(f"{name} {what(t)}" for name, t in named if t is not None)
+        return ((name, t.held) for name, t in named if t is not None)
 
 
 def _reverse_order(last: Op) -> list[Op]:

@@ -3,7 +3,7 @@
 Every function takes Tensors or arrays and returns a Tensor.
 """
 
-from .backend import Array, array_module, backend_name
+from .backend import Array, array_module, backend_name, is_array, placed
 from .context import state, twin_of
 from .engine import Operand, Tensor
 from .errors import ShapeError, UsageError, expect
@@ -128,7 +128,10 @@ def log_softmax(x: Operand, dim: int = -1) -> Tensor:
 def cross_entropy(x: Operand, target: Operand, *, label_smoothing: float = 0.0) -> Tensor:
     """The mean cross-entropy of logits (N, C) and integer labels (N,): a single number."""
     x = x if isinstance(x, Tensor) else Tensor(x)
-    labels = target.data if isinstance(target, Tensor) else array_module(x.data).asarray(target)
+    if isinstance(target, Tensor):
+        labels = target.data
+    else:
+        labels = placed(target) if is_array(target) else array_module(x.data).asarray(target)
     return CrossEntropy(labels, label_smoothing)(x)
 
 

@@ -1,9 +1,9 @@
 """Gradient descent with momentum, and learning rates as functions of the iteration."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
-from .backend import Array, array_module, backend_name
+from .backend import Array, array_module, backend_name, expect_same_backend, move
 from .context import twin_of
 from .engine import Tensor
 
@@ -35,10 +35,24 @@ class SGD:
             array_module(p.data).zeros_like(p.data) for p in self.parameters
         ]
 
+    def to(self, backend: str) -> Self:
+        """Move the velocities to a backend, as `Module.to` moves the parameters.
+
+        Raises:
+            UsageError, DeviceError: there is no such backend, or it cannot be used.
+        """
+        self.velocities = [move(v, backend) for v in self.velocities]
+        return self
+
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
+        """Change every parameter that has a gradient.
+
+        Raises:
+            DeviceError: a parameter is on another backend than its velocity; see `to`.
+        """
         for p, v in zip(self.parameters, self.velocities, strict=True):
             if p.grad is not None:
+                expect_same_backend("SGD", parameter=p.data, velocity=v)
                 fast = twin_of(update, backend_name(v))
                 (fast or update)(p.data, v, p.grad, self.lr, self.momentum, self.weight_decay)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from .backend import Array, Promise, array_module, is_array, settled
-from .errors import DTypeError, UsageError, expect
+from .backend import Array, Promise, array_module, backend_name, is_array, settled
+from .errors import DeviceError, DTypeError, UsageError, expect
 
 if TYPE_CHECKING:
     from .engine import Op, Tensor
@@ -107,12 +107,20 @@ class Step:
                 self.handed_on[i] = gx * gx.dtype.type(factor)
 
     def expect_arrays(self) -> None:
-        """Refuse anything but an array in the place of a gradient."""
+        """Refuse anything but an array of gy's backend in the place of a gradient."""
+        backend = backend_name(self.incoming)
         for name, gx in zip(self.op.input_names, self.handed_on, strict=False):
-            if not (gx is None or isinstance(gx, Promise | np.generic) or is_array(gx)):
+            if gx is None:
+                continue
+            if not (isinstance(gx, Promise | np.generic) or is_array(gx)):
                 raise DTypeError(
                     f"{self.op.label} was to hand its input {name} the gradient {gx!r}; "
                     "expected an array, or None"
+                )
+            if backend_name(gx) != backend:
+                raise DeviceError(
+                    f"{self.op.label} was to hand its input {name} a gradient on "
+                    f"{backend_name(gx)}; expected one on {backend}"
                 )
 
     def _label(self, source: "Op | Tensor | None") -> str:
@@ -134,8 +142,7 @@ class Step:
 
 def norm(array: Array) -> float:
     """The Euclidean norm, computed in float64: gradients that explode square to infinity."""
-    flat = array.ravel(order="K").astype("float64")
-    return float(array_module(array).linalg.norm(flat))
+    return float(array_module(array).linalg.norm(array.astype("float64")))
 
 
 def matching(ops: Ops, path: str | None) -> "Callable[[Op], bool]":

@@ -54,7 +54,10 @@ def degradation(
     seeds: Annotated[
         str | None, typer.Option(help="By commas; each net is trained once for each.")
     ] = None,
-    backend: Annotated[str | None, typer.Option(help="numpy (the default) or cupy.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="numpy or cupy; what MINIRES_BACKEND says, or numpy, by default."),
+    ] = None,
     graph: Annotated[
         bool,
         typer.Option("--graph", help="Replay each step as one CUDA graph, with --backend cupy."),

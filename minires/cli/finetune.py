@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..experiments.finetune import Finetune, FinetuneConfig
 from ..viz.live import LiveDisplay
 from .app import app, console
-from .options import free_folder, integer, number
+from .options import Backend, free_folder, integer, number
 from .training import train
 
 
@@ -97,6 +97,7 @@ def finetune(
         bool,
         typer.Option("--strict", help="Stop at files that cannot be decoded, not leave them out."),
     ] = False,
+    backend: Backend = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder to make; runs/finetune-N by default.")
     ] = None,
@@ -126,6 +127,7 @@ def finetune(
     with run:
         console.print(run.description, highlight=False, soft_wrap=True)
         again = ["minires", "finetune", "--resume", "--out", str(out)]
+        again += ["--backend", backend] if backend else []
         again += [str(data)] if data is not None and resume else []
         display = LiveDisplay(console, accuracy=True, test="val")
         train(run, display, out, "confusion.png", go_on=shlex.join(again))

@@ -11,7 +11,7 @@ from .. import data
 from ..experiments.flow.run import FIGURES, FlowConfig, FlowRun
 from ..experiments.trained import config_of
 from .app import app, console
-from .options import free_folder, integer, names
+from .options import Backend, free_folder, integer, names
 
 
 @app.command()
@@ -56,6 +56,7 @@ def flow(
         Path | None,
         typer.Option(help="Take responses and paths from the nets of a finished degradation run."),
     ] = None,
+    backend: Backend = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to make; runs/flow-N by default.")
     ] = None,

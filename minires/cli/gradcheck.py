@@ -5,10 +5,11 @@ from rich.table import Table
 from ..errors import GradientError
 from ..experiments import gradchecks
 from .app import app, console
+from .options import Backend
 
 
 @app.command()
-def gradcheck() -> None:
+def gradcheck(backend: Backend = None) -> None:
     """Check every hand-written backward pass numerically, on this machine."""
     table = Table("operation", "case", "largest difference", "time", "")
     results = [gradchecks.check(case) for case in gradchecks.cases()]

@@ -18,7 +18,7 @@ from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
 from ..viz.live import LiveDisplay
 from .app import app, console
-from .options import free_folder, integer, names, number
+from .options import Backend, free_folder, integer, names, number
 from .training import stop_on_signal, train
 
 
@@ -74,6 +74,7 @@ def landscape(
     download: Annotated[
         bool, typer.Option("--download", help="Fetch CIFAR-10 from its home (170 MB), once.")
     ] = False,
+    backend: Backend = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder to make; runs/landscape-N by default.")
     ] = None,
@@ -107,6 +108,7 @@ def landscape(
         out = out or free_folder(Path("runs"), "landscape")
         walk = Landscape.start(LandscapeConfig(**asked), out, load_data)
     again = ["minires", "landscape", "--resume", "--out", str(out)]
+    again += ["--backend", backend] if backend else []
     again += ["--data-dir", str(data_dir)] if data_dir else []
     again += ["--download"] if download else []
     training = walk.training()

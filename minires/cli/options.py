@@ -1,10 +1,27 @@
-"""What options have in common: lists with commas, numbers, folders."""
+"""What options have in common: lists with commas, numbers, folders, the backend."""
 
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import typer
 
+from ..backend import use
 from ..errors import UsageError
+
+
+def _used(context: typer.Context, name: str | None) -> str | None:
+    """Make a backend that was asked for the default one, until the command has ended."""
+    if name is not None:
+        context.with_resource(use(name))
+    return name
+
+
+Backend: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        callback=_used, help="numpy or cupy; what MINIRES_BACKEND says, or numpy, by default."
+    ),
+]
 
 
 def integer(text: str) -> int:

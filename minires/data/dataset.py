@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..backend import Array, array_module, backend_name, load
+from ..backend import Array, array_module, backend_name, move
 from ..context import twin_of
 from ..errors import DataError, UsageError, expect
 
@@ -120,9 +120,13 @@ class Dataset:
 
     def to(self, backend: str) -> "Dataset":
         """The same images and labels in the memory of a backend, where its batches are made."""
-        xp = load(backend)
-        names = ("train_images", "train_labels", "test_images", "test_labels")
-        return replace(self, **{name: xp.asarray(getattr(self, name)) for name in names})
+        return replace(
+            self,
+            train_images=move(self.train_images, backend),
+            train_labels=move(self.train_labels, backend),
+            test_images=move(self.test_images, backend),
+            test_labels=move(self.test_labels, backend),
+        )
 
     def with_validation(self, share: float = 0.2) -> "Dataset":
         """The last `share` of the training images as the test images; the test is not touched."""

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import Array, is_array, load, to_numpy
+from ..backend import Array, backend_name, is_array, move, to_numpy
 from ..context import state
 from ..engine import Tensor
 from ..errors import StateDictError, expect
@@ -102,14 +102,18 @@ class Module:
         return self.train(False)
 
     def to(self, dtype: Any = None, backend: str | None = None) -> Self:
-        """Convert parameters and buffers to a dtype, move them to a backend; drops gradients."""
+        """Convert parameters and buffers to a dtype, move them to a backend; drops gradients.
+
+        An optimiser made before has velocities that do not move with them: see `SGD.to`.
+
+        Raises:
+            UsageError, DeviceError: there is no such backend, or it cannot be used.
+        """
         for _, tensor in self.named_tensors():
             if dtype is not None:
                 tensor.data = tensor.data.astype(dtype)
             if backend is not None:
-                tensor.data = (
-                    tensor.numpy() if backend == "numpy" else load(backend).asarray(tensor.data)
-                )
+                tensor.data = move(tensor.data, backend)
             tensor.zero_grad()
         return self
 
@@ -166,8 +170,7 @@ def _on_the_host(value: Any) -> Array:
 
 def _like(tensor: Tensor, array: Array) -> Array:
     """`array` in the dtype and on the backend of `tensor`."""
-    array = array.astype(tensor.dtype, copy=False)
-    return array if isinstance(tensor.data, np.ndarray) else load("cupy").asarray(array)
+    return move(array.astype(tensor.dtype, copy=False), backend_name(tensor.data))
 
 
 def _sentence(problems: list[str], shown: int = 5) -> str:

@@ -1,6 +1,6 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, expect_same_backend
 from ..engine import Gradients, Op, Tensor
 from ..errors import ShapeError, expect
 
@@ -11,9 +11,10 @@ def per_channel(v: Array, ndim: int) -> Array:
 
 
 def expect_channels(x: Array | Tensor, **vectors: Array) -> None:
-    """Refuse an x without channels, and vectors that are not one value a channel."""
+    """Refuse an x without channels, and vectors that are not one value a channel beside it."""
     if x.ndim < 2:
         raise ShapeError(f"batch_norm expected x (N, C, ...), got shape {x.shape}")
+    expect_same_backend("batch_norm", x=x.held if isinstance(x, Tensor) else x, **vectors)
     for name, v in vectors.items():
         if v.shape != (x.shape[1],):
             raise ShapeError(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, expect_same_backend
 from ..engine import Gradients, Op
 from ..errors import LabelError, ShapeError, UsageError, expect
 
@@ -71,13 +71,14 @@ class CrossEntropy(Op):
         return t
 
     def expect_inputs(self, x: Array) -> None:
-        """Refuse logits of a wrong shape, and labels that are not one class for each."""
+        """Refuse logits of a wrong shape, and labels that are not one class for each, beside it."""
         expect(
             x.ndim == 2 and x.size > 0,
             ShapeError,
             f"cross_entropy expected logits (N, C), got shape {x.shape}",
         )
         (N, C), labels = x.shape, self.labels
+        expect_same_backend("cross_entropy", x=x, labels=labels)
         expect(
             labels.dtype.kind in "iu",
             LabelError,

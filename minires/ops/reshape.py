@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ..backend import Array, array_module, is_array
+from ..backend import Array, array_module, expect_same_backend, is_array, placed
 from ..engine import Gradients, Op, Tensor
 from ..errors import ShapeError, expect
 
@@ -92,9 +92,11 @@ class Index(Op):
         parts = key if isinstance(key, tuple) else (key,)
         parts = tuple(part.data if isinstance(part, Tensor) else part for part in parts)
         # Copied: backward needs the key of forward, whatever became of the caller's array.
-        self.key = tuple(part.copy() if is_array(part) else part for part in parts)
+        self.key = tuple(placed(part.copy()) if is_array(part) else part for part in parts)
 
     def forward(self, x: Array) -> Array:
+        for part in filter(is_array, self.key):
+            expect_same_backend("Index", x=x, key=part)
         return x[self.key]
 
     def backward(self, gy: Array) -> Gradients:

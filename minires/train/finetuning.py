@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, to_numpy
 from ..context import no_grad
 from ..data.folders import Part
 from ..data.pictures import Pictures
@@ -97,7 +97,7 @@ class FrozenFeatures:
                 if len(part) * x[0].nbytes > _MOST_KEPT:
                     return None
                 features = np.empty((len(part), *x.shape[1:]), x.dtype)
-            features[done : done + len(x)] = x
+            features[done : done + len(x)] = to_numpy(x)
             done += len(x)
         assert features is not None
         return features, np.array(part.labels, np.int64)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from ..backend import Array, load, to_numpy
+from ..backend import Array, default, load, move, to_numpy
 from ..context import no_grad
 from ..data.dataset import Dataset, Source
 from ..errors import DataError, NonFiniteError
@@ -49,6 +49,7 @@ class Trainer:
         graph: whether a step is captured as a CUDA graph and replayed, see `Replayed`.
 
     Attributes:
+        backend: where the net is, and the batches go; the default one unless it was chosen.
         iteration: steps taken so far.
         rows: the history so far.
 
@@ -64,19 +65,19 @@ class Trainer:
         recipe: Recipe,
         schedule: StepSchedule,
         seed: int,
-        backend: str = "numpy",
+        backend: str | None = None,
         graph: bool = False,
     ) -> None:
         self.net = net
-        self.model = model.to(backend=backend)
-        self.dataset = dataset.to(backend) if isinstance(dataset, Dataset) else dataset
+        self.backend = backend or default()
+        self.model = model.to(backend=self.backend)
+        self.dataset = dataset.to(self.backend) if isinstance(dataset, Dataset) else dataset
         self.recipe = recipe
         self.schedule = schedule
         self.seed = seed
         self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
-        self.xp = load(backend)
         if graph:
-            expect_graphs(backend)
+            expect_graphs(self.backend)
         self.replayed = Replayed(self._learn) if graph else None
         self.iteration = 0
         self.rows: list[Row] = []
@@ -122,15 +123,18 @@ class Trainer:
 
     def step(self, x: Array, labels: Array) -> None:
         """Forward, backward and update on one batch."""
-        x, labels = self.xp.asarray(x), self.xp.asarray(labels)
+        x, labels = move(x, self.backend), move(labels, self.backend)
         lr = self.schedule(self.iteration)
-        if self.replayed:
-            loss, mistakes = self.replayed(x, labels, self.xp.full((), lr, np.float32))
-        else:
-            loss, mistakes = self._learn(x, labels, lr)
-        value, wrong = loss.item(), int(mistakes)
-        if not math.isfinite(value):
-            raise self._diagnosis(x, value)
+        # A NaN is found below and named; NumPy's own warnings would only come before it.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            if self.replayed:
+                rate = load(self.backend).full((), lr, np.float32)
+                loss, mistakes = self.replayed(x, labels, rate)
+            else:
+                loss, mistakes = self._learn(x, labels, lr)
+            value, wrong = loss.item(), int(mistakes)
+            if not math.isfinite(value):
+                raise self._diagnosis(x, value)
         self.optimiser.lr = lr
         self.schedule.observe(100 * wrong / len(labels))
         self.iteration += 1
@@ -145,15 +149,13 @@ class Trainer:
         nothing in it can look at a number then.
         """
         self.optimiser.lr = lr
-        # A NaN is found and named; NumPy's own warnings would only come before it.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            logits = self.model(x)
-            loss = F.cross_entropy(logits, labels)
-            mistakes = (logits.data.argmax(axis=1) != labels).sum()
-            if self.replayed or math.isfinite(loss.item()):
-                self.optimiser.zero_grad()
-                loss.backward()
-                self.optimiser.step()
+        logits = self.model(x)
+        loss = F.cross_entropy(logits, labels)
+        mistakes = (logits.data.argmax(axis=1) != labels).sum()
+        if self.replayed or math.isfinite(loss.item()):
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
         return loss.data, mistakes
 
     def test_error(self) -> float:
@@ -162,8 +164,8 @@ class Trainer:
         wrong = seen = 0
         with no_grad():
             for x, labels in self.dataset.testing_batches():
-                guesses = self.model(self.xp.asarray(x)).data.argmax(axis=1)
-                wrong += int((guesses != self.xp.asarray(labels)).sum())
+                guesses = self.model(move(x, self.backend)).data.argmax(axis=1)
+                wrong += int((guesses != move(labels, self.backend)).sum())
                 seen += len(labels)
         self.model.train()
         return 100 * wrong / seen
@@ -209,7 +211,7 @@ class Trainer:
             weights = {k: v for k, v in tensors.items() if not k.startswith("velocity.")}
             self.model.load_state_dict(weights)
             for name, v in self._velocities():
-                v[...] = self.xp.asarray(tensors[name])
+                v[...] = move(tensors[name], self.backend)
             self.iteration = facts["iteration"]
             self._loss_sum, self._wrong = facts["loss_sum"], facts["wrong"]
             self._seen, self.seconds = facts["seen"], facts["seconds"]
@@ -284,7 +286,8 @@ class Trainer:
                 self.model(x)
         except NonFiniteError as error:
             found = str(error)
-        bad = [n for n, p in self.model.named_parameters() if not self.xp.isfinite(p.data).all()]
+        xp = load(self.backend)
+        bad = [n for n, p in self.model.named_parameters() if not xp.isfinite(p.data).all()]
         if bad:
             found += f"; the step before had already spoilt {len(bad)} weights, first {bad[0]}"
         return found

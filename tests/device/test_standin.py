@@ -107,6 +107,15 @@ def test_an_element_is_a_view(cupy):
     assert float(x[1, 2]) == 6
 
 
+def test_a_view_knows_whose_memory_it_is(cupy):
+    x = on_device(cupy, 2, 3)
+    assert x.base is None
+    assert x[1:].T.base is x
+    assert x[1:].base is x.reshape(6).base
+    y = x.copy().T  # of what owns it nobody else has hold
+    assert y.base is y[1:].base is not x
+
+
 def test_get_is_a_copy_and_in_c_order(cupy):
     x = on_device(cupy, 2, 3)
     got = x.T.get()

@@ -14,7 +14,7 @@ SCALARS = (bool, int, float, complex, np.number, np.bool_)
 class ndarray:  # noqa: N801 - CuPy's name
     """An array of the device."""
 
-    __slots__ = ("__weakref__", "_host")
+    __slots__ = ("__weakref__", "_host", "base")
     __module__ = "cupy"
     __array_priority__ = 100
     # NumPy's operators then leave theirs to ours, and NumPy's ufuncs refuse us.
@@ -24,7 +24,18 @@ class ndarray:  # noqa: N801 - CuPy's name
     def __init__(self, shape, dtype=float, order="C"):
         host = np.empty(shape, dtype, order)
         host.fill(np.nan if host.dtype.kind in "fc" else 1)  # whatever was there before
-        self._host = pool.owned(host)
+        self._hold(host)
+
+    def _hold(self, host):
+        """Be an array of this memory, and a view of the array that owns it."""
+        owner = pool.owner(host)
+        self._host, self.base = host, None
+        if owner is host:
+            pool.arrays[id(owner)] = self
+        else:
+            self.base = pool.arrays.get(id(owner), None)
+            if self.base is None:
+                self.base = wrap(owner)
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
@@ -141,7 +152,7 @@ def wrap(result):
     if host.dtype.char not in "?bhilqBHILQefdFD":
         raise ValueError(f"Unsupported dtype {host.dtype}")
     array = ndarray.__new__(ndarray)
-    array._host = pool.owned(host)
+    array._hold(host)
     return array
 
 
@@ -168,17 +179,17 @@ class Pool:
     """How much of the device's memory is in use: that of all arrays that are alive."""
 
     def __init__(self):
+        self.arrays = weakref.WeakValueDictionary()  # by the identity of the memory they own
         self._sizes = {}
 
-    def owned(self, array):
-        """`array`, whose memory is counted until it is let go of."""
-        owner = array
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        if id(owner) not in self._sizes:
-            self._sizes[id(owner)] = owner.nbytes
-            weakref.finalize(owner, self._sizes.pop, id(owner)).atexit = False
-        return array
+    def owner(self, host):
+        """The memory that `host` is or is a view of, which is counted until it is let go of."""
+        while isinstance(host.base, np.ndarray):
+            host = host.base
+        if id(host) not in self._sizes:
+            self._sizes[id(host)] = host.nbytes
+            weakref.finalize(host, self._sizes.pop, id(host)).atexit = False
+        return host
 
     def used_bytes(self):
         return sum(self._sizes.values())

@@ -223,7 +223,11 @@ def _cuda():
             pass
 
     return SimpleNamespace(
-        runtime=SimpleNamespace(getDeviceCount=lambda: 1),
+        runtime=SimpleNamespace(
+            getDeviceCount=lambda: 1,
+            driverGetVersion=lambda: 12090,
+            runtimeGetVersion=lambda: 12090,
+        ),
         is_available=lambda: True,
         Device=Device,
         Stream=Stream,

@@ -1,12 +1,12 @@
 """What a run of the degradation experiment can be asked for."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ... import data
-from ...backend import BACKENDS
+from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError, expect
 from ...models.cifar import parse_name
@@ -28,7 +28,7 @@ class Config:
         epochs: how long, where not as long as the schedule says.
         lr: the learning rate at the start, where not the schedule's.
         seeds: one training of each net for each.
-        backend: "numpy" or "cupy".
+        backend: "numpy" or "cupy"; the default one unless it is given.
         validation: test on a part of the training images that is held out, to choose
             settings without a look at the test images.
 
@@ -42,7 +42,7 @@ class Config:
     epochs: int | None = None
     lr: float | None = None
     seeds: tuple[int, ...] = (0,)
-    backend: str = "numpy"
+    backend: str = field(default_factory=default)
     validation: bool = False
 
     def __post_init__(self) -> None:

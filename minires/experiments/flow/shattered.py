@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import Array, manual_seed
+from ...backend import Array, manual_seed, placed, to_numpy
 from ...context import no_grad
 from ...engine import Tensor
 from ...models import cifar_net
@@ -113,9 +113,9 @@ def input_gradients(model: Module, x: Array, projection: Array) -> Array:
     """
     leaf = Tensor(x, requires_grad=True)
     y = model(leaf)
-    y.backward(np.broadcast_to(projection.astype(x.dtype), y.shape))
+    y.backward(placed(np.broadcast_to(projection.astype(x.dtype), y.shape)))
     assert leaf.grad is not None
-    return leaf.grad.reshape(len(x), -1).astype(np.float64)
+    return to_numpy(leaf.grad).reshape(len(x), -1).astype(np.float64)
 
 
 def neighbours(gradients: Array) -> float:

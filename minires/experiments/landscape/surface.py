@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ... import functional as F
-from ...backend import Array
+from ...backend import Array, backend_name, move, placed
 from ...context import no_grad
 from ...data import Dataset
 from ...errors import UsageError, expect
@@ -124,7 +124,7 @@ def _direction(model: Module, rng: np.random.Generator) -> Direction:
             d = rng.standard_normal(parameter.shape)
             scaled = np.empty_like(w)  # lies in memory as w does
             scaled[...] = d * (_norms(w) / _norms(d))
-            direction[name] = scaled
+            direction[name] = move(scaled, backend_name(parameter.data))
     return direction
 
 
@@ -167,6 +167,8 @@ def classification(x: Array, labels: Array) -> Measure:
         x: images as the net takes them, (N, C, H, W).
         labels: integers, (N,).
     """
+
+    x, labels = placed(x), placed(labels)  # once for all points
 
     def measure(model: Module) -> tuple[float, float]:
         logits = model(x)

@@ -1,0 +1,170 @@
+"""The default backend, and what is said where CuPy cannot be used."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+from standin import standin
+
+from minires import Tensor, backend, models
+from minires.errors import DeviceError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def afresh(monkeypatch):
+    """Nobody has asked for the default yet, and nothing is in the environment."""
+    monkeypatch.setattr(backend, "_default", None)
+    monkeypatch.delenv("MINIRES_BACKEND", raising=False)
+
+
+def weights_on():
+    return {backend.backend_name(t.data) for _, t in models.cifar_resnet(8).named_tensors()}
+
+
+def test_the_default_is_numpy():
+    assert backend.default() == "numpy"
+    assert weights_on() == {"numpy"}
+
+
+def test_use_is_for_the_whole_process_or_for_a_block():
+    with standin():
+        with backend.use("cupy"):
+            assert backend.default() == "cupy"
+            assert weights_on() == {"cupy"}
+            with backend.use("numpy"):
+                assert weights_on() == {"numpy"}
+            assert backend.default() == "cupy"
+        assert backend.default() == "numpy"
+        backend.use("cupy")
+        assert weights_on() == {"cupy"}
+        backend.use("numpy")
+        assert weights_on() == {"numpy"}
+
+
+def test_a_block_that_is_left_by_an_error_leaves_the_default_as_it_was():
+    with standin(), pytest.raises(ZeroDivisionError), backend.use("cupy"):
+        raise ZeroDivisionError
+    assert backend.default() == "numpy"
+
+
+def test_the_environment_says_what_the_default_is(monkeypatch):
+    monkeypatch.setenv("MINIRES_BACKEND", "cupy")
+    with standin():
+        assert weights_on() == {"cupy"}
+        with backend.use("numpy"):
+            assert backend.default() == "numpy"
+
+
+@pytest.mark.parametrize("name", ["tpu", "Cupy"])
+def test_an_unknown_backend_in_the_environment_is_refused(monkeypatch, name):
+    monkeypatch.setenv("MINIRES_BACKEND", name)
+    said = f"MINIRES_BACKEND={name} in the environment: backend '{name}' is not known.*numpy, cupy"
+    for _ in range(2):  # and not for the first time alone
+        with pytest.raises(UsageError, match=said):
+            Tensor([1.0])
+
+
+def test_an_unknown_backend_is_refused_and_the_default_stays():
+    with pytest.raises(UsageError, match="backend 'tpu' is not known; there are: numpy, cupy"):
+        backend.use("tpu")
+    assert backend.default() == "numpy"
+
+
+# --- where CuPy cannot be used ----------------------------------------------------------------
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Puts a module `cupy` in place whose parts fail as asked for."""
+
+    def put(driver=12040, built_for=12090, count=lambda: 1, ones=None):
+        module = ModuleType("cupy")
+        module.__version__ = "14.2.0"
+        runtime = SimpleNamespace(
+            driverGetVersion=lambda: driver,
+            runtimeGetVersion=lambda: built_for,
+            getDeviceCount=count,
+        )
+        module.cuda = SimpleNamespace(runtime=runtime)
+        module.ones = ones
+        monkeypatch.setitem(sys.modules, "cupy", module)
+        backend.load.cache_clear()
+
+    yield put
+    backend.load.cache_clear()
+
+
+def fails(kind, said):
+    def fail(*_):
+        raise kind(said)
+
+    return fail
+
+
+def refusal():
+    with pytest.raises(DeviceError) as caught:
+        backend.use("cupy")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("or use the numpy backend")
+    return str(caught.value)
+
+
+def test_cupy_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    backend.load.cache_clear()
+    assert "needs CuPy, which cannot be imported" in refusal()
+    assert "install cupy-cuda12x or cupy-cuda13x" in refusal()
+
+
+def test_of_cupys_banner_the_reason_is_shown(monkeypatch):
+    rule = "=" * 64
+    banner = f"\n{rule}\nFailed to import CuPy.\n\nOriginal error:\n  OSError: no libcu\n{rule}\n"
+    monkeypatch.setattr(backend.importlib, "import_module", fails(ImportError, banner))
+    backend.load.cache_clear()
+    assert "cannot be imported (OSError: no libcu)" in refusal()
+
+
+def test_there_is_no_driver(broken):
+    broken(driver=0)
+    assert "CuPy 14.2.0 is installed, but there is no NVIDIA driver" in refusal()
+
+
+def test_the_driver_is_older_than_cupys_cuda(broken):
+    broken(driver=12040, built_for=13000)
+    said = "is built for CUDA 13.0, but the driver knows CUDA 12.4 at most"
+    assert said in refusal()
+    assert "install the CuPy of that CUDA (cupy-cuda12x) or a newer driver" in refusal()
+
+
+def test_there_is_no_gpu(broken):
+    broken(count=fails(RuntimeError, "cudaErrorNoDevice: no CUDA-capable device is detected"))
+    assert "finds no usable GPU (cudaErrorNoDevice: no CUDA-capable" in refusal()
+    assert "nvidia-smi" in refusal()
+
+
+def test_kernels_cannot_be_compiled(broken):
+    broken(ones=fails(RuntimeError, 'Failure finding "libnvrtc.so.12": No such file\n'))
+    said = 'finds a GPU but cannot compute on it (Failure finding "libnvrtc.so.12": No such file)'
+    assert said in refusal()
+    assert 'pip install "cupy-cuda12x[ctk]"' in refusal()
+
+
+def test_a_failure_is_not_remembered(broken):
+    broken(driver=0)
+    refusal()
+    broken(ones=lambda n: np.ones(n))
+    with backend.use("cupy"):
+        assert backend.default() == "cupy"
+
+
+def test_moving_is_copying_unless_it_is_there():
+    a = np.ones(3)
+    assert backend.move(a, "numpy") is a
+    with standin() as cupy:
+        x = backend.move(a, "cupy")
+        assert isinstance(x, cupy.ndarray)
+        assert backend.move(x, "cupy") is x
+        np.testing.assert_array_equal(backend.move(x, "numpy"), a)
+    with pytest.raises(UsageError, match="backend 'tpu' is not known"):
+        backend.move(a, "tpu")
