@@ -19,7 +19,7 @@ from .cupy_layout import are_maps, empty, images, planes
 from .strips import Walk
 
 _BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
-_LANES, _GROUPS = 32, 8  # numbers that a block adds up from their parts, and threads for each
+PARTS = {"LANES": 32, "GROUPS": 8}  # numbers that a block adds up, and threads for each
 
 
 @twin(ops.conv.Conv2d, "cupy")
@@ -86,9 +86,32 @@ class Tile(NamedTuple):
     TQ: int
 
     @property
-    def threads(self) -> int:
-        """Of a block."""
-        return self.BR // self.TR * (self.BQ // self.TQ)
+    def settings(self) -> dict[str, int]:
+        """How a kernel with this tile is compiled and launched."""
+        threads = self.BR // self.TR * (self.BQ // self.TQ)
+        return {"threads": threads, **self._asdict()}
+
+
+def correlation_tile(O: int, C: int) -> Tile:
+    """The tile for O rows, made of C channels each.
+
+    Many rows come with few pixels as a rule, and narrow tiles then make more blocks.
+    """
+    step = 4 if C <= 4 else 16
+    if O <= 16:
+        return Tile(BR=16, BQ=128, BK=step, TR=8, TQ=2)
+    if O <= 32:
+        return Tile(BR=32, BQ=128, BK=step, TR=8, TQ=4)
+    return Tile(BR=64, BQ=64, BK=step, TR=8, TQ=4)
+
+
+def gradient_tile(O: int) -> Tile:
+    """The tile for the weight gradient of O rows; BQ counts places of the kernel and channels."""
+    if O <= 16:
+        return Tile(BR=16, BQ=64, BK=32, TR=4, TQ=4)
+    if O <= 32:
+        return Tile(BR=32, BQ=64, BK=32, TR=4, TQ=4)
+    return Tile(BR=64, BQ=64, BK=32, TR=8, TQ=4)
 
 
 class Plan:
@@ -138,19 +161,13 @@ class Correlation:
     def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
         self.O = O
         self.maps = _maps(C, down, across, N)
-        step = 4 if C <= 4 else 16
-        if O <= 16:
-            self.tile = Tile(BR=16, BQ=128, BK=step, TR=8, TQ=2)
-        elif O <= 32:
-            self.tile = Tile(BR=32, BQ=128, BK=step, TR=8, TQ=4)
-        else:  # few pixels as a rule: the narrower, the more blocks
-            self.tile = Tile(BR=64, BQ=64, BK=step, TR=8, TQ=4)
+        self.tile = correlation_tile(O, C)
         columns = down.out * across.out * N
         self.grid = blocks(columns, self.tile.BQ), blocks(O, self.tile.BR)
 
     def __call__(self, x: Array, w: Array, y: Array) -> None:
         arguments = (x, w, y, self.maps, _strides(w), _strides(y), self.O)
-        _launch("correlate", self.grid, self.tile, arguments)
+        launch("conv", "correlate", self.grid, *arguments, **self.tile.settings)
 
 
 class Scatter:
@@ -186,12 +203,7 @@ class WeightGradient:
     def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
         self.O, self.depth = O, down.k * across.k * C
         self.maps = _maps(C, down, across, N)
-        if O <= 16:
-            self.tile = Tile(BR=16, BQ=64, BK=32, TR=4, TQ=4)
-        elif O <= 32:
-            self.tile = Tile(BR=32, BQ=64, BK=32, TR=4, TQ=4)
-        else:
-            self.tile = Tile(BR=64, BQ=64, BK=32, TR=8, TQ=4)
+        self.tile = gradient_tile(O)
         tiles = blocks(self.depth, self.tile.BQ), blocks(O, self.tile.BR)
         steps = blocks(down.out * across.out * N, self.tile.BK)
         a_part = math.ceil(steps / blocks(_BLOCKS, tiles[0] * tiles[1]))
@@ -201,17 +213,11 @@ class WeightGradient:
     def __call__(self, x: Array, g: Array, gw: Array) -> None:
         parts = empty((self.parts, self.O, self.depth))
         arguments = (x, g, parts, self.maps, self.O, self.columns_a_part)
-        _launch("weight_gradient", self.grid, self.tile, arguments)
+        name = "weight_gradient"
+        launch(name, name, self.grid, *arguments, **self.tile.settings)
         arguments = (parts, gw, self.maps, _strides(gw), self.O, self.parts)
-        grid = (blocks(self.O * self.depth, _LANES),)
-        threads = _LANES * _GROUPS
-        launch(
-            "parts", "add_parts", grid, *arguments, threads=threads, LANES=_LANES, GROUPS=_GROUPS
-        )
-
-
-def _launch(name: str, grid: tuple[int, ...], tile: Tile, arguments: tuple[Any, ...]) -> None:
-    launch("conv", name, grid, *arguments, threads=tile.threads, **tile._asdict())
+        grid = (blocks(self.O * self.depth, PARTS["LANES"]),)
+        launch("parts", "add_parts", grid, *arguments, threads=math.prod(PARTS.values()), **PARTS)
 
 
 def _maps(C: int, down: Walk, across: Walk, N: int) -> Array:
