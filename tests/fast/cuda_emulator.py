@@ -15,7 +15,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from standin import standin
+
+from minires import backend
+from minires.errors import DeviceError
+from minires.fast import cuda
 
 HEADER = Path(__file__).with_name("cuda_emulator.h")
 MISSING = None if shutil.which("g++") else "the emulator of CUDA needs g++, which is not installed"
@@ -103,7 +108,36 @@ def emulated():
     with standin(textbook=False) as cupy:
         cupy.RawModule = RawModule
         cupy.cuda.get_current_stream = lambda: SimpleNamespace(is_capturing=lambda: False)
-        yield cupy
+        forget_kernels()
+        try:
+            yield cupy
+        finally:
+            forget_kernels()
+
+
+def forget_kernels():
+    """Those of another device would not run on this one."""
+    for cached in (cuda._module, cuda._kernel):
+        cached.cache_clear()
+
+
+DEVICES = ("emulated", pytest.param("gpu", marks=pytest.mark.gpu))
+
+
+@contextmanager
+def device(name):
+    """The module `cupy` of one of DEVICES; skips where there is none."""
+    if name == "emulated":
+        if MISSING:
+            pytest.skip(MISSING)
+        with emulated() as cupy:
+            yield cupy
+        return
+    try:
+        cupy = backend.load("cupy")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    yield cupy
 
 
 def is_device_array(value):

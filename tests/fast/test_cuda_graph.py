@@ -1,9 +1,11 @@
 """A training step that is captured as a CUDA graph and replayed: the same history, bit for bit."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 from cuda_capture import CUDARuntimeError, capturing
-from cuda_emulator import MISSING, emulated
+from cuda_emulator import DEVICES, device
 
 from minires import manual_seed
 from minires.data.dataset import Dataset
@@ -14,12 +16,10 @@ from minires.optim import StepSchedule
 from minires.train import Recipe, Trainer
 from minires.train.captured import Replayed, expect_graphs
 
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
-
 
 @pytest.fixture
 def cupy():
-    with emulated() as module:
+    with device("emulated") as module:
         yield module
 
 
@@ -27,6 +27,16 @@ def cupy():
 def graphs(cupy):
     with capturing(cupy) as captured:
         yield captured
+
+
+@pytest.fixture(params=DEVICES)
+def somewhere(request):
+    """A device that captures."""
+    with ExitStack() as stack:
+        cupy = stack.enter_context(device(request.param))
+        if request.param == "emulated":
+            stack.enter_context(capturing(cupy))
+        yield cupy
 
 
 class SmallNet(Sequential):
@@ -49,7 +59,7 @@ def trainer(graph, lr=0.05):
     return Trainer("small", SmallNet(), data, recipe, schedule, 0, "cupy", graph)
 
 
-def test_a_replayed_training_is_the_launched_one(graphs):
+def test_a_replayed_training_is_the_launched_one(somewhere):
     launched, replayed = trainer(graph=False), trainer(graph=True)
     for t in (launched, replayed):
         list(t.run())
@@ -58,16 +68,34 @@ def test_a_replayed_training_is_the_launched_one(graphs):
     (expected, _), (weights, _) = launched.state(), replayed.state()
     for name, array in expected.items():
         np.testing.assert_array_equal(weights[name], array, err_msg=name)
-    # Of nine steps the first of either batch size is an ordinary one.
-    assert [graph.launches for graph in graphs] == [5, 2]
     assert not replayed.replayed.refused
     assert replayed.optimiser.lr == pytest.approx(0.05 / 100)
 
 
-def test_a_loss_that_is_not_finite_ends_a_replayed_training_too(graphs):
+def test_all_steps_but_the_first_of_a_batch_size_are_one_launch(graphs):
+    list(trainer(graph=True).run())
+    assert [graph.launches for graph in graphs] == [5, 2]
+
+
+def test_a_loss_that_is_not_finite_ends_a_replayed_training_too(somewhere):
     with pytest.raises(NonFiniteError, match="it came from a replayed graph; without"):
         list(trainer(graph=True, lr=1e30).run())
-    assert graphs
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_thousand_steps_take_no_more_memory_than_ten(graph):
+    with device("gpu") as cupy:
+        t = trainer(graph)
+        x = cupy.zeros((6, 1, 8, 8), "float32")
+        labels = cupy.zeros(6, "int64")
+        used = []
+        for number in range(1000):
+            t.step(x, labels)
+            if number in (9, 999):
+                free, total = cupy.cuda.runtime.memGetInfo()
+                used.append(total - free)
+        assert used[1] == used[0]
 
 
 def test_what_cannot_be_captured_is_launched_and_said(graphs, cupy, monkeypatch):
