@@ -27,6 +27,11 @@ def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
     return load("cupy").empty(shape, dtype)
 
 
+def address(x: Any) -> int:
+    """Where the first element of an array lies in the GPU's memory."""
+    return x.data.ptr
+
+
 def are_maps(x: Any) -> bool:
     """Whether x, an array or the promise of one, is images in float32, of which the kernels are."""
     return len(x.shape) == 4 and x.dtype == np.float32 and math.prod(x.shape) > 0

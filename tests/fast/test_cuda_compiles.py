@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from minires.fast import cupy_batchnorm
+from minires.fast import cupy_batchnorm, cupy_sgd
 from minires.fast.cuda import FOLDER, THREADS, source
 from minires.fast.cupy_conv import PARTS, correlation_tile, gradient_tile
 
@@ -20,6 +20,7 @@ SIZES = {  # with which a file is compiled; the others are with THREADS alone
     "conv": [correlation_tile(O, C)._asdict() for O in (16, 32, 64) for C in (4, 16)],
     "weight_gradient": [gradient_tile(O)._asdict() for O in (16, 32, 64)],
     "parts": [PARTS],
+    "sgd": [{"MOST": cupy_sgd._MOST}],
     "batchnorm": [{"THREADS": THREADS}, {"THREADS": cupy_batchnorm._PARTS}],
 }
 CASES = [

@@ -206,13 +206,16 @@ def test_sgd(cupy, in_memory):
         assert_same(moved.get(), expected, TOLERANCE)
 
 
-def test_sgd_of_arrays_that_lie_in_different_orders(cupy):
-    w, v, g = (numbers(s, 4, 3) for s in range(3))
-    on_gpu = [cupy.asarray(w), cupy.asarray(v), cupy.asarray(np.ascontiguousarray(g.T)).T]
-    twin = minires.context.twin_of(minires.optim.update, "cupy")
-    twin(*on_gpu, 0.3, 0.9, 0.01)
-    minires.optim.update(w, v, g, 0.3, 0.9, 0.01)
-    assert_same(on_gpu[0].get(), w, TOLERANCE)
+def test_sgd_of_many_parameters_some_in_another_order_or_type(cupy):
+    arrays = [[numbers([n, s], 2, n + 1) for s in range(3)] for n in range(70)]
+    on_gpu = [[cupy.asarray(a) for a in three] for three in arrays]
+    on_gpu[3][2] = cupy.asarray(np.ascontiguousarray(arrays[3][2].T)).T
+    on_gpu[5] = [a.astype("float64") for a in on_gpu[5]]
+    minires.context.twin_of(minires.optim.update_all, "cupy")(on_gpu, 0.3, 0.9, 0.01)
+    minires.optim.update_all(arrays, 0.3, 0.9, 0.01)
+    for moved, expected in zip(on_gpu, arrays, strict=True):
+        for m, e in zip(moved, expected, strict=True):
+            assert_same(m.get(), e, TOLERANCE)
 
 
 def test_a_net(cupy):
@@ -238,6 +241,17 @@ def test_a_net(cupy):
     assert abs(on_gpu[0] - expected[0]) < TOLERANCE
     for name, value in on_gpu[1].items():
         assert_same(value, expected[1][name], 1e-4)
+
+
+def test_every_twin_is_compared_here():
+    """A new twin must come with a comparison; then it is added to this list."""
+    compared = {
+        *("Conv2d", "Linear", "BatchNorm", "BatchNormInference", "Add", "ReLU", "Pad", "Index"),
+        *("MaxPool2d", "GlobalAvgPool2d", "CrossEntropy", "add_gradients"),
+        *("moving_average", "update_all", "training_batch"),
+    }
+    twins = minires.context._twins
+    assert {original.__name__ for original, backend in twins if backend == "cupy"} == compared
 
 
 def test_float64_is_left_to_the_textbook(cupy, monkeypatch):
