@@ -1,7 +1,9 @@
 """The command line as a user meets it: another process, its output, its exit code."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +16,11 @@ COMMAND = [sys.executable, "-m", "minires"]
 TINY = ("degradation", "--nets", "resnet8", "--epochs", "1")
 
 
-def minires(*arguments, cwd):
+def minires(*arguments, cwd, **environment):
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -73,6 +75,33 @@ def test_plot_puts_several_runs_in_one_picture(finished):
     refused(minires("plot", run, "--out", "one.gif", cwd=parent), 2, "must end in .png, .svg, .pdf")
     refused(minires("plot", run, run, cwd=parent), 2, "say where to write it with --out")
     refused(minires("plot", "nowhere", cwd=parent), 2, "there is no run in nowhere")
+
+
+def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):
+    parent, _ = finished
+    run = parent / "runs" / "degradation-1"
+    said = (
+        "curves are those of CIFAR-10 by the paper's schedule; the run in .* is on digits by the q"
+    )
+    refused(minires("plot", run, "--published", cwd=parent), 2, said)
+    shutil.copytree(run, parent / "paper")
+    config = parent / "paper" / "config.json"
+    facts = json.loads(config.read_text()) | {"dataset": "cifar10", "schedule": "paper"}
+    config.write_text(json.dumps(facts))
+    picture = ("--published", "--out", "paper.svg")
+    assert minires("plot", "paper", *picture, cwd=parent).returncode == 0
+    config.write_text(json.dumps(facts | {"lr": 0.2, "validation": True}))
+    said = "by the paper schedule, with a learning rate of 0.2, on a validation split"
+    refused(minires("plot", "paper", *picture, cwd=parent), 2, said)
+
+
+@pytest.mark.parametrize("command", ["degradation", "flow", "landscape", "gradcheck"])
+def test_a_backend_that_is_not_there_gets_a_sentence(tmp_path, command):
+    said = "backend 'tpu'.*there are: numpy, cupy"
+    refused(minires(command, "--backend", "tpu", cwd=tmp_path), 2, said)
+    said = f"MINIRES_BACKEND=tpu in the environment: {said}"
+    refused(minires(command, cwd=tmp_path, MINIRES_BACKEND="tpu"), 2, said)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_run_is_not_overwritten(finished):

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, expect
+from ..experiments.degradation import Config
 from ..files import write_atomically
 from ..train import RunFolder, read_history
 from ..viz.curves import degradation_figure
@@ -21,11 +22,20 @@ def plot(
         Path | None,
         typer.Option(help="Picture to write; the run's own degradation.png for a single run."),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="Behind runs on CIFAR-10 by the paper's schedule, what others got from it.",
+        ),
+    ] = False,
 ) -> None:
     """Draw the picture of one or several runs again, from their files."""
     panels = []
     for path in runs:
         _, facts = RunFolder.open(path)
+        if published:
+            _expect_comparable(Config.from_facts(facts, path), path)
         rows = read_history(path / "history.csv")
         if not rows:
             raise UsageError(f"the run in {path} has no finished epoch to draw yet")
@@ -39,7 +49,20 @@ def plot(
     if form not in _PICTURES:
         raise UsageError(f"--out must end in .{', .'.join(_PICTURES)}, got {out}")
     try:
-        write_atomically(out, degradation_figure(panels, form))
+        write_atomically(out, degradation_figure(panels, form, published=published))
     except OSError as error:
         raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
     print(f"picture: {out}")
+
+
+def _expect_comparable(config: Config, path: Path) -> None:
+    """Refuse a run that was not made as the published curves were."""
+    expect(
+        (config.dataset, config.schedule, config.lr, config.validation)
+        == ("cifar10", "paper", None, False),
+        UsageError,
+        "the published curves are those of CIFAR-10 by the paper's schedule; the run in "
+        f"{path} is on {config.dataset} by the {config.schedule} schedule"
+        + ("" if config.lr is None else f", with a learning rate of {config.lr:g}")
+        + (", on a validation split" if config.validation else ""),
+    )

@@ -7,13 +7,17 @@ import numpy as np
 
 from ..models.cifar import parse_name
 from ..train import Row
+from . import published as others
 from .style import depth_colours, dress, headline, picture
 
 _KINDS = (("plain", "plain nets"), ("resnet", "residual nets"))
 
 
 def degradation_figure(
-    runs: Sequence[tuple[str, Sequence[Row]]], form: str = "png", dpi: int = 150
+    runs: Sequence[tuple[str, Sequence[Row]]],
+    form: str = "png",
+    dpi: int = 150,
+    published: bool = False,
 ) -> bytes:
     """Training error (dashed) and test error (solid) against iterations, as a picture file.
 
@@ -24,6 +28,8 @@ def degradation_figure(
         runs: (title, rows) of each run; a run is one row of panels.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 10 inches wide.
+        published: draw the curves that others published of the same nets behind them, as far
+            as the run has come; they are right beside runs on CIFAR-10 by the paper's schedule.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
@@ -36,9 +42,14 @@ def degradation_figure(
             for depth in drawn:
                 ours = [row for row in rows if row.net == f"{kind}{depth}"]
                 _draw_net(axes, ours, f"{depth} layers", colours[depth])
+            if published:
+                _draw_published(axes, [f"{kind}{depth}" for depth in drawn], rows)
             _dress(axes, f"{title}: {label}", drawn=bool(drawn))
         axes_pair[0].set_ylabel("error (%)")
-    headline(figure, "training error dashed, test error solid")
+    words = "training error dashed, test error solid"
+    if published:
+        words += f"; dotted grey, training thin and test thick: {others.SOURCE}"
+    headline(figure, words)
     return picture(figure, form)
 
 
@@ -54,6 +65,24 @@ def _draw_net(axes: Any, rows: Sequence[Row], label: str, colour: Any) -> None:
         if len(errors) > 1:
             low, high = errors.min(axis=0), errors.max(axis=0)
             axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+
+
+def _draw_published(axes: Any, nets: Sequence[str], rows: Sequence[Row]) -> None:
+    """Curves of others behind ours, dotted and grey, darker with depth; one name for all."""
+    last = max(row.iteration for row in rows)
+    label: str | None = others.NAME
+    for place, net in enumerate(nets, start=1):
+        # With the epoch that the run ends in: 64,000 iterations are not quite 164 of them.
+        there = [row for row in others.curve(net) if (row.epoch - 1) * others.ITERATIONS < last]
+        x = [row.epoch * others.ITERATIONS for row in there]
+        grey = str(0.7 - 0.4 * place / len(nets))
+        for errors, width in (
+            ([row.train_error for row in there], 0.8),
+            ([row.test_error for row in there], 1.4),
+        ):
+            if there:
+                axes.plot(x, errors, ":", color=grey, lw=width, label=label, zorder=1)
+                label = None
 
 
 def _by_iteration(rows: Sequence[Row], column: str) -> tuple[list[int], Any]:

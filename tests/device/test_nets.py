@@ -112,6 +112,13 @@ def test_a_tensor_goes_to_a_backend_and_back(cupy):
         assert isinstance(F.relu(x.detach()).data, np.ndarray)
 
 
+def test_a_checkpointed_segment_runs_where_its_inputs_are(cupy):
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    with use("cupy"):
+        minires.checkpoint(F.relu, x).sum().backward()
+    np.testing.assert_array_equal(x.grad, np.ones((2, 3)))
+
+
 def test_a_tensor_in_a_graph_stays_where_it_is(cupy):
     y = Tensor([1.0], requires_grad=True) * 2
     with pytest.raises(minires.MiniresError, match=r"Mul made this tensor; detach\(\) it"):

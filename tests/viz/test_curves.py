@@ -1,6 +1,7 @@
 import pytest
 
 from minires.train import Row
+from minires.viz import published
 from minires.viz.curves import degradation_figure
 
 
@@ -77,3 +78,53 @@ def test_axes_are_named_with_their_units(figures):
     left, right = figures[0].axes
     assert left.get_ylabel() == "error (%)"
     assert left.get_xlabel() == right.get_xlabel() == "iterations"
+
+
+# --- curves that others published -------------------------------------------------------------
+
+
+def paper_rows(net, last=64_000):
+    return [
+        Row(0, net, i, i / 391, 0.1, 1.0, 20.0, 30.0, 1.0) for i in (*range(391, last, 391), last)
+    ]
+
+
+def dotted(axes):
+    return [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+
+
+def test_published_curves_are_those_of_the_source():
+    """The final errors that the source states, and the first ones that show the order."""
+    ends = {"plain20": (0.77, 9.68), "plain56": (3.42, 12.90), "resnet20": (0.41, 8.11)}
+    for net, (train, test) in ends.items():
+        assert abs(published.curve(net)[-1].train_error - train) < 0.15
+        assert abs(published.curve(net)[-1].test_error - test) < 0.3
+    third = {net: published.curve(net)[2] for net in ("plain20", "plain56", "resnet56")}
+    assert {row.epoch for row in third.values()} == {3}
+    assert [round(row.train_error) for row in third.values()] == [39, 74, 52]
+    assert not published.curve("resnet110")
+
+
+def test_published_curves_are_drawn_on_request_behind_ours_with_one_name(figures):
+    both = paper_rows("plain20") + paper_rows("plain56") + paper_rows("resnet110")
+    degradation_figure([("CIFAR-10", both)], dpi=50)
+    assert not any(map(dotted, figures[0].axes))
+    degradation_figure([("CIFAR-10", both)], dpi=50, published=True)
+    left, right = figures[1].axes
+    assert len(dotted(left)) == 4  # two errors of two nets
+    assert not dotted(right)  # of which nothing was published
+    thin, thick, *_ = dotted(left)
+    assert thin.get_ydata().tolist() == [row.train_error for row in published.curve("plain20")]
+    assert thick.get_ydata().tolist() == [row.test_error for row in published.curve("plain20")]
+    assert thin.get_xdata()[:3] == pytest.approx([391, 782, 1173])
+    assert 64_000 <= thin.get_xdata()[-1] < 64_000 + 391
+    ours = [line for line in left.get_lines() if line.get_linestyle() != ":"]
+    assert max(line.get_zorder() for line in dotted(left)) < min(line.get_zorder() for line in ours)
+    names = [text.get_text() for text in left.get_legend().get_texts()]
+    assert names == ["20 layers", "56 layers", "re-implementation"]
+    assert "a-martyn/resnet" in figures[1].get_suptitle()
+
+
+def test_published_curves_go_as_far_as_the_run(figures):
+    degradation_figure([("CIFAR-10", paper_rows("plain20", 3 * 391))], dpi=50, published=True)
+    assert [len(line.get_xdata()) for line in dotted(figures[0].axes[0])] == [3, 3]
