@@ -14,7 +14,7 @@ from ..context import twin
 from ..engine import Gradients
 from ..ops.batchnorm import expect_channels, per_channel
 from ..ops.batchnorm import moving_average as textbook_average
-from .cuda import THREADS, blocks, launch
+from .cuda import blocks, launch, over
 from .cupy_layout import are_maps, empty, images, planes
 from .cupy_maps import Combination, gate_of
 
@@ -51,7 +51,8 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         parts = sums.each_part("part_sums", g, y, X, mean)
         sums.together("sums", parts, w, mean, r, gw, gb, *factors, sums.count, sums.M)
         gx = empty(X.shape)
-        _launch("input_gradient", (blocks(sums.M), len(X)), g, y, X, *factors, gx, sums.M)
+        grid = (blocks(sums.M), len(X))
+        launch("batchnorm", "input_gradient", grid, g, y, X, *factors, gx, sums.M)
         return images(gx), gw, gb
 
 
@@ -86,7 +87,7 @@ class BatchNormInference(ops.batchnorm.BatchNormInference):
 def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
     """The textbook's moving average, in one kernel instead of four."""
     if r.dtype == s.dtype == np.float32 and r.flags.c_contiguous:
-        _launch("move", (blocks(r.size),), r, s, r.size, momentum, factor)
+        over("batchnorm", "moving_average", r.size, r, s, momentum, factor)
     else:
         textbook_average(r, s, factor, momentum)
 
@@ -107,13 +108,9 @@ class Sums:
     def each_part(self, name: str, *arrays: Array | None) -> Array:
         """Run a kernel that makes two numbers of each part: (C, parts, 2), float64."""
         parts = empty((self.C, self.count, 2), np.float64)
-        _launch(name, (self.count, self.C), *arrays, parts, self.M, self.values)
+        launch("batchnorm", name, (self.count, self.C), *arrays, parts, self.M, self.values)
         return parts
 
     def together(self, name: str, *arguments: Any) -> None:
         """Run a kernel that puts the parts of each channel together."""
-        launch("batchnorm", name, (self.C,), *arguments, threads=_PARTS, THREADS=_PARTS)
-
-
-def _launch(name: str, grid: tuple[int, ...], *arguments: Any) -> None:
-    launch("batchnorm", name, grid, *arguments, threads=THREADS, THREADS=THREADS)
+        launch("batchnorm", name, (self.C,), *arguments, threads=_PARTS)

@@ -19,7 +19,7 @@ from .cupy_layout import are_maps, empty, images, planes
 from .strips import Walk
 
 _BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
-PARTS = {"LANES": 32, "GROUPS": 8}  # numbers that a block adds up, and threads for each
+LANES = 32  # numbers that a block adds up from their parts
 
 
 @twin(ops.conv.Conv2d, "cupy")
@@ -216,8 +216,8 @@ class WeightGradient:
         name = "weight_gradient"
         launch(name, name, self.grid, *arguments, **self.tile.settings)
         arguments = (parts, gw, self.maps, _strides(gw), self.O, self.parts)
-        grid = (blocks(self.O * self.depth, PARTS["LANES"]),)
-        launch("parts", "add_parts", grid, *arguments, threads=math.prod(PARTS.values()), **PARTS)
+        size = self.O * self.depth
+        launch("parts", "add_parts", (blocks(size, LANES),), *arguments, LANES=LANES)
 
 
 def _maps(C: int, down: Walk, across: Walk, N: int) -> Array:

@@ -8,7 +8,7 @@ from .. import ops
 from ..backend import Array, load
 from ..context import twin
 from ..engine import Gradients
-from .cuda import THREADS, blocks, launch
+from .cuda import blocks, launch
 from .cupy_layout import empty, images, planes
 
 
@@ -29,10 +29,9 @@ class CrossEntropy(ops.loss.CrossEntropy):
         gx, losses, loss = empty((C, N)), empty((N,)), empty(())
         labels = load("cupy").ascontiguousarray(self.labels)
         smoothing = float(self.label_smoothing)
-        sizes = {"threads": THREADS, "THREADS": THREADS}
         arguments = (planes(x), labels, gx, losses, N, C, smoothing)
-        launch("loss", "cross_entropy", (blocks(N),), *arguments, **sizes)
-        launch("loss", "mean", (1,), losses, loss, N, **sizes)
+        launch("loss", "cross_entropy", (blocks(N),), *arguments)
+        launch("loss", "mean", (1,), losses, loss, N)
         self.save(gx)
         return loss
 

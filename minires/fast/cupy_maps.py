@@ -6,8 +6,10 @@ look at the gate themselves. An array on a GPU cannot be protected from being wr
 promise is computed, nobody may change the arrays that it was made from.
 """
 
+import math
+
 from ..backend import Array, Promise, settled
-from .cuda import THREADS, blocks, launch, over
+from .cuda import blocks, launch, over
 from .cupy_layout import empty, images, planes
 
 
@@ -50,11 +52,10 @@ class Combination(Maps):
 
     def _write(self, rectify: bool) -> Array:
         (a, scale_a), (b, scale_b) = [*self.terms, (None, None)][:2]
-        C, *rest = self.maps
-        M = rest[0] * rest[1] * rest[2]
+        C, M = self.maps[0], math.prod(self.maps[1:])
         y = empty(self.maps)
         arguments = (a, scale_a, b, scale_b, self.shift, y, M, rectify)
-        launch("maps", "combine", (blocks(M), C), *arguments, threads=THREADS, THREADS=THREADS)
+        launch("maps", "combine", (blocks(M), C), *arguments)
         return images(y)
 
 

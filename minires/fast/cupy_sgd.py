@@ -8,7 +8,7 @@ from ..backend import Array, backend_name, is_array
 from ..context import twin
 from ..optim import Change, update
 from ..optim import update_all as textbook_update_all
-from .cuda import THREADS, launch
+from .cuda import launch
 from .cupy_layout import address
 from .layout import is_dense
 
@@ -27,7 +27,7 @@ def update_all(changed: list[Change], lr: Any, momentum: float, weight_decay: fl
     for start in range(0, len(together), _MOST):
         part = together[start : start + _MOST]
         grid = (_BLOCKS, len(part))
-        launch("sgd", "update", grid, _table(part), *settings, threads=THREADS, MOST=_MOST)
+        launch("sgd", "update", grid, _table(part), *settings, MOST=_MOST)
     for change in changed:
         if not _suits(*change):
             update(*change, lr, momentum, weight_decay)

@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 
 from minires.fast import cupy_batchnorm, cupy_sgd
-from minires.fast.cuda import FOLDER, THREADS, source
-from minires.fast.cupy_conv import PARTS, correlation_tile, gradient_tile
+from minires.fast.cuda import FOLDER, source
+from minires.fast.cupy_conv import LANES, correlation_tile, gradient_tile
 
 ARCHITECTURES = (80, 90)  # A100, H100
-SIZES = {  # with which a file is compiled; the others are with THREADS alone
-    "conv": [correlation_tile(O, C)._asdict() for O in (16, 32, 64) for C in (4, 16)],
-    "weight_gradient": [gradient_tile(O)._asdict() for O in (16, 32, 64)],
-    "parts": [PARTS],
+SIZES = {  # threads and macros with which a file is compiled, where there are several or others
+    "conv": [correlation_tile(O, C).settings for O in (16, 32, 64) for C in (4, 16)],
+    "weight_gradient": [gradient_tile(O).settings for O in (16, 32, 64)],
+    "parts": [{"LANES": LANES}],
     "sgd": [{"MOST": cupy_sgd._MOST}],
-    "batchnorm": [{"THREADS": THREADS}, {"THREADS": cupy_batchnorm._PARTS}],
+    "batchnorm": [{}, {"threads": cupy_batchnorm._PARTS}],
 }
 CASES = [
     (file.stem, sizes)
     for file in sorted(FOLDER.glob("*.cu"))
-    for sizes in SIZES.get(file.stem, [{"THREADS": THREADS}])
+    for sizes in SIZES.get(file.stem, [{}])
 ]
 
 

@@ -11,28 +11,34 @@ import numpy as np
 from ...backend import Array, load
 
 FOLDER = Path(str(resources.files(__package__)))
-THREADS = 256  # of a block, where a file does not say otherwise
+THREADS = 256  # of a block, where nobody says otherwise
 
 
-def source(file: str, **sizes: int) -> tuple[str, tuple[str, ...]]:
-    """The text of `file`.cu, and the compiler's options that make `sizes` its macros."""
-    options = ["-std=c++17", f"-I{FOLDER}", *(f"-D{key}={value}" for key, value in sizes.items())]
-    return (FOLDER / f"{file}.cu").read_text(encoding="utf-8"), tuple(options)
+def source(file: str, threads: int = THREADS, **sizes: int) -> tuple[str, tuple[str, ...]]:
+    """The text of `file`.cu, and the compiler's options that make THREADS and `sizes` macros."""
+    macros = {"THREADS": threads, **sizes}
+    options = ("-std=c++17", f"-I{FOLDER}", *(f"-D{key}={value}" for key, value in macros.items()))
+    return (FOLDER / f"{file}.cu").read_text(encoding="utf-8"), options
 
 
 @functools.cache
-def _module(file: str, **sizes: int) -> Any:
-    code, options = source(file, **sizes)
+def _module(file: str, threads: int, **sizes: int) -> Any:
+    code, options = source(file, threads, **sizes)
     return load("cupy").RawModule(code=code, options=options)
 
 
 @functools.cache
-def _kernel(file: str, name: str, **sizes: int) -> Any:
-    return _module(file, **sizes).get_function(name)
+def _kernel(file: str, name: str, threads: int, **sizes: int) -> Any:
+    return _module(file, threads, **sizes).get_function(name)
 
 
 def launch(
-    file: str, name: str, grid: tuple[int, ...], *arguments: Any, threads: int, **sizes: int
+    file: str,
+    name: str,
+    grid: tuple[int, ...],
+    *arguments: Any,
+    threads: int = THREADS,
+    **sizes: int,
 ) -> None:
     """Run a kernel on `grid` blocks of `threads`.
 
@@ -41,15 +47,15 @@ def launch(
         grid: blocks along x, y and z.
         arguments: arrays on the GPU, of which the kernel gets the address; None for a null
             pointer; a bool, an int (C's int), a float (C's float), or a structure.
-        threads: of a block, along x.
-        sizes: macros of the file.
+        threads: of a block, along x; the macro THREADS.
+        sizes: other macros of the file.
     """
-    _kernel(file, name, **sizes)(grid, (threads,), tuple(map(_as_c, arguments)))
+    _kernel(file, name, threads, **sizes)(grid, (threads,), tuple(map(_as_c, arguments)))
 
 
 def over(file: str, name: str, size: int, *arguments: Any) -> None:
     """Run a kernel with one thread for each of `size` things, which is its last argument."""
-    launch(file, name, (blocks(size),), *arguments, size, threads=THREADS, THREADS=THREADS)
+    launch(file, name, (blocks(size),), *arguments, size)
 
 
 def blocks(size: int, each: int = THREADS) -> int:

@@ -53,10 +53,10 @@ extern "C" __global__ void moments(const double2 *__restrict__ parts, const floa
 }
 
 // r ← (1 − momentum) r + momentum factor s
-extern "C" __global__ void move(float *__restrict__ r, const float *__restrict__ s, int channels,
-                                float momentum, float factor) {
-    const int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel < channels) r[channel] = (1 - momentum) * r[channel] + momentum * factor * s[channel];
+extern "C" __global__ void moving_average(float *__restrict__ r, const float *__restrict__ s,
+                                          float momentum, float factor, int channels) {
+    const int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c < channels) r[c] = (1 - momentum) * r[c] + momentum * factor * s[c];
 }
 
 // Σ g and Σ g (x − μ) of each part of each channel, with g = gy where y > 0 and 0 elsewhere: the

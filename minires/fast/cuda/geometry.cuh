@@ -17,6 +17,4 @@ __device__ ptrdiff_t place(Strides s, ptrdiff_t a, ptrdiff_t b, ptrdiff_t c, ptr
     return a * s.of_a + b * s.of_b + c * s.of_c + d * s.of_d;
 }
 
-// Of tiles of BR x BQ numbers, of which each thread makes TR x TQ:
-#define THREADS ((BR / TR) * (BQ / TQ))  // of a block
-#define APART (BQ / TQ)                  // between the columns of a thread
+#define APART (BQ / TQ)  // how far apart the columns of a thread lie, in a tile of BR x BQ numbers

@@ -1,8 +1,10 @@
 #include "geometry.cuh"
 
+#define GROUPS (THREADS / LANES)
+
 // gW[r, c, u, v] = Σ_part of it, always in the same order: a block makes LANES numbers, each of them
 // with GROUPS threads, which first add every GROUPS-th part.
-extern "C" __global__ void __launch_bounds__(LANES * GROUPS)
+extern "C" __global__ void __launch_bounds__(THREADS)
 add_parts(const float *__restrict__ parts, float *__restrict__ gw, Maps m, Strides of_gw, int rows,
           int count) {
     __shared__ float shared[GROUPS][LANES];
