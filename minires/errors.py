@@ -55,6 +55,10 @@ class RunError(MiniresError):
     """A run folder that cannot be written, read or continued."""
 
 
+class DamageWarning(UserWarning):
+    """A file that was found cut short or altered, and what was done instead of using it."""
+
+
 def expect(condition: bool, error: type[MiniresError], message: str | Callable[[], str]) -> None:
     """Raise `error(message)` unless `condition` holds.
 

@@ -154,4 +154,4 @@ class ErrorWarmup(StepSchedule):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
-        self.warm, self.errors = state["warm"], list(state["errors"])
+        self.warm, self.errors = bool(state["warm"]), [float(error) for error in state["errors"]]

@@ -90,8 +90,8 @@ def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):
     config.write_text(json.dumps(facts))
     picture = ("--published", "--out", "paper.svg")
     assert minires("plot", "paper", *picture, cwd=parent).returncode == 0
-    config.write_text(json.dumps(facts | {"lr": 0.2, "validation": True}))
-    said = "by the paper schedule, with a learning rate of 0.2, on a validation split"
+    config.write_text(json.dumps(facts | {"lr": 0.2, "batch": 64, "validation": True}))
+    said = "by the paper schedule, with a learning rate of 0.2, at batch 64, on a validation split"
     refused(minires("plot", "paper", *picture, cwd=parent), 2, said)
 
 
@@ -126,6 +126,9 @@ def test_resume_with_another_configuration_is_refused(finished):
         (("--nets", "plain21"), 2, r"no net 'plain21'; expected plain or resnet and a depth of 6n"),
         (("--seeds", "0,x"), 2, "--seeds must be integers with commas between, got '0,x'"),
         (("--epochs", "0"), 2, "epochs must be at least 1, got 0"),
+        (("--batch", "1"), 2, "batch must be at least 2, got 1"),
+        (("--batch", "1000000", "--nets", "resnet110"), 2, "resnet110 at batch 1000000 would need"),
+        (("--checkpoint-every", "0"), 2, "checkpoint_every must be at least 1, got 0"),
         (("--epochs", "many"), 2, "'--epochs': expected an integer, got 'many'"),
         (("--lr", "fast"), 2, "'--lr': expected a number, got 'fast'"),
         (("--dataset", "mnist"), 2, "no dataset 'mnist'; there are: digits, cifar10"),
@@ -298,6 +301,7 @@ def test_flow_takes_the_nets_of_a_run(finished, tmp_path):
     [
         (("--nets", "plain21"), 2, r"no net 'plain21'; expected plain or resnet"),
         (("--nets", "plain20"), 2, "paths are those of residual nets, but the nets are plain20"),
+        (("--nets", "resnet8,preact11"), 2, "but preact11 normalises before its layers; leave it"),
         (("--only", "flows"), 2, "no figure 'flows'; there are: flow, responses, shattered, paths"),
         (("--steps", "some"), 2, "'--steps': expected an integer, got 'some'"),
         (("--steps", "-1"), 2, "steps must be at least 0, got -1"),

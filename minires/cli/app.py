@@ -2,13 +2,14 @@
 
 import io
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from .. import __version__
-from ..errors import MiniresError
+from ..errors import DamageWarning, MiniresError
 
 app = typer.Typer(
     help="Understand residual networks: train them, watch them, check their gradients.",
@@ -20,17 +21,33 @@ console = Console()
 
 
 def main() -> None:
-    """Run the command line; a minires error is one sentence and an exit code, no traceback."""
+    """Run the command line: an error of minires is one sentence and an exit code, no traceback,
+    and a file found damaged one sentence."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a "±" must not end a run on an ASCII terminal
+    show = warnings.showwarning
+
+    def show_in_a_sentence(
+        message: Warning | str, category: type[Warning], *place: Any, **more: Any
+    ) -> None:
+        if issubclass(category, DamageWarning):
+            _say(str(message), "yellow")
+        else:
+            show(message, category, *place, **more)
+
+    warnings.showwarning = show_in_a_sentence
     try:
         app()
     except MiniresError as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"minires: {error}", style="red", markup=False, highlight=False
-        )
+        _say(str(error), "red")
         sys.exit(error.exit_code)
+
+
+def _say(sentence: str, colour: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(
+        f"minires: {sentence}", style=colour, markup=False, highlight=False
+    )
 
 
 @app.callback(invoke_without_command=True)

@@ -29,7 +29,10 @@ def degradation(
     ] = False,
     nets: Annotated[
         str | None,
-        typer.Option(help="plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110."),
+        typer.Option(
+            help="By commas: plain or resnet and a depth of 6n + 2, or preact and one of 9n + 2: "
+            "plain20,resnet110,preact164."
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -45,6 +48,12 @@ def degradation(
             help="Learning rate at the start, if not the schedule's.",
             parser=number,
             metavar="NUMBER",
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Images a step, if not the schedule's.", parser=integer, metavar="INTEGER"
         ),
     ] = None,
     schedule: Annotated[
@@ -68,6 +77,15 @@ def degradation(
             "--validation", help="Test on held-out training images, not on the test images."
         ),
     ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Compute activations again in backward, so many blocks at a time: less memory, "
+            "the same bits; minires memory says how much.",
+            parser=integer,
+            metavar="INTEGER",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder to make; runs/degradation-N by default.")
     ] = None,
@@ -83,10 +101,12 @@ def degradation(
         "nets": names(nets),
         "epochs": epochs,
         "lr": lr,
+        "batch": batch,
         "schedule": schedule,
         "seeds": integers(seeds, "--seeds"),
         "backend": backend,
         "validation": validation,
+        "checkpoint_every": checkpoint_every,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
 

@@ -57,12 +57,13 @@ def plot(
 
 def _expect_comparable(config: Config, path: Path) -> None:
     """Refuse a run that was not made as the published curves were."""
+    own = (config.dataset, config.schedule, config.lr, config.batch, config.validation)
     expect(
-        (config.dataset, config.schedule, config.lr, config.validation)
-        == ("cifar10", "paper", None, False),
+        own == ("cifar10", "paper", None, None, False),
         UsageError,
         "the published curves are those of CIFAR-10 by the paper's schedule; the run in "
         f"{path} is on {config.dataset} by the {config.schedule} schedule"
         + ("" if config.lr is None else f", with a learning rate of {config.lr:g}")
+        + ("" if config.batch is None else f", at batch {config.batch}")
         + (", on a validation split" if config.validation else ""),
     )

@@ -34,13 +34,17 @@ _DAMAGED = (SafetensorError, OSError, ValueError, LookupError, TypeError)
 
 
 def write_tensors(
-    path: str | Path, tensors: dict[str, Array], facts: dict[str, Any] | None = None
+    path: str | Path,
+    tensors: dict[str, Array],
+    facts: dict[str, Any] | None = None,
+    keep: bool = False,
 ) -> None:
-    """Write arrays by name, with `facts` (anything JSON can hold) beside them."""
+    """Write arrays by name, with `facts` (anything JSON can hold) beside them; `keep` as for
+    `write_atomically`."""
     metadata = None if facts is None else {"minires": json.dumps(facts)}
     # The library writes memory as it lies, whatever the order of the dimensions in it.
     as_rows = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    write_atomically(path, save(as_rows, metadata))
+    write_atomically(path, save(as_rows, metadata), keep)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:

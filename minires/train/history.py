@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..files import table, write_atomically
+from ..files import table
+from .checked import intact, write_checked
 from .table import columns, read_table
 
 
@@ -47,15 +48,15 @@ class Row:
 
 
 def write_history(path: str | Path, rows: Iterable[Row]) -> None:
-    """Write all rows; an existing file is replaced as a whole."""
+    """Write all rows, with a checksum beside them; what was there stays as the file before."""
     cells = ({**asdict(row), "epoch": f"{row.epoch:g}"} for row in rows)
-    write_atomically(path, table(columns(Row), cells))
+    write_checked(Path(path), table(columns(Row), cells))
 
 
 def read_history(path: str | Path) -> list[Row]:
-    """The rows of a history file.
+    """The rows of a history file, or, with a warning, of the one before it if it is damaged.
 
     Raises:
-        RunError: no such file, or a line that is none of a history; names it.
+        RunError: no such file, both are damaged, or a line is none of a history; names it.
     """
-    return read_table(path, Row, "a history")
+    return read_table(intact(Path(path)), Row, "a history")

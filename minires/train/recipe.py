@@ -42,17 +42,23 @@ def epoch_length(source: Source, batch_size: int) -> int:
     return max(1, -(-(source.train_size - 1) // batch_size))
 
 
-def paper_recipe(dataset: Dataset, epochs: int | None = None) -> Recipe:
+def paper_recipe(
+    dataset: Dataset, epochs: int | None = None, batch_size: int | None = None
+) -> Recipe:
     """The recipe of He et al. 2015, section 4.2: 64,000 iterations, or `epochs` epochs."""
-    iterations = 64_000 if epochs is None else epochs * epoch_length(dataset, 128)
-    return Recipe(batch_size=128, lr=0.1, iterations=iterations)
+    batch_size = batch_size or 128
+    iterations = 64_000 if epochs is None else epochs * epoch_length(dataset, batch_size)
+    return Recipe(batch_size, lr=0.1, iterations=iterations)
 
 
-def quick_recipe(dataset: Dataset, epochs: int | None = None) -> Recipe:
+def quick_recipe(
+    dataset: Dataset, epochs: int | None = None, batch_size: int | None = None
+) -> Recipe:
     """A recipe for a small set of images and a short time: 12 epochs unless told otherwise.
 
     The batch is small so that a small set gives enough steps, and the learning rate with it.
     """
     epochs = 12 if epochs is None else epochs
-    batch_size, lr = (32, 0.01) if len(dataset.train_images) < 10_000 else (128, 0.1)
+    usual, lr = (32, 0.01) if len(dataset.train_images) < 10_000 else (128, 0.1)
+    batch_size = batch_size or usual
     return Recipe(batch_size, lr, iterations=epochs * epoch_length(dataset, batch_size))

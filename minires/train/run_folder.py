@@ -4,27 +4,33 @@
     checkpoints/NET-seedS.safetensors   the state of one training, its rows included
     history.csv                         all rows, made from the checkpoints
     weights/NAME.safetensors            weights: of a training that has ended, or the best of one
+    .lock                               while a process is at work in the folder
 
 The checkpoint is the only memory: history.csv and weights/ are written after it and from it,
-and again on resuming, so that a run killed in between loses nothing.
+and again on resuming, so that a run killed in between loses nothing. Checkpoints and history.csv
+have checksums, and the file before stays beside each as NAME.previous: where one is found damaged,
+the other is used, with a warning.
 """
 
 import json
+import os
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, RunError, UsageError, expect
-from ..files import write_atomically
+from ..errors import DamageWarning, DataError, RunError, UsageError, expect
+from ..files import previous, remove_partial, write_atomically
 from ..nn import Module, save_weights
-from ..nn.safetensors_file import read_tensors, write_tensors
+from .checkpoint_file import read_checkpoint, write_checkpoint
+from .formats import FORMAT, expect_format
 from .history import Row, write_history
+from .lock import locked
 from .loop import Trainer
 
 # What reading a file that someone altered can raise.
 _ALTERED = (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError)
-FORMAT = 1  # of config.json and the checkpoints; another one is refused
 
 
 class RunFolder:
@@ -43,13 +49,16 @@ class RunFolder:
 
         Raises:
             UsageError: the folder holds something already.
+            RunError: another process is making it.
         """
         folder = cls(path)
         folder.expect_empty()
         with folder._writing(path):
             path.mkdir(parents=True, exist_ok=True)
-            content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
-            write_atomically(path / "config.json", content.encode())
+        content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
+        with folder.locked():
+            folder.expect_empty()  # another process may have been quicker
+            folder.write("config.json", content.encode())
         return folder
 
     @classmethod
@@ -69,12 +78,22 @@ class RunFolder:
             raise RunError(
                 f"{path / 'config.json'} is not a run's configuration: {error}"
             ) from error
-        expect(
-            version == FORMAT,
-            RunError,
-            f"the run in {path} has format {version}; this minires reads format {FORMAT}",
-        )
+        expect_format(version, f"the run in {path}")
         return cls(path), config
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Inside, no other process can be at work in the folder: whoever writes must be inside.
+
+        Raises:
+            RunError: another process is; names it. Or the folder cannot be written.
+        """
+        with ExitStack() as held:
+            with self._writing(self.path):
+                held.enter_context(locked(self.path))
+                for folder in (self.path, self.path / "checkpoints", self.path / "weights"):
+                    remove_partial(folder)
+            yield
 
     def expect_empty(self) -> None:
         """Refuse a path where a run cannot be made.
@@ -97,12 +116,12 @@ class RunFolder:
             return any(not p.name.startswith(".") for p in self.path.iterdir())
 
     def save(self, trainer: Trainer) -> None:
-        """Write the checkpoint of a training."""
+        """Write the checkpoint of a training; the one that was there stays beside it."""
         tensors, facts = trainer.state()
         path = self._checkpoint(trainer)
         with self._writing(path):
             path.parent.mkdir(exist_ok=True)
-            write_tensors(path, tensors, {"format": FORMAT, **facts})
+            write_checkpoint(path, tensors, facts)
 
     def weights(self, name: str) -> Path:
         """Where the weights of this name are, or are to be."""
@@ -118,21 +137,28 @@ class RunFolder:
     def restore(self, trainer: Trainer) -> None:
         """Put a training back to its checkpoint, if it has one.
 
+        A damaged one is set aside, and, with a warning, the one before it is used.
+
         Raises:
-            RunError: the checkpoint was cut short or altered.
+            RunError: both are damaged, or there is but one; or one has a format that is not read.
         """
         path = self._checkpoint(trainer)
-        if path.exists():
+        problems = []
+        for place in filter(Path.exists, (path, previous(path))):
             try:
-                tensors, facts = read_tensors(path)
-                found = facts.get("format")
-                expect(found == FORMAT, DataError, f"format {found!r}, expected {FORMAT}")
-                trainer.restore(tensors, facts)
+                trainer.restore(*read_checkpoint(place))
             except DataError as error:
-                raise RunError(
-                    f"the checkpoint {path} cannot be used: {error}; "
-                    "remove it to train this net again from its start"
-                ) from error
+                problems.append(f"the checkpoint {place} cannot be used: {error}")
+                continue
+            if problems:
+                self._set_aside(path, problems[0])
+            return
+        expect(
+            not problems,
+            RunError,
+            f"{'; '.join(problems)}; remove {'it' if len(problems) == 1 else 'both'} to train this "
+            "net again from its start",
+        )
 
     def write_history(self, rows: list[Row]) -> None:
         """Write history.csv."""
@@ -143,6 +169,17 @@ class RunFolder:
         """Write a file of the run, such as a picture."""
         with self._writing(self.path / name):
             write_atomically(self.path / name, content)
+
+    def _set_aside(self, path: Path, problem: str) -> None:
+        """Rename a damaged checkpoint, or the next one would make of it the one before."""
+        aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
+        with self._writing(aside):
+            os.replace(path, aside)
+        warnings.warn(
+            f"{problem}; the one before it is used, and {aside.name} is what was damaged",
+            DamageWarning,
+            stacklevel=3,
+        )
 
     def _checkpoint(self, trainer: Trainer) -> Path:
         return self.path / "checkpoints" / f"{trainer.label}.safetensors"

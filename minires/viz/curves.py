@@ -10,7 +10,8 @@ from ..train import Row
 from . import published as others
 from .style import depth_colours, dress, headline, picture
 
-_KINDS = (("plain", "plain nets"), ("resnet", "residual nets"))
+_KINDS = {"plain": "plain nets", "resnet": "residual nets", "preact": "pre-activation nets"}
+_PANEL = 5.0  # inches wide
 
 
 def degradation_figure(
@@ -21,31 +22,34 @@ def degradation_figure(
 ) -> bytes:
     """Training error (dashed) and test error (solid) against iterations, as a picture file.
 
-    Plain nets on the left, residual nets on the right, one colour a depth; with several
-    seeds the line is their mean and the band reaches from the lowest to the highest.
+    A panel for each kind of net that was trained, plain nets on the left, and one colour a depth;
+    with several seeds the line is their mean and the band reaches from the lowest to the highest.
 
     Args:
         runs: (title, rows) of each run; a run is one row of panels.
         form: "png", "svg" or "pdf".
-        dpi: dots an inch; the figure is 10 inches wide.
+        dpi: dots an inch; a panel is 5 inches wide.
         published: draw the curves that others published of the same nets behind them, as far
             as the run has come; they are right beside runs on CIFAR-10 by the paper's schedule.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
-    figure = Figure(figsize=(10, 0.7 + 3.9 * len(runs)), dpi=dpi, layout="constrained")
-    grid = figure.subplots(len(runs), 2, sharey="row", squeeze=False)
-    for axes_pair, (title, rows) in zip(grid, runs, strict=True):
+    trained = {parse_name(row.net)[0] for _, rows in runs for row in rows}
+    kinds = [kind for kind in _KINDS if kind in trained]
+    size = (_PANEL * len(kinds), 0.7 + 3.9 * len(runs))
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+    grid = figure.subplots(len(runs), len(kinds), sharey="row", squeeze=False)
+    for panels, (title, rows) in zip(grid, runs, strict=True):
         colours = depth_colours(parse_name(row.net)[1] for row in rows)
-        for axes, (kind, label) in zip(axes_pair, _KINDS, strict=True):
+        for axes, kind in zip(panels, kinds, strict=True):
             drawn = [depth for depth in colours if any(r.net == f"{kind}{depth}" for r in rows)]
             for depth in drawn:
                 ours = [row for row in rows if row.net == f"{kind}{depth}"]
                 _draw_net(axes, ours, f"{depth} layers", colours[depth])
             if published:
                 _draw_published(axes, [f"{kind}{depth}" for depth in drawn], rows)
-            _dress(axes, f"{title}: {label}", drawn=bool(drawn))
-        axes_pair[0].set_ylabel("error (%)")
+            _dress(axes, f"{title}: {_KINDS[kind]}", drawn=bool(drawn))
+        panels[0].set_ylabel("error (%)")
     words = "training error dashed, test error solid"
     if published:
         words += f"; dotted grey, training thin and test thick: {others.SOURCE}"

@@ -25,7 +25,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.delenv("MINIRES_BACKEND", raising=False)
     monkeypatch.setattr(responses, "_STEPS", 3)
     monkeypatch.setattr(run, "_BATCH", 4)
-    monkeypatch.setitem(config.SCHEDULES, "quick", lambda data, _: quick_recipe(data, epochs=1))
+    monkeypatch.setitem(config.SCHEDULES, "quick", lambda data, *_: quick_recipe(data, epochs=1))
     nets = shattered.Shattered(depths=(8, 14), draws=1, inputs=8)
     monkeypatch.setattr(run, "Shattered", lambda seed: nets)
     monkeypatch.setattr("minires.experiments.finetune.run.imagenet_net", thin_net)

@@ -9,6 +9,7 @@ import pytest
 
 from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
+from minires.experiments import memory
 from minires.experiments.degradation import Config, Degradation
 from minires.train import keeping, read_history
 
@@ -43,7 +44,7 @@ def unbroken(tmp_path_factory):
 def test_a_run_leaves_its_files(unbroken):
     assert {p.name for p in unbroken.iterdir()} == {
         *("config.json", "history.csv", "degradation.png", "summary.md"),
-        *("checkpoints", "weights"),
+        *("history.previous.csv", "history.csv.sha256", "checkpoints", "weights"),
     }
     assert [(row.seed, row.net) for row in history(unbroken)] == [
         *((0, "plain8"), (0, "resnet8"), (1, "plain8"), (1, "resnet8"))
@@ -193,7 +194,7 @@ def test_another_recipe_is_refused(unbroken, tmp_path):
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:100], lambda b: b[:-4], lambda b: b"", lambda b: b"x" * 99]
 )
-def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, damage):
+def test_a_damaged_checkpoint_without_one_before_it_is_refused_by_name(tmp_path, damage):
     out = tmp_path / "run"
     finish(Degradation.start(replace(TINY, seeds=(0,)), DATA, out))
     path = out / "checkpoints" / "plain8-seed0.safetensors"
@@ -227,7 +228,9 @@ def test_an_altered_configuration_is_refused(unbroken, tmp_path, change):
         ({"nets": ("plain20", "plain20")}, "given twice"),
         ({"seeds": (1, 1)}, "given twice"),
         ({"seeds": (-1,)}, "at least 0, got -1"),
-        ({"epochs": 0}, "at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch": 1}, "batch must be at least 2, got 1"),
+        ({"checkpoint_every": 0}, "checkpoint_every must be at least 1, got 0"),
         ({"lr": 0.0}, "above 0 and finite, got 0.0"),
         ({"lr": float("nan")}, "above 0 and finite, got nan"),
         ({"dataset": "mnist"}, "no dataset 'mnist'"),
@@ -248,6 +251,47 @@ def test_a_backend_that_cannot_be_used_says_why_and_leaves_nothing(monkeypatch, 
     with pytest.raises(DeviceError, match=r"No module named 'cupy'.*install cupy-cuda12x"):
         Degradation.start(Config(backend="cupy"), DATA, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_checkpointing_gives_the_same_bits(unbroken, tmp_path):
+    config = replace(TINY, checkpoint_every=1, seeds=(0,))
+    run = Degradation.start(config, DATA, tmp_path / "run")
+    assert next(run.run()).trainer.model.layer1.checkpoint_every == 1
+    finish(resume(tmp_path / "run"))
+    assert history(tmp_path / "run") == history(unbroken)[:2]
+    weights = files(tmp_path / "run" / "weights")
+    assert weights.items() <= files(unbroken / "weights").items()
+
+
+def test_a_batch_of_another_size_makes_the_epoch_as_long(tmp_path):
+    config = Config(nets=("preact11",), epochs=1, batch=100)
+    run = Degradation.start(config, DATA, tmp_path / "run")
+    finish(run)
+    assert [row.iteration for row in run.rows] == [15]
+    assert "15 iterations at batch 100" in (tmp_path / "run" / "summary.md").read_text()
+
+
+def test_nets_that_do_not_fit_are_refused_before_anything_is_written(
+    unbroken, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "available", lambda: 20_000_000)
+    deep = replace(TINY, nets=("plain8", "resnet44"))
+    with pytest.raises(UsageError, match=r"resnet44 at batch 32 .*--checkpoint-every \d+ needs"):
+        Degradation.start(deep, DATA, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    Degradation.start(replace(deep, checkpoint_every=3), DATA, tmp_path / "run")
+    monkeypatch.setattr(memory, "available", lambda: 1_000)
+    with pytest.raises(UsageError, match="choose a smaller net"):
+        resume(unbroken)
+
+
+def test_a_run_of_before_the_batch_could_be_chosen_goes_on(unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    facts = json.loads(path.read_text())
+    del facts["batch"], facts["checkpoint_every"]
+    path.write_text(json.dumps(facts))
+    assert resume(tmp_path / "run").config == TINY
 
 
 def test_validation_keeps_the_test_images_out(tmp_path):

@@ -98,6 +98,7 @@ def test_a_run_leaves_its_files(unbroken):
     assert {p.name for p in out.iterdir()} == {
         *("config.json", "history.csv", "finetune.png", "summary.md", "classes.txt"),
         *("confusion.png", "predictions.csv", "mistakes.html", "checkpoints", "weights"),
+        *("history.previous.csv", "history.csv.sha256"),
     }
     assert (out / "classes.txt").read_text() == "blue\ngreen\nred\n"
     assert [row.epoch for row in history(out)] == [1, 2, 3]
@@ -392,3 +393,13 @@ def test_the_summary_says_what_was_right_and_what_was_not(unbroken):
     page = (out / "mistakes.html").read_text()
     assert f"{wrong} mistakes in 6 pictures of my pictures" in page
     assert page.count("<img") == wrong
+
+
+def test_a_second_process_on_a_run_is_refused(place, tmp_path):
+    first = start(config(place, epochs=1), tmp_path / "run")
+    events = first.run()
+    next(events)
+    with pytest.raises(RunError, match=r"another process \(\d+\) is at work in .*run"):
+        finish(resume(tmp_path / "run"))
+    list(events)
+    finish(resume(tmp_path / "run"))

@@ -29,7 +29,9 @@ def _quick():
         return b"".join(panel.title.encode() + panel.losses.tobytes() for panel in panels)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SCHEDULES, "quick", lambda data, epochs: quick_recipe(data, epochs or 1))
+        patch.setitem(
+            SCHEDULES, "quick", lambda data, epochs, batch: quick_recipe(data, epochs or 1)
+        )
         patch.setattr(landscape_run, "landscape_figure", numbers)
         yield
 

@@ -52,6 +52,13 @@ def test_the_table_has_mean_and_spread_beside_the_paper():
     assert "| plain20 | 5.00 ± 1.41 | 7.00 ± 1.41 | 1.3 | 9.7 | 2.0 |" in t
 
 
+def test_pre_activation_nets_are_compared_by_depth_beside_their_paper():
+    t = text({"preact164": [(4, 6)], "preact1001": [(14, 8)]})
+    assert "| preact164 | 4.00 | 6.00 |  | 5.46 | 1.0 |" in t
+    assert "the deeper pre-activation net is 10.00 points worse" in t
+    assert "With shortcuts" not in t
+
+
 def test_a_net_that_is_still_training_is_compared_with_none():
     rows = [
         Row(0, "plain20", 540, 12.0, 0.01, 1.0, 5, 6, 60.0),
@@ -71,6 +78,14 @@ def test_how_the_rate_was_chosen_is_said_of_that_rate_alone():
         assert "was chosen on a validation split" not in text({"plain20": [(5, 6)]}, config=config)
     validated = Config(nets=("plain20",), validation=True)
     assert "training images that were held out" in text({"plain20": [(5, 6)]}, config=validated)
+
+
+def test_another_batch_and_checkpoints_are_said():
+    config = Config(nets=("plain20",), batch=64, checkpoint_every=3)
+    t = text({"plain20": [(5, 6)]}, config=config)
+    assert "backend numpy; activations checkpointed every 3 blocks." in t
+    assert "was chosen on a validation split" not in t  # not with this batch
+    assert "checkpointed" not in text({"plain20": [(5, 6)]})
 
 
 def test_a_run_in_pieces_is_said_to_be_unfinished():

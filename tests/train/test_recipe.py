@@ -27,3 +27,10 @@ def test_110_layers_start_at_a_tenth_of_the_rate():
 def test_epochs_are_counted_in_whole_passes():
     assert quick_recipe(digits(), epochs=3).iterations == 3 * 45  # 1,437 images, 32 a batch
     assert paper_recipe(digits(), epochs=2).iterations == 2 * 12
+
+
+def test_epochs_are_as_long_as_the_batch_makes_them():
+    recipe = quick_recipe(digits(), epochs=3, batch_size=100)
+    assert (recipe.batch_size, recipe.iterations) == (100, 3 * 15)
+    recipe = paper_recipe(digits(), batch_size=100)
+    assert (recipe.batch_size, recipe.iterations) == (100, 64_000)

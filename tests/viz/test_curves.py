@@ -30,6 +30,22 @@ def test_plain_nets_are_left_and_residual_nets_right(figures):
     assert len(right.get_lines()) == 2
 
 
+def test_there_is_a_panel_for_each_kind_that_was_trained(figures):
+    for nets, kinds in (
+        (("resnet20",), ["residual nets"]),
+        (("preact20", "plain20"), ["plain nets", "pre-activation nets"]),
+        (
+            ("plain20", "resnet20", "preact29"),
+            ["plain nets", "residual nets", "pre-activation nets"],
+        ),
+    ):
+        degradation_figure([("digits", [row for net in nets for row in rows(net)])], dpi=50)
+        figure = figures.pop()
+        assert [axes.get_title() for axes in figure.axes] == [f"digits: {kind}" for kind in kinds]
+        assert all(len(axes.get_lines()) == 2 for axes in figure.axes)
+        assert figure.get_figwidth() == 5 * len(kinds)
+
+
 def test_training_is_dashed_and_test_solid(figures):
     degradation_figure([("digits", rows("plain20"))], dpi=50)
     by_style = {line.get_linestyle(): line for line in figures[0].axes[0].get_lines()}
@@ -74,7 +90,7 @@ def test_several_runs_are_rows_of_panels(figures):
 
 
 def test_axes_are_named_with_their_units(figures):
-    degradation_figure([("digits", rows("plain20"))], dpi=50)
+    degradation_figure([("digits", rows("plain20") + rows("resnet20"))], dpi=50)
     left, right = figures[0].axes
     assert left.get_ylabel() == "error (%)"
     assert left.get_xlabel() == right.get_xlabel() == "iterations"

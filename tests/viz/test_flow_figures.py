@@ -16,19 +16,6 @@ from minires.viz.shattered import shattered_figure
 from minires.viz.style import headline
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures as they are saved, to be looked into."""
-    saved = []
-    savefig = matplotlib.figure.Figure.savefig
-    monkeypatch.setattr(
-        matplotlib.figure.Figure,
-        "savefig",
-        lambda self, *args, **options: (saved.append(self), savefig(self, *args, **options)),
-    )
-    return saved
-
-
 def flow(net="plain8", variant="He", batch_norm=True, gradient=(8, 4, 2, 9), ended=None):
     values = np.array([gradient, [1, 1, 1, 1]], float)
     return Flow(net, variant, batch_norm, tuple("abcd"), (0, 5), values / 2, values, ended)

@@ -1,4 +1,3 @@
-import matplotlib.figure
 import numpy as np
 import pytest
 from mpl_toolkits.mplot3d import Axes3D
@@ -12,19 +11,12 @@ LEVEL = Panel("plain56", AXIS, 2.3 + 0.1 * np.sin(5 * A + B))
 
 
 @pytest.fixture
-def draw(monkeypatch):
+def draw(figures):
     """Draws, and gives the axes as they are saved: maps, reliefs, and the scale last."""
-    saved = []
-    savefig = matplotlib.figure.Figure.savefig
-    monkeypatch.setattr(
-        matplotlib.figure.Figure,
-        "savefig",
-        lambda self, *args, **options: (saved.append(self), savefig(self, *args, **options)),
-    )
 
     def draw(*panels):
         assert landscape_figure(panels, "What it shows.", dpi=50).startswith(b"\x89PNG")
-        figure = saved[-1]
+        figure = figures[-1]
         *axes, scale = figure.axes
         return axes[::2], axes[1::2], scale, figure
 

@@ -15,6 +15,7 @@ from ..facts import from_facts
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
 SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}
+_ADDED = {"batch": None, "checkpoint_every": None}  # what runs of format 1 do not say
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,17 @@ class Config:
 
     Attributes:
         dataset: "digits" or "cifar10".
-        nets: names such as plain20 and resnet56, trained in this order for each seed.
+        nets: names such as plain20, resnet56 and preact164, trained in this order for each seed.
         schedule: "quick" or "paper".
         epochs: how long, where not as long as the schedule says.
         lr: the learning rate at the start, where not the schedule's.
+        batch: images a step, where not the schedule's.
         seeds: one training of each net for each.
         backend: "numpy" or "cupy"; the default one unless it is given.
         validation: test on a part of the training images that is held out, to choose
             settings without a look at the test images.
+        checkpoint_every: keep for backward what goes into every so many blocks alone, in less
+            memory and more time; the weights are the same to the bit. See `CifarNet`.
 
     Raises:
         UsageError: a value that cannot be meant.
@@ -41,9 +45,11 @@ class Config:
     schedule: str = "quick"
     epochs: int | None = None
     lr: float | None = None
+    batch: int | None = None
     seeds: tuple[int, ...] = (0,)
     backend: str = field(default_factory=default)
     validation: bool = False
+    checkpoint_every: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.nets:
@@ -56,11 +62,16 @@ class Config:
                 f"a {what} is given twice in {', '.join(map(str, values))}",
             )
         expect(min(self.seeds) >= 0, UsageError, f"seeds must be at least 0, got {min(self.seeds)}")
-        expect(
-            self.epochs is None or self.epochs >= 1,
-            UsageError,
-            f"epochs must be at least 1, got {self.epochs}",
-        )
+        for name, value, least in (
+            ("epochs", self.epochs, 1),
+            ("batch", self.batch, 2),  # batch norm cannot normalise a map of one pixel by itself
+            ("checkpoint_every", self.checkpoint_every, 1),
+        ):
+            expect(
+                value is None or value >= least,
+                UsageError,
+                f"{name} must be at least {least}, got {value}",
+            )
         expect(
             self.lr is None or 0 < self.lr < math.inf,
             UsageError,
@@ -89,7 +100,7 @@ class Config:
         Raises:
             RunError: a value is missing or altered.
         """
-        return from_facts(cls, facts, out)
+        return from_facts(cls, {**_ADDED, **facts}, out)
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """The dataset as this run uses it."""
@@ -97,5 +108,5 @@ class Config:
 
     def recipe(self, dataset: Dataset) -> Recipe:
         """The recipe all nets of this run are trained by."""
-        recipe = SCHEDULES[self.schedule](dataset, self.epochs)
+        recipe = SCHEDULES[self.schedule](dataset, self.epochs, self.batch)
         return recipe if self.lr is None else replace(recipe, lr=self.lr)

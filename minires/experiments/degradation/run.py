@@ -20,6 +20,7 @@ from ...train.captured import expect_graphs
 from ...train.keeping import Event, kept
 from ...viz.curves import degradation_figure
 from ..facts import expect_same_data, expect_same_options
+from ..memory import expect_room
 from .config import Config
 from .summary import summary
 
@@ -55,13 +56,14 @@ class Degradation:
             graph: whether steps are replayed as CUDA graphs, which changes nothing but the time.
 
         Raises:
-            UsageError: `out` holds something already; RunError: it cannot be written;
-            DeviceError: the backend cannot be used.
+            UsageError: `out` holds something already, or a net would not fit into memory;
+            RunError: `out` cannot be written; DeviceError: the backend cannot be used.
         """
         load(config.backend)
         if graph:
             expect_graphs(config.backend)
         prepared = config.prepare(dataset)
+        _expect_room(config, prepared)
         facts = {
             **asdict(config),
             "data": prepared.name,
@@ -87,8 +89,8 @@ class Degradation:
             graph: as for `start`.
 
         Raises:
-            UsageError: no run there, another configuration, or other data;
-            DeviceError: the backend cannot be used.
+            UsageError: no run there, another configuration, other data, or a net would not fit
+            into memory; DeviceError: the backend cannot be used.
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
@@ -104,6 +106,7 @@ class Degradation:
             f"the run in {out} was started by another version of minires, with the recipe "
             f"{facts.get('recipe')}; this version would go on with another one",
         )
+        _expect_room(config, config.prepare(dataset))
         return cls(config, dataset, folder, graph)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -111,7 +114,16 @@ class Degradation:
 
         Args:
             stop: asked after every step; True saves the state, draws what there is, and ends.
+
+        Raises:
+            RunError: another process is at work in the folder, it cannot be written, or a
+            checkpoint and the one before it are damaged.
+            NonFiniteError: a loss is NaN or infinite.
         """
+        with self.folder.locked():
+            yield from self._run(stop)
+
+    def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         trainings = [(seed, net) for seed in self.config.seeds for net in self.config.nets]
         for seed, net in trainings:
             self._rows[seed, net] = self._trainer(seed, net).rows
@@ -165,10 +177,28 @@ class Degradation:
     def _trainer(self, seed: int, net: str) -> Trainer:
         """The training of a net, where its checkpoint left it."""
         manual_seed(seed)
-        model = cifar_net(net, len(self.dataset.classes), self.dataset.channels)
+        model = cifar_net(
+            net,
+            len(self.dataset.classes),
+            self.dataset.channels,
+            checkpoint_every=self.config.checkpoint_every,
+        )
         schedule = self.recipe.schedule(parse_name(net)[1])
         backend = self.config.backend
         settings = (self.recipe, schedule, seed, backend, self.graph)
         trainer = Trainer(net, model, self.dataset, *settings)
         self.folder.restore(trainer)
         return trainer
+
+
+def _expect_room(config: Config, dataset: Dataset) -> None:
+    """Refuse nets that would not fit into this machine's memory, the deepest first.
+
+    A GPU has a memory of its own, and says itself when it is full.
+    """
+    if config.backend != "numpy":
+        return
+    image = dataset.train_images.shape[1:]
+    batch = config.recipe(dataset).batch_size
+    for net in sorted(config.nets, key=lambda net: parse_name(net)[1], reverse=True):
+        expect_room(net, image, batch, config.checkpoint_every)

@@ -8,8 +8,9 @@ from ...models.cifar import parse_name
 from ...train import Recipe, Row
 from .config import Config
 
-# Final errors in % on CIFAR-10 after 64,000 iterations, He et al. 2015: the test errors of the
-# residual nets from table 6, the others read off figure 6.
+# Final errors in % on CIFAR-10 after 64,000 iterations. He et al. 2015: the test errors of the
+# residual nets from table 6, the others read off figure 6. Pre-activation nets: He et al. 2016
+# (1603.05027), table 4, at batch 128.
 PAPER = {
     "plain20": (1.3, 9.7),
     "plain32": (1.2, 10.1),
@@ -21,7 +22,12 @@ PAPER = {
     "resnet56": (None, 6.97),
     "resnet110": (None, 6.43),
     "resnet1202": (None, 7.93),
+    "preact164": (None, 5.46),
+    "preact1001": (None, 4.92),
 }
+
+
+_KINDS = {"plain": "plain", "resnet": "residual", "preact": "pre-activation"}
 
 
 def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
@@ -36,10 +42,10 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         "Errors in %; with several seeds the mean ± the standard deviation. Training errors are "
         "those of the last epoch's batches, augmented, as they were trained on. The paper's are "
         "on CIFAR-10 after 64,000 iterations (He et al. 2015, table 6; those of plain nets and "
-        "all training errors read off figure 6).",
+        "all training errors read off figure 6; pre-activation nets from He et al. 2016, table 4).",
         "## What was seen",
         *(["The run is not finished: this is about the trainings that are."] * (not finished)),
-        *(sentence for kind in ("plain", "resnet") if (sentence := _seen(kind, ended))),
+        *(sentence for kind in _KINDS if (sentence := _seen(kind, ended))),
         *_both(ended),
         "## What this does and does not show",
         _limits(config, dataset, recipe),
@@ -58,13 +64,18 @@ def final_rows(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
     seeds = ", ".join(map(str, config.seeds))
+    every = config.checkpoint_every
+    saving = (
+        f"; activations checkpointed every {every} block{'s' if every > 1 else ''}" if every else ""
+    )
     return (
         f"{len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
         f"{recipe.iterations:,} iterations at batch {recipe.batch_size}, SGD with momentum "
         f"{recipe.momentum:g} and weight decay {recipe.weight_decay:g}, learning rate "
         f"{recipe.lr:g} divided by 10 after a half and three quarters; crops shifted by up to "
         f"{dataset.shift} pixel{'s' if dataset.shift > 1 else ''}"
-        f"{' and mirrored' if dataset.flip else ''}; seeds {seeds}; backend {config.backend}."
+        f"{' and mirrored' if dataset.flip else ''}; seeds {seeds}; backend "
+        f"{config.backend}{saving}."
     )
 
 
@@ -116,7 +127,8 @@ def _seen(kind: str, finals: dict[str, list[Row]]) -> str:
             "images it was trained on. That is degradation, and not overfitting, which would "
             "make the training error smaller."
         )
-    return f"{facts}: the deeper residual net is {high - low:.2f} points worse after this training."
+    worse = f"{high - low:.2f} points worse after this training"
+    return f"{facts}: the deeper {_KINDS[kind]} net is {worse}."
 
 
 def _times(high: float, low: float) -> str:
@@ -124,7 +136,7 @@ def _times(high: float, low: float) -> str:
 
 
 def _both(finals: dict[str, list[Row]]) -> list[str]:
-    """Each depth that was trained both ways."""
+    """Each depth that was trained plain and residual."""
     depths = sorted({parse_name(net)[1] for net in finals})
     sentences = []
     for depth in depths:
@@ -140,7 +152,7 @@ def _both(finals: dict[str, list[Row]]) -> list[str]:
 
 
 def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
-    default = config.lr is None and not config.validation
+    default = config.lr is None and config.batch is None and not config.validation
     sentences = []
     if config.dataset == "digits":
         sentences.append(

@@ -126,7 +126,15 @@ class Finetune:
 
         Args:
             stop: asked after every step; True saves the state, draws what there is, and ends.
+
+        Raises:
+            RunError: another process is at work in the folder, or it cannot be written.
+            NonFiniteError: a loss is NaN or infinite.
         """
+        with self.out.locked():
+            yield from self._run(stop)
+
+    def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         trainer = self.trainer
         started = time.monotonic()
 

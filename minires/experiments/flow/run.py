@@ -78,6 +78,13 @@ class FlowConfig:
             f"paths are those of residual nets, but the nets are {', '.join(self.nets)}; "
             "add one, or choose figures with --only flow,responses,shattered",
         )
+        odd = [net for net in self.nets if parse_name(net)[0] == "preact"]
+        expect(
+            "responses" not in self.only or not odd,
+            UsageError,
+            f"responses are those of plain and residual nets, but {', '.join(odd)} normalises "
+            "before its layers; leave it out, or choose figures with --only flow,shattered,paths",
+        )
         if self.run is not None:
             found = config_of(self.run).dataset
             expect(

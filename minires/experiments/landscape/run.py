@@ -139,7 +139,14 @@ class Landscape:
 
         Args:
             stop: asked after every point; True saves what there is, and ends.
+
+        Raises:
+            RunError: another process is at work in the folder, or it cannot be written.
         """
+        with self.folder.locked():
+            yield from self._run(stop)
+
+    def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         batch = batch_of(self.dataset, self.config.images, self.config.seed)
         measure = classification(*batch)
         total = self.config.points**2
