@@ -49,14 +49,14 @@ class SmallNet(Sequential):
         )
 
 
-def trainer(graph, lr=0.05):
+def trainer(graph, lr=0.05, backend="cupy"):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (14, 1, 8, 8), np.uint8), rng.integers(0, 3, 14)
     data = Dataset("noise", images, labels, images[:5], labels[:5], tuple("abc"), 255, 1, True)
     manual_seed(0)
     recipe = Recipe(batch_size=6, lr=lr, iterations=9)  # 3 batches an epoch, the last one of 2
     schedule = StepSchedule(lr, (2, 5))
-    return Trainer("small", SmallNet(), data, recipe, schedule, 0, "cupy", graph)
+    return Trainer("small", SmallNet(), data, recipe, schedule, 0, backend, graph)
 
 
 def test_a_replayed_training_is_the_launched_one(somewhere):
@@ -70,6 +70,16 @@ def test_a_replayed_training_is_the_launched_one(somewhere):
         np.testing.assert_array_equal(weights[name], array, err_msg=name)
     assert not replayed.replayed.refused
     assert replayed.optimiser.lr == pytest.approx(0.05 / 100)
+
+
+def test_a_training_on_the_device_is_that_of_the_cpu(somewhere):
+    on_cpu, on_device = trainer(graph=False, backend="numpy"), trainer(graph=True)
+    assert isinstance(on_device.dataset.train_images, somewhere.ndarray)
+    for t in (on_cpu, on_device):
+        list(t.run())
+    for a, b in zip(on_cpu.rows, on_device.rows, strict=True):
+        assert b.train_loss == pytest.approx(a.train_loss, rel=1e-4)
+        assert (b.train_error, b.test_error, b.lr) == (a.train_error, a.test_error, a.lr)
 
 
 def test_all_steps_but_the_first_of_a_batch_size_are_one_launch(graphs):
