@@ -34,12 +34,13 @@ class BatchNorm(ops.batchnorm.BatchNorm):
     def forward(self, x: Any, w: Array, b: Array) -> Any:
         x = settled(x)
         self.expect_inputs(x, w, b)
-        X = planes(x)
+        X, w, b = planes(x), *map(load("cupy").ascontiguousarray, (w, b))
         sums = Sums(X)
         self.mean, self.var, r, scale, shift = empty((5, len(X)))
         made = (self.mean, self.var, r, scale, shift)
         parts = sums.each_part("part_moments", X)
-        sums.together("moments", parts, w, b, *made, sums.count, sums.M, sums.values, self.eps)
+        sizes = (sums.count, sums.M, sums.values)
+        sums.together("moments", parts, w, b, *made, *sizes, float(self.eps))
         self.save(X, w, self.mean, r)
         return Combination([(X, scale)], shift)
 
@@ -86,8 +87,9 @@ class BatchNormInference(ops.batchnorm.BatchNormInference):
 @twin(textbook_average, "cupy")
 def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
     """The textbook's moving average, in one kernel instead of four."""
-    if r.dtype == s.dtype == np.float32 and r.flags.c_contiguous:
-        over("batchnorm", "moving_average", r.size, r, s, momentum, factor)
+    lie_well = r.flags.c_contiguous and s.flags.c_contiguous
+    if r.dtype == s.dtype == np.float32 and lie_well:
+        over("batchnorm", "moving_average", r.size, r, s, float(momentum), float(factor))
     else:
         textbook_average(r, s, factor, momentum)
 

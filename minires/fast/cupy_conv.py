@@ -32,12 +32,13 @@ class Conv2d(ops.conv.Conv2d):
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         out = self.output_size(x, w, b)
         self.plan = plan(x.shape, w.shape, self.stride, self.padding, out)
-        self.save(x, w)
-        return images(self.plan.forward(planes(x), w, b))
+        X = planes(x)
+        self.save(X, w)
+        return images(self.plan.forward(X, w, b))
 
     def backward(self, gy: Array) -> Gradients:
-        x, w = self.saved
-        gx, gw, gb = self.plan.backward(planes(x), w, planes(gy), self.needs_grad)
+        X, w = self.saved
+        gx, gw, gb = self.plan.backward(X, w, planes(gy), self.needs_grad)
         return None if gx is None else images(gx), gw, gb
 
 
@@ -54,14 +55,14 @@ class Linear(ops.matmul.Linear):
         return fit and x.dtype == np.float32 and 0 not in (*x.shape, *w.shape)
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
-        self.save(x, w)
         self.plan = plan((*x.shape, 1, 1), (*w.shape, 1, 1), (1, 1), (0, 0), (1, 1))
-        return images(self.plan.forward(_pixel(planes(x)), _kernel(w), b)[:, 0, 0])
+        X, kernel = _pixel(planes(x)), _kernel(w)
+        self.save(X, kernel)
+        return images(self.plan.forward(X, kernel, b)[:, 0, 0])
 
     def backward(self, gy: Array) -> Gradients:
-        x, w = self.saved
-        kernel, g = _kernel(w), _pixel(planes(gy))
-        gx, gw, gb = self.plan.backward(_pixel(planes(x)), kernel, g, self.needs_grad)
+        X, kernel = self.saved
+        gx, gw, gb = self.plan.backward(X, kernel, _pixel(planes(gy)), self.needs_grad)
         gx = None if gx is None else images(gx[:, 0, 0])
         return gx, None if gw is None else gw[:, :, 0, 0], gb
 

@@ -16,10 +16,12 @@ def training_batch(dataset: Dataset, epoch: Epoch, batch: slice) -> tuple[Array,
     if not dataset.standardised:
         return textbook_batch(dataset, epoch, batch)
     values = (epoch.order, epoch.down, epoch.right, epoch.flipped)
-    drawn = load("cupy").asarray(np.stack([v[batch] for v in values], dtype=np.int64))
+    xp = load("cupy")
+    pictures, mean = map(xp.ascontiguousarray, (dataset.train_images, dataset.mean))
+    drawn = xp.asarray(np.stack([v[batch] for v in values], dtype=np.int64))
     N = drawn.shape[1]
-    C, H, W = dataset.train_images.shape[1:]
+    C, H, W = pictures.shape[1:]
     x = empty((C, H, W, N))
     sizes = (C, H, W, N, dataset.shift, float(dataset.white))
-    over("images", "training_batch", x.size, dataset.train_images, dataset.mean, drawn, x, *sizes)
+    over("images", "training_batch", x.size, pictures, mean, drawn, x, *sizes)
     return images(x), dataset.train_labels[drawn[0]]

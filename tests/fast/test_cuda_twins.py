@@ -79,13 +79,31 @@ def test_batch_norm(cupy, shape, mean):
     )
 
 
-def test_batch_norm_moves_the_running_statistics(cupy):
+def test_vectors_that_do_not_lie_next_to_each_other(cupy):
+    """A kernel gets an address and knows no strides."""
+
+    def normalised(x, w, b):
+        return F.batch_norm(x, None, None, w[::2], b[::-2], True)
+
+    compare(cupy, normalised, numbers(0, 5, 3, 4, 2), numbers(1, 6), numbers(2, 6))
+
+
+def test_weights_that_lie_in_any_order(cupy):
+    def product(x, w, v):
+        return F.linear(F.global_avg_pool2d(F.conv2d(x, w[::-1, :, ::2])), v.permute(1, 0))
+
+    arrays = numbers(0, 4, 2, 6, 5), numbers(1, 3, 2, 5, 2), numbers(2, 3, 7)
+    compare(cupy, product, *arrays)
+
+
+@pytest.mark.parametrize("momentum", [0.3, 1])
+def test_batch_norm_moves_the_running_statistics(cupy, momentum):
     x, w, b = numbers(0, 6, 3, 4, 5, mean=2), np.ones(3, np.float32), np.zeros(3, np.float32)
     statistics = numbers(1, 3), numbers(2, 3) ** 2
     on_gpu = [cupy.asarray(s) for s in statistics]
-    F.batch_norm(cupy.asarray(x), *on_gpu, cupy.asarray(w), cupy.asarray(b), True, momentum=0.3)
+    F.batch_norm(cupy.asarray(x), *on_gpu, cupy.asarray(w), cupy.asarray(b), True, momentum)
     with minires.textbook():
-        F.batch_norm(x, *statistics, w, b, True, momentum=0.3)
+        F.batch_norm(x, *statistics, w, b, True, momentum)
     for moved, expected in zip(on_gpu, statistics, strict=True):
         assert_same(moved.get(), expected, TOLERANCE)
 
