@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from functools import cache
@@ -23,7 +24,11 @@ from minires.errors import DeviceError
 from minires.fast import cuda
 
 HEADER = Path(__file__).with_name("cuda_emulator.h")
-MISSING = None if shutil.which("g++") else "the emulator of CUDA needs g++, which is not installed"
+MISSING = (
+    None
+    if sys.platform == "linux" and shutil.which("g++")
+    else "the emulator of CUDA needs Linux and g++"
+)
 MOST_THREADS, MOST_BLOCKS = 1024, (2**31 - 1, 65535, 65535)  # of a block; of a grid
 
 
@@ -35,7 +40,8 @@ def folder():
     return Path(made.name)
 
 
-FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-w", "-fPIC")
+# Some systems' g++ has a check of longjmp switched on, which knows one stack alone.
+FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-w", "-fPIC", "-U_FORTIFY_SOURCE")
 
 
 @cache
