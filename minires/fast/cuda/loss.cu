@@ -17,7 +17,8 @@ extern "C" __global__ void cross_entropy(const float *__restrict__ x,
     const bool known = label >= 0 && label < C;
     float total = 0, expected = 0;
     for (int c = 0; c < C; c++) {
-        const float shifted = x[c * N + n] - most, t = (c == label ? 1 - smoothing : 0) + smoothing / C;
+        const float shifted = x[c * N + n] - most;
+        const float t = (c == label ? 1 - smoothing : 0) + smoothing / C;
         total += expf(shifted);
         expected += t * shifted;
     }
