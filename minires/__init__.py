@@ -9,8 +9,8 @@ from .errors import MiniresError
 from .fast import get_num_threads, set_num_threads
 from .gradcheck import gradcheck
 from .inspect import detect_anomaly
-from .nn import export_onnx, load_weights, save_weights
 from .step import Step
+from .weights import export_onnx, load_weights, save_weights
 
 __version__ = "0.1.0"
 

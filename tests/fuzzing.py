@@ -28,7 +28,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE / "nn"))
+sys.path.append(str(HERE / "weights"))
 from pth_files import NUMBERS, call, plain, state_dict, storage, tensor, write  # noqa: E402
 
 from minires.data import digits  # noqa: E402
@@ -38,10 +38,10 @@ from minires.experiments.classifying import read_names  # noqa: E402
 from minires.experiments.degradation import Config  # noqa: E402
 from minires.experiments.finetune import FinetuneConfig  # noqa: E402
 from minires.models import cifar_net  # noqa: E402
-from minires.nn.safetensors_file import write_tensors  # noqa: E402
-from minires.nn.weights import stored_tensors  # noqa: E402
 from minires.train import Recipe, Row, RunFolder, Trainer, read_history, write_history  # noqa: E402
 from minires.train.checkpoint_file import read_checkpoint  # noqa: E402
+from minires.weights.loading import stored_tensors  # noqa: E402
+from minires.weights.safetensors_file import write_tensors  # noqa: E402
 
 SECONDS = 10  # for an input
 MOST_MEMORY = 3 << 30  # bytes that the process may ask for, threads and libraries included

@@ -33,7 +33,7 @@ ROOMS = (
         "gradcheck",
         "inspect",
     ),
-    *("files", "nn", "models", "optim", "data", "train", "viz", "experiments", "cli"),
+    *("files", "nn", "weights", "models", "optim", "data", "train", "viz", "experiments", "cli"),
 )
 # Speed knows the textbook, which does not know it: it registers itself.
 ANYWHERE = {"fast"}

@@ -7,8 +7,8 @@ import numpy as np
 import typer
 
 from ..errors import RunError, UsageError
-from ..nn.safetensors_file import write_tensors
-from ..nn.weights import renamed, stored_tensors
+from ..weights.loading import renamed, stored_tensors
+from ..weights.safetensors_file import write_tensors
 from .app import app
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..errors import RunError
-from ..nn import export_onnx, load_weights
-from ..nn.weights import stored_tensors
+from ..weights import export_onnx, load_weights
+from ..weights.loading import stored_tensors
 from .app import app
 from .nets import net_of
 from .options import shape

@@ -14,8 +14,8 @@ from ..data.worker import Task
 from ..errors import StateDictError, UsageError, expect
 from ..models.activation import activation_map, look
 from ..models.imagenet import imagenet_net
-from ..nn import load_weights
 from ..viz.activation import activation_figure
+from ..weights import load_weights
 
 TOP = 5
 

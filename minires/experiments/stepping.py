@@ -17,9 +17,10 @@ from ..inspect import forward_hook
 from ..inspect.trace import Trace, record
 from ..models import cifar_net
 from ..models.cifar import parse_name
-from ..nn import Module, load_weights
+from ..nn import Module
 from ..train import Trainer, quick_recipe
 from ..viz.step_page import Page, bytes_of, step_page
+from ..weights import load_weights
 
 _MOST = 12_000_000  # bytes of a page; a larger one would lag in a browser
 

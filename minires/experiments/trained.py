@@ -6,8 +6,9 @@ from pathlib import Path
 from ..data import Dataset
 from ..errors import UsageError, expect
 from ..models import cifar_net
-from ..nn import Module, load_weights
+from ..nn import Module
 from ..train import RunFolder
+from ..weights import load_weights
 from .degradation.config import Config
 from .facts import expect_same_data
 

@@ -1,4 +1,4 @@
-"""Modules, layers, initial weights, and weights files."""
+"""Modules, layers, initial weights."""
 
 from .init import he_normal, xavier_normal
 from .layers import (
@@ -12,8 +12,6 @@ from .layers import (
     Sequential,
 )
 from .module import Module, Parameter
-from .onnx import export_onnx
-from .weights import load_weights, save_weights
 
 __all__ = [
     "BatchNorm2d",
@@ -26,9 +24,6 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Sequential",
-    "export_onnx",
     "he_normal",
-    "load_weights",
-    "save_weights",
     "xavier_normal",
 ]

@@ -92,7 +92,9 @@ class Index(Op):
         parts = key if isinstance(key, tuple) else (key,)
         parts = tuple(part.data if isinstance(part, Tensor) else part for part in parts)
         # Copied: backward needs the key of forward, whatever became of the caller's array.
-        self.key = tuple(placed(part.copy()) if is_array(part) else part for part in parts)
+        self.key: tuple[Any, ...] = tuple(
+            placed(part.copy()) if is_array(part) else part for part in parts
+        )
 
     def forward(self, x: Array) -> Array:
         for part in filter(is_array, self.key):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import Array
 from ..errors import DataError, expect
-from ..nn.safetensors_file import read_tensors, write_tensors
+from ..weights.safetensors_file import read_tensors, write_tensors
 from .formats import FORMAT, expect_format
 
 

@@ -12,7 +12,8 @@ from ..data.pictures import Pictures
 from ..engine import Tensor
 from ..errors import StateDictError, expect
 from ..models.imagenet import ImageNet
-from ..nn import Linear, Module, load_weights
+from ..nn import Linear, Module
+from ..weights import load_weights
 
 _HEAD = "fc."  # how the names of the last layer's weights begin
 _MOST_KEPT = 1 << 30  # bytes of features of the training pictures, and of those for validation

@@ -22,7 +22,8 @@ from typing import Any
 
 from ..errors import DamageWarning, DataError, RunError, UsageError, expect
 from ..files import previous, remove_partial, write_atomically
-from ..nn import Module, save_weights
+from ..nn import Module
+from ..weights import save_weights
 from .checkpoint_file import read_checkpoint, write_checkpoint
 from .formats import FORMAT, expect_format
 from .history import Row, write_history

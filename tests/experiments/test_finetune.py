@@ -17,8 +17,8 @@ from minires.errors import DataError, RunError, StateDictError, UsageError
 from minires.experiments.finetune import Finetune, FinetuneConfig, run
 from minires.experiments.finetune.outcomes import Outcome, confusion_matrix, validate
 from minires.models import resnet18
-from minires.nn.safetensors_file import read_tensors
 from minires.train import read_history
+from minires.weights.safetensors_file import read_tensors
 
 
 @pytest.fixture(autouse=True)

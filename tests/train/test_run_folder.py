@@ -9,9 +9,9 @@ from minires import files, manual_seed
 from minires.data import digits
 from minires.errors import DamageWarning, DataError, RunError, UsageError
 from minires.models import cifar_net
-from minires.nn.safetensors_file import write_tensors
 from minires.train import Recipe, RunFolder, Trainer
 from minires.train.checkpoint_file import read_checkpoint
+from minires.weights.safetensors_file import write_tensors
 
 DATA = digits()
 RECIPE = Recipe(batch_size=100, lr=0.05, iterations=8)

@@ -14,12 +14,13 @@ from ...data.pictures import WORKERS, Pictures
 from ...errors import DataError, RunError, UsageError, expect
 from ...models.imagenet import ImageNet, imagenet_net
 from ...models.split import split
-from ...nn import Module, load_weights
+from ...nn import Module
 from ...optim import StepSchedule
 from ...train import Progress, Recipe, RunFolder, Trainer
 from ...train.finetuning import FrozenFeatures, load_all_but_the_last_layer
 from ...train.keeping import Event, kept
 from ...train.recipe import epoch_length
+from ...weights import load_weights
 from ..facts import expect_same_options
 from .config import FinetuneConfig
 from .outcomes import Outcome, validate

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..errors import DataError, StateDictError, expect
+from ..nn import Module
+from ..nn.stored import Stored
 from . import pth, safetensors_file
-from .module import Module
 from .safetensors_file import write_tensors
-from .stored import Stored
 
 
 def save_weights(model: Module, path: str | Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pth_files import name, plain
 
 from minires.errors import DataError
-from minires.nn.pickled import PickleMachine
+from minires.weights.pickled import PickleMachine
 
 FILE = Path("w.pth")
 

@@ -14,7 +14,7 @@ from pth_files import plain, state_dict, tensor, write
 
 from minires import load_weights, nn, save_weights
 from minires.errors import DataError, StateDictError
-from minires.nn.weights import renamed, stored_tensors
+from minires.weights.loading import renamed, stored_tensors
 
 
 class Net(nn.Module):

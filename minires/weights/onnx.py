@@ -19,7 +19,7 @@ from ..engine import Op, Tensor
 from ..errors import UsageError, expect
 from ..files import write_atomically
 from ..inspect import forward_hook
-from .module import Module
+from ..nn import Module
 from .onnx_nodes import COUNTERPARTS
 
 OPSET = 17  # of ONNX's operators, of 2022

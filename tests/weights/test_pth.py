@@ -26,7 +26,7 @@ from pth_files import (
 )
 
 from minires.errors import DataError
-from minires.nn.weights import stored_tensors
+from minires.weights.loading import stored_tensors
 
 
 def read(path):

@@ -11,8 +11,8 @@ import minires
 from minires import Tensor, export_onnx, models, nn
 from minires import functional as F
 from minires.errors import ShapeError, UsageError
-from minires.nn.onnx import OPSET
-from minires.nn.onnx_nodes import COUNTERPARTS
+from minires.weights.onnx import OPSET
+from minires.weights.onnx_nodes import COUNTERPARTS
 
 try:
     import onnx.reference
