@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from common import HERE
-from engines import ENGINES
+from engines import KINDS
 from rich.console import Console
 
 console = Console(highlight=False)
@@ -87,8 +87,8 @@ def installed(names: Sequence[str], pythons: Sequence[Path]) -> dict[str, tuple[
     """
     found: dict[str, tuple[str, Any]] = {}
     for name in names:
-        if name not in ENGINES:
-            raise SystemExit(f"there is no engine {name!r}; there are: {', '.join(ENGINES)}")
+        if name not in KINDS:
+            raise SystemExit(f"there is no engine {name!r}; there are: {', '.join(KINDS)}")
         for python in (sys.executable, *map(os.path.abspath, pythons)):
             command = [python, "-m", "engines", "versions", name]
             result = subprocess.run(command, cwd=HERE, capture_output=True, text=True)

@@ -3,11 +3,11 @@
 Every function takes Tensors or arrays and returns a Tensor.
 """
 
-from .backend import Array, array_module, is_array, placed
-from .context import state
+from .backend import Array, array_module, backend_name, is_array, placed
+from .context import state, twin_of
 from .engine import Operand, Tensor
 from .errors import ShapeError, UsageError, expect
-from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels
+from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels, moving_average
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax
 from .ops.matmul import Linear
@@ -67,13 +67,13 @@ def batch_norm(
     if state.recomputing:
         return y
     m = y.size // y.shape[1]
-    batch = {"running_mean": op.mean, "running_var": op.var * (m / (m - 1))}
+    batch = {"running_mean": (op.mean, 1.0), "running_var": (op.var, m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}
     given = {name: _array(r) for name, r in running.items() if r is not None}
     expect_channels(y, **given)  # both, before either is changed
     for name, r in given.items():
-        r *= 1 - momentum
-        r += momentum * batch[name]
+        average = twin_of(moving_average, backend_name(r)) or moving_average
+        average(r, *batch[name], momentum)
     return y
 
 

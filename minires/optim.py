@@ -1,11 +1,13 @@
 """Gradient descent with momentum, and learning rates as functions of the iteration."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from .backend import Array, array_module, backend_name, expect_same_backend, move
 from .context import twin_of
 from .engine import Tensor
+
+Change: TypeAlias = tuple[Array, Array, Array]  # a parameter, its velocity and its gradient
 
 
 class SGD:
@@ -50,16 +52,26 @@ class SGD:
         Raises:
             DeviceError: a parameter is on another backend than its velocity; see `to`.
         """
+        changed: list[Change] = []
         for p, v in zip(self.parameters, self.velocities, strict=True):
             if p.grad is not None:
                 expect_same_backend("SGD", parameter=p.data, velocity=v)
-                fast = twin_of(update, backend_name(v))
-                (fast or update)(p.data, v, p.grad, self.lr, self.momentum, self.weight_decay)
+                changed.append((p.data, v, p.grad))
+        if changed:
+            fast = twin_of(update_all, backend_name(changed[0][1]))
+            (fast or update_all)(changed, self.lr, self.momentum, self.weight_decay)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters:
             p.zero_grad()
+
+
+def update_all(changed: list[Change], lr: float, momentum: float, weight_decay: float) -> None:
+    """`update` of each parameter, velocity and gradient."""
+    for w, v, g in changed:
+        fast = twin_of(update, backend_name(v))
+        (fast or update)(w, v, g, lr, momentum, weight_decay)
 
 
 def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float) -> None:

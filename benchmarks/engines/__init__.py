@@ -33,4 +33,17 @@ ENGINES = {
     "chainer": Kind("chainer", "chainer", {}),
     "dezero": Kind("dezero", "dezero", {}),
 }
+ON_GPU = {
+    "minires-graph": Kind("minires_gpu", "minires", {"graph": True}),
+    "minires-launched": Kind("minires_gpu", "minires", {}),
+    "pytorch-eager": Kind("pytorch_gpu", "torch", {}),
+    "pytorch-graph": Kind("pytorch_gpu", "torch", {"graph": True}),
+    "pytorch-compiled": Kind("pytorch_gpu", "torch", {"channels_last": True, "compiled": True}),
+    "pytorch-eager-tf32": Kind("pytorch_gpu", "torch", {"tf32": True}),
+    "pytorch-graph-tf32": Kind("pytorch_gpu", "torch", {"graph": True, "tf32": True}),
+    "pytorch-compiled-tf32": Kind(
+        "pytorch_gpu", "torch", {"channels_last": True, "compiled": True, "tf32": True}
+    ),
+}
+KINDS = ENGINES | ON_GPU
 PEERS = ("jax", "tinygrad", "mygrad", "chainer", "dezero")

@@ -9,6 +9,8 @@
     turn S      take steps for S seconds, at least one; the seconds of each
     value       what the last step returned
     peak        the largest memory the process has had, and that it had before the net, in MB
+    gpu         of a step: launches, kernels, and the memory of the GPU that was taken since the
+                process began, in MB; for engines on a GPU, one process at a time
 """
 
 import importlib
@@ -21,7 +23,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from . import ENGINES, Step
+from . import KINDS, ON_GPU, Step
 from .nets import net_of
 
 
@@ -51,7 +53,9 @@ def answer(mode: str, engine: str, net: str, n: str, threads: str) -> None:
     """Take steps when asked, until there is no more input."""
     if hasattr(os, "sched_setaffinity"):  # some engines count cores, and nothing else
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
-    kind = ENGINES[engine]
+    kind = KINDS[engine]
+    gpu = importlib.import_module(".gpu", __package__) if engine in ON_GPU else None
+    used = gpu.used_megabytes() if gpu else 0.0
     module = importlib.import_module(f".{kind.module}", __package__)
     before = peak_megabytes()
     step = getattr(module, mode)(net_of(net), int(n), **kind.settings)
@@ -63,13 +67,16 @@ def answer(mode: str, engine: str, net: str, n: str, threads: str) -> None:
             print(*taken, flush=True)
         elif word == "value":
             print(value, flush=True)
+        elif word == "gpu" and gpu:
+            taken_on_gpu = gpu.used_megabytes() - used
+            print(*gpu.counted(step), taken_on_gpu, flush=True)
         else:
             print(peak_megabytes(), before, flush=True)
 
 
 def versions(engine: str) -> None:
     """Print versions as JSON, if the engine can be imported."""
-    kind = ENGINES[engine]
+    kind = KINDS[engine]
     importlib.import_module(f".{kind.module}", __package__)
     of = {library: version(library) for library in ("numpy", kind.library)}
     print(json.dumps({"python": platform.python_version(), **of}))

@@ -67,6 +67,10 @@ def degradation(
         str | None,
         typer.Option(help="numpy or cupy; what MINIRES_BACKEND says, or numpy, by default."),
     ] = None,
+    graph: Annotated[
+        bool,
+        typer.Option("--graph", help="Replay each step as one CUDA graph, with --backend cupy."),
+    ] = False,
     validation: Annotated[
         bool | None,
         typer.Option(
@@ -112,12 +116,13 @@ def degradation(
     if resume:
         if out is None:
             raise UsageError("--resume needs --out, the folder of the run to go on with")
-        run = Degradation.resume(asked, out, load_data)
+        run = Degradation.resume(asked, out, load_data, graph)
     else:
         config = Config(**asked)
         out = out or free_folder(Path("runs"), "degradation")
-        run = Degradation.start(config, load_data(config), out)
+        run = Degradation.start(config, load_data(config), out, graph)
     again = ["minires", "degradation", "--resume", "--out", str(out)]
     again += ["--data-dir", str(data_dir)] if data_dir else []
     again += ["--download"] if download else []
+    again += ["--graph"] if graph else []
     train(run, LiveDisplay(console), out, "degradation.png", go_on=shlex.join(again))

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, array_module, backend_name, move
+from ..context import twin_of
 from ..errors import DataError, UsageError, expect
 
 _TEST_BATCH = 256
@@ -109,12 +110,23 @@ class Dataset:
     ) -> Iterator[tuple[Array, Array]]:
         """The batches of an epoch from number `first` on; see `Source` and `training_batch`."""
         drawn = Epoch.draw(self, seed, epoch)
+        make = twin_of(training_batch, backend_name(self.train_images)) or training_batch
         for start in range(first * batch_size, self.train_size, batch_size):
-            yield training_batch(self, drawn, slice(start, start + batch_size))
+            yield make(self, drawn, slice(start, start + batch_size))
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
         """The test images in order, so many at a time as fit well into memory."""
         return test_batches(self, _TEST_BATCH)
+
+    def to(self, backend: str) -> "Dataset":
+        """The same images and labels in the memory of a backend, where its batches are made."""
+        return replace(
+            self,
+            train_images=move(self.train_images, backend),
+            train_labels=move(self.train_labels, backend),
+            test_images=move(self.test_images, backend),
+            test_labels=move(self.test_labels, backend),
+        )
 
     def with_validation(self, share: float = 0.2) -> "Dataset":
         """The last `share` of the training images as the test images; the test is not touched."""
@@ -197,15 +209,16 @@ def training_batch(dataset: Dataset, epoch: Epoch, batch: slice) -> tuple[Array,
     Each image is padded with zeros by `shift` pixels on each side, cut at a random place to
     its size, and mirrored half of the time (He et al. 2015, section 4.2).
     """
-    chosen = epoch.order[batch]
+    xp = array_module(dataset.train_images)
+    drawn = (epoch.order, epoch.down, epoch.right, epoch.flipped)
+    chosen, down, right, flipped = (xp.asarray(values[batch]) for values in drawn)
     x = dataset.inputs(dataset.train_images[chosen])
     H, W = x.shape[2:]
     border = (dataset.shift, dataset.shift)
-    padded = np.pad(x, ((0, 0), (0, 0), border, border))
-    crops = np.lib.stride_tricks.sliding_window_view(padded, (H, W), axis=(2, 3))
+    padded = xp.pad(x, ((0, 0), (0, 0), border, border))
+    crops = xp.lib.stride_tricks.sliding_window_view(padded, (H, W), axis=(2, 3))
     # crops: (B, C, 2 shift + 1, 2 shift + 1, H, W), a view; one crop of each image is taken
-    x = crops[np.arange(len(x)), :, epoch.down[batch], epoch.right[batch]]
-    flipped = epoch.flipped[batch]
+    x = crops[xp.arange(len(x)), :, down, right]
     x[flipped] = x[flipped, :, :, ::-1]
     return x, dataset.train_labels[chosen]
 

@@ -5,6 +5,14 @@ Importing this room makes every operation that has a fast twin become it (see
 """
 
 from . import (
+    cupy_batchnorm,
+    cupy_conv,
+    cupy_images,
+    cupy_join,
+    cupy_loss,
+    cupy_pool,
+    cupy_reshape,
+    cupy_sgd,
     numpy_batchnorm,
     numpy_conv,
     numpy_join,
@@ -16,6 +24,14 @@ from . import (
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "cupy_batchnorm",
+    "cupy_conv",
+    "cupy_images",
+    "cupy_join",
+    "cupy_loss",
+    "cupy_pool",
+    "cupy_reshape",
+    "cupy_sgd",
     "get_num_threads",
     "numpy_batchnorm",
     "numpy_conv",

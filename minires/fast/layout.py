@@ -32,3 +32,13 @@ def result(r: Array, N: int) -> Array:
 def are_constant_rows(x: Array) -> bool:
     """Whether x (N, C, H, W) lies in rows, and nobody can write to it."""
     return x.transpose(2, 1, 3, 0).flags.c_contiguous and is_constant(x)
+
+
+def is_dense(a: Array) -> bool:
+    """Whether the elements lie in memory without gaps, in whatever order of dimensions."""
+    inner = a.itemsize
+    for stride, size in sorted(zip(a.strides, a.shape, strict=True)):
+        if size > 1 and stride != inner:
+            return False
+        inner *= size
+    return True

@@ -5,6 +5,7 @@ import numpy as np
 from ..backend import Array
 from ..context import twin
 from ..optim import update as textbook_update
+from .layout import is_dense
 from .memory import empty
 from .threads import spread
 
@@ -15,7 +16,7 @@ _LARGE = 1 << 17  # elements; smaller parameters are in cache as they are
 @twin(textbook_update, "numpy")
 def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float) -> None:
     """The textbook's update, operation for operation, so that every bit is the same."""
-    if w.size < _LARGE or not w.strides == v.strides == g.strides or not _dense(w):
+    if w.size < _LARGE or not w.strides == v.strides == g.strides or not is_dense(w):
         textbook_update(w, v, g, lr, momentum, weight_decay)
         return
     w_flat, v_flat, g_flat = (a.ravel(order="K") for a in (w, v, g))  # in memory's own order
@@ -34,13 +35,3 @@ def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_deca
             np.subtract(wt, product, out=wt)
 
     spread(work, -(-w.size // _TILE), 3 * w.size)
-
-
-def _dense(a: Array) -> bool:
-    """Whether the elements lie in memory without gaps, in whatever order of dimensions."""
-    inner = a.itemsize
-    for stride, size in sorted(zip(a.strides, a.shape, strict=True)):
-        if size > 1 and stride != inner:
-            return False
-        inner *= size
-    return True

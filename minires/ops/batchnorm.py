@@ -105,3 +105,9 @@ class BatchNormInference(Op):
         axes = (0, *range(2, gy.ndim))
         gx = gy * (per_channel(w, gy.ndim) * r)
         return gx, (gy * xhat).sum(axis=axes), gy.sum(axis=axes)
+
+
+def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
+    """r ← (1 − momentum) r + momentum factor s, in place: the average that evaluation uses."""
+    r *= 1 - momentum
+    r += momentum * (s * factor)

@@ -90,9 +90,13 @@ class CrossEntropy(Op):
             f"cross_entropy got labels of shape {labels.shape} for logits {x.shape}; "
             f"expected {(N,)}",
         )
-        low, high = int(labels.min()), int(labels.max())
+        self.expect_labels(C)
+
+    def expect_labels(self, classes: int) -> None:
+        """Refuse labels that are none of so many classes."""
+        low, high = int(self.labels.min()), int(self.labels.max())
         expect(
-            low >= 0 and high < C,
+            low >= 0 and high < classes,
             LabelError,
-            f"cross_entropy got labels from {low} to {high}; expected 0 to {C - 1}",
+            f"cross_entropy got labels from {low} to {high}; expected 0 to {classes - 1}",
         )

@@ -11,11 +11,12 @@ import numpy as np
 from .. import functional as F
 from ..backend import Array, default, load, move, to_numpy
 from ..context import no_grad
-from ..data.dataset import Source
+from ..data.dataset import Dataset, Source
 from ..errors import DataError, NonFiniteError
 from ..inspect import detect_anomaly
 from ..nn import Module
 from ..optim import SGD, StepSchedule
+from .captured import Replayed, expect_graphs
 from .history import Row
 from .recipe import Recipe, epoch_length
 
@@ -44,10 +45,16 @@ class Trainer:
     machine gives the same weights to the bit, however often training was stopped and gone
     on with from `state`.
 
+    Args:
+        graph: whether a step is captured as a CUDA graph and replayed, see `Replayed`.
+
     Attributes:
         backend: where the net is, and the batches go; the default one unless it was chosen.
         iteration: steps taken so far.
         rows: the history so far.
+
+    Raises:
+        UsageError: `graph` where there are no graphs.
     """
 
     def __init__(
@@ -59,15 +66,19 @@ class Trainer:
         schedule: StepSchedule,
         seed: int,
         backend: str | None = None,
+        graph: bool = False,
     ) -> None:
         self.net = net
         self.backend = backend or default()
         self.model = model.to(backend=self.backend)
-        self.dataset = dataset
+        self.dataset = dataset.to(self.backend) if isinstance(dataset, Dataset) else dataset
         self.recipe = recipe
         self.schedule = schedule
         self.seed = seed
         self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
+        if graph:
+            expect_graphs(self.backend)
+        self.replayed = Replayed(self._learn) if graph else None
         self.iteration = 0
         self.rows: list[Row] = []
         self.seconds = 0.0
@@ -113,23 +124,39 @@ class Trainer:
     def step(self, x: Array, labels: Array) -> None:
         """Forward, backward and update on one batch."""
         x, labels = move(x, self.backend), move(labels, self.backend)
-        self.optimiser.lr = self.schedule(self.iteration)
+        lr = self.schedule(self.iteration)
         # A NaN is found below and named; NumPy's own warnings would only come before it.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            logits = self.model(x)
-            loss = F.cross_entropy(logits, labels)
-            value = loss.item()
+            if self.replayed:
+                rate = load(self.backend).full((), lr, np.float32)
+                loss, mistakes = self.replayed(x, labels, rate)
+            else:
+                loss, mistakes = self._learn(x, labels, lr)
+            value, wrong = loss.item(), int(mistakes)
             if not math.isfinite(value):
                 raise self._diagnosis(x, value)
-            self.optimiser.zero_grad()
-            loss.backward()
-            self.optimiser.step()
-        wrong = int((logits.data.argmax(axis=1) != labels).sum())
+        self.optimiser.lr = lr
         self.schedule.observe(100 * wrong / len(labels))
         self.iteration += 1
         self._loss_sum += value * len(labels)
         self._wrong += wrong
         self._seen += len(labels)
+
+    def _learn(self, x: Array, labels: Array, lr: Any) -> tuple[Array, Array]:
+        """One step at the rate `lr`: the loss, and how many images were taken for another class.
+
+        A loss that is not finite stops it before the update, unless the step is to be replayed:
+        nothing in it can look at a number then.
+        """
+        self.optimiser.lr = lr
+        logits = self.model(x)
+        loss = F.cross_entropy(logits, labels)
+        mistakes = (logits.data.argmax(axis=1) != labels).sum()
+        if self.replayed or math.isfinite(loss.item()):
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+        return loss.data, mistakes
 
     def test_error(self) -> float:
         """The error over all test images, in %, with the running statistics."""
@@ -138,7 +165,7 @@ class Trainer:
         with no_grad():
             for x, labels in self.dataset.testing_batches():
                 guesses = self.model(move(x, self.backend)).data.argmax(axis=1)
-                wrong += int((to_numpy(guesses) != labels).sum())
+                wrong += int((guesses != move(labels, self.backend)).sum())
                 seen += len(labels)
         self.model.train()
         return 100 * wrong / seen
@@ -244,7 +271,15 @@ class Trainer:
         )
 
     def _diagnosis(self, x: Array, loss: float) -> NonFiniteError:
-        """Run the same forward again, stopping at the op that made the first NaN."""
+        return NonFiniteError(
+            f"{self.net}, seed {self.seed}: the loss is {loss} at iteration {self.iteration}: "
+            f"{self._origin(x)}; {_ADVICE}"
+        )
+
+    def _origin(self, x: Array) -> str:
+        """Where a NaN came from: the same forward again, stopping at the op that made the first."""
+        if self.replayed:
+            return "it came from a replayed graph; without the graph its operation would be named"
         found = "the loss alone is not finite"
         try:
             with detect_anomaly():
@@ -255,10 +290,7 @@ class Trainer:
         bad = [n for n, p in self.model.named_parameters() if not xp.isfinite(p.data).all()]
         if bad:
             found += f"; the step before had already spoilt {len(bad)} weights, first {bad[0]}"
-        return NonFiniteError(
-            f"{self.net}, seed {self.seed}: the loss is {loss} at iteration {self.iteration}: "
-            f"{found}; {_ADVICE}"
-        )
+        return found
 
 
 _ADVICE = "a lower learning rate is the usual cure"

@@ -216,7 +216,7 @@ def test_every_twin_is_compared_here():
         "Pad",
         "Index",
     }
-    registered = {original.__name__ for original, _ in context._twins}
+    registered = {original.__name__ for original, backend in context._twins if backend == "numpy"}
     assert registered == compared | {"update", "add_gradients"}
 
 

@@ -16,6 +16,7 @@ from ...errors import RunError, expect
 from ...models import cifar_net
 from ...models.cifar import parse_name
 from ...train import Progress, Row, RunFolder, Trainer
+from ...train.captured import expect_graphs
 from ...train.keeping import Event, kept
 from ...viz.curves import degradation_figure
 from ..facts import expect_same_data, expect_same_options
@@ -31,8 +32,11 @@ class Degradation:
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, folder: RunFolder) -> None:
+    def __init__(
+        self, config: Config, dataset: Dataset, folder: RunFolder, graph: bool = False
+    ) -> None:
         self.config = config
+        self.graph = graph
         self.dataset = config.prepare(dataset)
         self.recipe = config.recipe(self.dataset)
         self.folder = folder
@@ -40,14 +44,24 @@ class Degradation:
         self._rows: dict[tuple[int, str], list[Row]] = {}
 
     @classmethod
-    def start(cls, config: Config, dataset: Dataset, out: Path) -> "Degradation":
+    def start(
+        cls, config: Config, dataset: Dataset, out: Path, graph: bool = False
+    ) -> "Degradation":
         """Begin a new run in the folder `out`.
+
+        Args:
+            config: what is asked for.
+            dataset: its data.
+            out: the folder.
+            graph: whether steps are replayed as CUDA graphs, which changes nothing but the time.
 
         Raises:
             UsageError: `out` holds something already, or a net would not fit into memory;
             RunError: `out` cannot be written; DeviceError: the backend cannot be used.
         """
         load(config.backend)
+        if graph:
+            expect_graphs(config.backend)
         prepared = config.prepare(dataset)
         _expect_room(config, prepared)
         facts = {
@@ -56,11 +70,15 @@ class Degradation:
             "data_sha256": dataset.digest,
             "recipe": asdict(config.recipe(prepared)),
         }
-        return cls(config, dataset, RunFolder.create(out, facts))
+        return cls(config, dataset, RunFolder.create(out, facts), graph)
 
     @classmethod
     def resume(
-        cls, asked: dict[str, Any], out: Path, load_data: Callable[[Config], Dataset]
+        cls,
+        asked: dict[str, Any],
+        out: Path,
+        load_data: Callable[[Config], Dataset],
+        graph: bool = False,
     ) -> "Degradation":
         """Go on with the run in the folder `out`.
 
@@ -68,6 +86,7 @@ class Degradation:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
             load_data: gets the data the run was started on.
+            graph: as for `start`.
 
         Raises:
             UsageError: no run there, another configuration, other data, or a net would not fit
@@ -77,6 +96,8 @@ class Degradation:
         config = Config.from_facts(facts, out)
         expect_same_options(config, asked, out)
         load(config.backend)
+        if graph:
+            expect_graphs(config.backend)
         dataset = load_data(config)
         expect_same_data(dataset, facts, out)
         expect(
@@ -86,7 +107,7 @@ class Degradation:
             f"{facts.get('recipe')}; this version would go on with another one",
         )
         _expect_room(config, config.prepare(dataset))
-        return cls(config, dataset, folder)
+        return cls(config, dataset, folder, graph)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train, giving out every step; save, draw and sum up on the way.
@@ -164,7 +185,8 @@ class Degradation:
         )
         schedule = self.recipe.schedule(parse_name(net)[1])
         backend = self.config.backend
-        trainer = Trainer(net, model, self.dataset, self.recipe, schedule, seed, backend)
+        settings = (self.recipe, schedule, seed, backend, self.graph)
+        trainer = Trainer(net, model, self.dataset, *settings)
         self.folder.restore(trainer)
         return trainer
 

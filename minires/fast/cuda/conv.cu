@@ -1,0 +1,77 @@
+// Convolution as a matrix product whose second factor is never made (implicit im2col).
+//
+// Maps lie as (channels, height, width, batch). A column of the product is a pixel of the result
+// and an image, q = (i · Wo + j) · N + n, so that 32 threads next to each other read 32 images at
+// the same pixel: one run of memory. A row is a channel of the result.
+//
+//     y[r, q] = Σ_{u,v} Σ_c w[r, c, u, v] x[c, i·stride + first + u, j·stride + first + v, n]
+//
+// with 0 for x outside of the maps. For one place (u, v) of the kernel a column is one pixel of all
+// channels, so whether it lies on the maps, and where, is asked once a place and not for each number.
+//
+// A block of threads makes BR x BQ numbers of y. It loads BK channels of both factors into shared
+// memory at a time; each thread then multiplies TR numbers of the one by TQ numbers of the other,
+// which are in its registers by then. 32 threads next to each other have the same rows, and read
+// their weights at once.
+//
+// The gradient of x is this very product, with gy for x and the kernel turned round. What that
+// changes is where a weight lies (its strides may be negative) and which pixels are written (with a
+// stride, those at one place of it at a time): both are given as strides.
+
+#include "geometry.cuh"
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y, Maps m,
+          Strides of_w, Strides of_y, int rows) {
+    __shared__ __align__(16) float ws[BK][BR + 4];  // 4 more: rows begin in different banks
+    __shared__ __align__(16) float xs[BK][BQ];
+    const int columns = m.Ho * m.Wo * m.N;
+    const int first_row = blockIdx.y * BR, first_column = blockIdx.x * BQ;
+    const int thread = threadIdx.x;
+
+    // What a thread loads: one column of x, every (THREADS / BQ)-th channel.
+    const int loaded = thread % BQ, q = first_column + loaded;
+    const int n = q % m.N, window = q / m.N;
+    const int top = window / m.Wo * m.stride_h + m.first_h;
+    const int left = window % m.Wo * m.stride_w + m.first_w;
+    const size_t channel = (size_t)m.H * m.W * m.N;
+
+    // What it multiplies: TR rows, and TQ columns.
+    const int row = thread / APART * TR, column = thread % APART;
+    float sums[TR][TQ] = {};
+
+    for (int u = 0; u < m.kh; u++)
+        for (int v = 0; v < m.kw; v++) {
+            const int h = top + u, l = left + v;
+            const bool inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
+            const float *pixel = inside ? x + ((size_t)h * m.W + l) * m.N + n : x;
+            for (int c0 = 0; c0 < m.channels; c0 += BK) {
+                for (int k = thread / BQ; k < BK; k += THREADS / BQ)
+                    xs[k][loaded] = inside && c0 + k < m.channels ? pixel[(c0 + k) * channel] : 0.f;
+                for (int e = thread; e < BK * BR; e += THREADS) {
+                    const int c = c0 + e % BK, r = first_row + e / BK;
+                    const bool there = c < m.channels && r < rows;
+                    ws[e % BK][e / BK] = there ? w[place(of_w, r, c, u, v)] : 0.f;
+                }
+                __syncthreads();
+#pragma unroll
+                for (int k = 0; k < BK; k++) {
+                    float a[TR], b[TQ];
+                    for (int r = 0; r < TR; r++) a[r] = ws[k][row + r];
+                    for (int p = 0; p < TQ; p++) b[p] = xs[k][column + p * APART];
+                    for (int r = 0; r < TR; r++)
+                        for (int p = 0; p < TQ; p++) sums[r][p] += a[r] * b[p];
+                }
+                __syncthreads();
+            }
+        }
+
+    for (int p = 0; p < TQ; p++) {
+        const int written = first_column + column + p * APART;
+        if (written >= columns) continue;
+        const int image = written % m.N, i = written / m.N / m.Wo, j = written / m.N % m.Wo;
+        for (int r = 0; r < TR; r++)
+            if (first_row + row + r < rows)
+                y[place(of_y, first_row + row + r, i, j, image)] = sums[r][p];
+    }
+}

@@ -1,0 +1,27 @@
+// Scaled maps added up, and gradients that pass a gate: what stands between convolutions.
+// Maps lie as (C, H, W, N); a channel has M = H · W · N values.
+
+// y = scale_a a + scale_b b + shift, and its ReLU if asked for. Scales and shift are one number a
+// channel; what is not given is 1, or 0.
+extern "C" __global__ void combine(const float *__restrict__ a, const float *__restrict__ scale_a,
+                                   const float *__restrict__ b, const float *__restrict__ scale_b,
+                                   const float *__restrict__ shift, float *__restrict__ y, int M,
+                                   bool rectify) {
+    const int channel = blockIdx.y, e = blockIdx.x * blockDim.x + threadIdx.x;
+    if (e >= M) return;
+    const size_t at = (size_t)channel * M + e;
+    float value = scale_a ? scale_a[channel] * a[at] : a[at];
+    if (b) value += scale_b ? scale_b[channel] * b[at] : b[at];
+    if (shift) value += shift[channel];
+    y[at] = rectify && value < 0 ? 0.f : value;  // a NaN is not less than 0, and stays
+}
+
+// out = g where y > 0, and 0 elsewhere; and another gradient added to it, if there is one.
+extern "C" __global__ void gate(const float *__restrict__ g, const float *__restrict__ y,
+                                const float *__restrict__ other, float *__restrict__ out,
+                                int size) {
+    const int e = blockIdx.x * blockDim.x + threadIdx.x;
+    if (e >= size) return;
+    const float passed = y[e] > 0 ? g[e] : 0.f;
+    out[e] = other ? other[e] + passed : passed;
+}

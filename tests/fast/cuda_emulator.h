@@ -1,0 +1,158 @@
+// CUDA on one core of a CPU: a .cu file is compiled as C++ with this in front of it.
+//
+// The blocks of a grid run one after the other. The threads of a block are fibres: each runs until
+// a barrier or its end, and between two barriers they run in an order of chance, another one each
+// time, so that a barrier that is missing shows. What a kernel is launched with is held against
+// what it declares, which CUDA itself does not do.
+
+#include <math.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+using std::max;
+using std::min;
+
+#define __global__
+#define __device__ static inline
+#define __shared__ static  // one block at a time
+#define __launch_bounds__(threads)
+#define __align__(bytes) __attribute__((aligned(bytes)))
+
+struct Three { int x, y, z; };
+struct double2 { double x, y; };
+static double2 make_double2(double x, double y) { return {x, y}; }
+static Three threadIdx, blockIdx, blockDim, gridDim;
+
+namespace emulator {
+
+enum State { ready, waiting, done };
+
+struct Fibre {
+    jmp_buf where;
+    State state;
+};
+
+static const size_t stack = 64 << 10;
+static std::vector<Fibre *> fibres;
+static jmp_buf scheduler;
+static ucontext_t beginning;
+static int current;
+static void (*body)(void **);
+static void **arguments;
+
+// Back to the scheduler; it returns here when this fibre's turn comes again.
+static void pause(State state) {
+    fibres[current]->state = state;
+    if (!_setjmp(fibres[current]->where)) _longjmp(scheduler, 1);
+}
+
+static void live() {
+    pause(done);
+    for (;;) {
+        body(arguments);
+        pause(done);
+    }
+}
+
+// Once a fibre has begun, jumps take it to and fro: they cost far less than a change of context.
+static void make_fibres(int count) {
+    while ((int)fibres.size() < count) {
+        current = fibres.size();
+        fibres.push_back(new Fibre);
+        ucontext_t context;
+        getcontext(&context);
+        context.uc_stack.ss_sp = malloc(stack);
+        context.uc_stack.ss_size = stack;
+        context.uc_link = nullptr;
+        makecontext(&context, live, 0);
+        if (!_setjmp(scheduler)) swapcontext(&beginning, &context);
+    }
+}
+
+static void resume(int thread) {
+    current = thread;
+    threadIdx = {thread, 0, 0};
+    if (!_setjmp(scheduler)) _longjmp(fibres[thread]->where, 1);
+}
+
+// false: some threads wait at a barrier that the others have gone past.
+static bool run_block(int threads) {
+    static unsigned chance = 1;
+    std::vector<int> order(threads);
+    for (int t = 0; t < threads; t++) order[t] = t, fibres[t]->state = ready;
+    for (;;) {
+        for (int t = threads - 1; t > 0; t--) {
+            chance = chance * 1664525u + 1013904223u;
+            std::swap(order[t], order[(chance >> 8) % (t + 1)]);
+        }
+        for (int thread : order) resume(thread);
+        const int ended = std::count_if(fibres.begin(), fibres.begin() + threads,
+                                        [](Fibre *f) { return f->state == done; });
+        if (ended == threads) return true;
+        if (ended) return false;
+    }
+}
+
+// What NumPy calls the type of an argument; a structure by its size.
+template <typename T> std::string name() {
+    if constexpr (std::is_pointer_v<T>) {
+        using Value = std::remove_const_t<std::remove_pointer_t<T>>;
+        if constexpr (std::is_same_v<Value, double2>) return "float64*";
+        else return name<Value>() + "*";
+    } else if constexpr (std::is_same_v<T, bool>) return "bool";
+    else if constexpr (std::is_floating_point_v<T>) return "float" + std::to_string(8 * sizeof(T));
+    else if constexpr (std::is_integral_v<T>)
+        return (std::is_unsigned_v<T> ? "uint" : "int") + std::to_string(8 * sizeof(T));
+    else return "void" + std::to_string(8 * sizeof(T));
+}
+
+template <typename... A> std::string signature(void (*)(A...)) {
+    std::string all;
+    ((all += name<A>() + " "), ...);
+    return all;
+}
+
+template <typename... A, size_t... I>
+void call(void (*kernel)(A...), void **values, std::index_sequence<I...>) {
+    kernel(*static_cast<A *>(values[I])...);
+}
+
+template <typename... A> void call(void (*kernel)(A...), void **values) {
+    call(kernel, values, std::index_sequence_for<A...>());
+}
+
+static bool launch(Three grid, int threads, void (*kernel)(void **), void **values) {
+    make_fibres(threads);
+    body = kernel, arguments = values;
+    gridDim = grid, blockDim = {threads, 1, 1};
+    for (int z = 0; z < grid.z; z++)
+        for (int y = 0; y < grid.y; y++)
+            for (int x = 0; x < grid.x; x++) {
+                blockIdx = {x, y, z};
+                if (!run_block(threads)) return false;
+            }
+    return true;
+}
+
+}  // namespace emulator
+
+static void __syncthreads() { emulator::pause(emulator::waiting); }
+
+// One for each kernel, behind the .cu file.
+#define EXPORT(kernel)                                                                       \
+    extern "C" const char *signature_##kernel() {                                            \
+        static const std::string text = emulator::signature(kernel);                         \
+        return text.c_str();                                                                 \
+    }                                                                                        \
+    extern "C" bool launch_##kernel(int x, int y, int z, int threads, void **values) {       \
+        return emulator::launch({x, y, z}, threads,                                          \
+                                [](void **v) { emulator::call(kernel, v); }, values);        \
+    }
