@@ -13,7 +13,7 @@ from ..errors import DataError, RunError
 from ..experiments.classifying import Answer, Classifier, photos_in, read_names
 from ..files import write_atomically
 from .app import app
-from .options import integer
+from .options import INTEGER
 
 _FEW = 4  # photos for which no processes are worth starting
 
@@ -35,9 +35,7 @@ def classify(
     ] = None,
     size: Annotated[
         int,
-        typer.Option(
-            help="Height and width of what the net sees.", parser=integer, metavar="INTEGER"
-        ),
+        typer.Option(help="Height and width of what the net sees.", **INTEGER),
     ] = 224,
     strict: Annotated[
         bool,

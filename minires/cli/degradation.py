@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..experiments.degradation import Config, Degradation
 from ..viz.live import LiveDisplay
 from .app import app, console
-from .options import free_folder, integer, integers, names, number
+from .options import INTEGER, NUMBER, DataDir, Download, Resume, free_folder, integers, names
 from .training import train
 
 
@@ -21,12 +21,8 @@ def degradation(
     dataset: Annotated[
         str | None, typer.Option(help="digits (shipped, the default) or cifar10.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch CIFAR-10 from its home (170 MB), once.")
-    ] = False,
+    data_dir: DataDir = None,
+    download: Download = False,
     nets: Annotated[
         str | None,
         typer.Option(
@@ -36,25 +32,15 @@ def degradation(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            help="Passes over the training images, if not the schedule's.",
-            parser=integer,
-            metavar="INTEGER",
-        ),
+        typer.Option(help="Passes over the training images, if not the schedule's.", **INTEGER),
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(
-            help="Learning rate at the start, if not the schedule's.",
-            parser=number,
-            metavar="NUMBER",
-        ),
+        typer.Option(help="Learning rate at the start, if not the schedule's.", **NUMBER),
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(
-            help="Images a step, if not the schedule's.", parser=integer, metavar="INTEGER"
-        ),
+        typer.Option(help="Images a step, if not the schedule's.", **INTEGER),
     ] = None,
     schedule: Annotated[
         str | None,
@@ -82,14 +68,13 @@ def degradation(
         typer.Option(
             help="Compute activations again in backward, so many blocks at a time: less memory, "
             "the same bits; minires memory says how much.",
-            parser=integer,
-            metavar="INTEGER",
+            **INTEGER,
         ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder to make; runs/degradation-N by default.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Resume = False,
 ) -> None:
     """Train plain and residual nets, and see which of them depth harms.
 

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..experiments.finetune import Finetune, FinetuneConfig
 from ..viz.live import LiveDisplay
 from .app import app, console
-from .options import Backend, free_folder, integer, number
+from .options import INTEGER, NUMBER, Backend, Resume, free_folder
 from .training import train
 
 
@@ -32,18 +32,13 @@ def finetune(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            help="Passes over the training pictures, 10 by default.",
-            parser=integer,
-            metavar="INTEGER",
-        ),
+        typer.Option(help="Passes over the training pictures, 10 by default.", **INTEGER),
     ] = None,
     val_split: Annotated[
         float | None,
         typer.Option(
             help="Share of each class to validate on, where there is no val/; 0.2 by default.",
-            parser=number,
-            metavar="NUMBER",
+            **NUMBER,
         ),
     ] = None,
     freeze: Annotated[
@@ -52,18 +47,16 @@ def finetune(
     stages: Annotated[
         int | None,
         typer.Option(
-            help="With --freeze: train so many of the last stages too, 1 to 3.",
-            parser=integer,
-            metavar="INTEGER",
+            help="With --freeze: train so many of the last stages too, 1 to 3.", **INTEGER
         ),
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(help="Learning rate, 0.001 by default.", parser=number, metavar="NUMBER"),
+        typer.Option(help="Learning rate, 0.001 by default.", **NUMBER),
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(help="Pictures a step, 32 by default.", parser=integer, metavar="INTEGER"),
+        typer.Option(help="Pictures a step, 32 by default.", **INTEGER),
     ] = None,
     augment: Annotated[
         bool | None,
@@ -75,22 +68,16 @@ def finetune(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(
-            help="Height and width of what the net sees, 224 by default.",
-            parser=integer,
-            metavar="INTEGER",
-        ),
+        typer.Option(help="Height and width of what the net sees, 224 by default.", **INTEGER),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Of everything random, 0 by default.", parser=integer, metavar="INTEGER"),
+        typer.Option(help="Of everything random, 0 by default.", **INTEGER),
     ] = None,
     workers: Annotated[
         int,
         typer.Option(
-            help="Processes that decode pictures; the result does not depend on it.",
-            parser=integer,
-            metavar="INTEGER",
+            help="Processes that decode pictures; the result does not depend on it.", **INTEGER
         ),
     ] = WORKERS,
     strict: Annotated[
@@ -101,7 +88,7 @@ def finetune(
     out: Annotated[
         Path | None, typer.Option(help="Run folder to make; runs/finetune-N by default.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Resume = False,
 ) -> None:
     """Fine-tune a net on a folder of pictures, with a new last layer for its classes.
 

@@ -11,7 +11,7 @@ from .. import data
 from ..experiments.flow.run import FIGURES, FlowConfig, FlowRun
 from ..experiments.trained import config_of
 from .app import app, console
-from .options import Backend, free_folder, integer, names
+from .options import INTEGER, Backend, DataDir, free_folder, names
 
 
 @app.command()
@@ -23,30 +23,23 @@ def flow(
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Steps of training over which the flow is followed; 10 by default.",
-            parser=integer,
-            metavar="INTEGER",
+            help="Steps of training over which the flow is followed; 10 by default.", **INTEGER
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Of weights, images and draws; 0 by default.", parser=integer, metavar="INTEGER"
-        ),
+        typer.Option(help="Of weights, images and draws; 0 by default.", **INTEGER),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="digits (shipped, the default) or cifar10.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
-    ] = None,
+    data_dir: DataDir = None,
     size: Annotated[
         int | None,
         typer.Option(
             help="Height to which images are enlarged for the flow, a multiple of their own; "
             "32 by default.",
-            parser=integer,
-            metavar="INTEGER",
+            **INTEGER,
         ),
     ] = None,
     only: Annotated[

@@ -18,7 +18,7 @@ from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
 from ..viz.live import LiveDisplay
 from .app import app, console
-from .options import Backend, free_folder, integer, names, number
+from .options import INTEGER, NUMBER, Backend, DataDir, Download, Resume, free_folder, names
 from .training import stop_on_signal, train
 
 
@@ -33,52 +33,36 @@ def landscape(
     ] = None,
     net_seed: Annotated[
         int | None,
-        typer.Option(
-            help="Which training of the nets, by its seed.", parser=integer, metavar="INTEGER"
-        ),
+        typer.Option(help="Which training of the nets, by its seed.", **INTEGER),
     ] = None,
     points: Annotated[
         int | None,
-        typer.Option(
-            help="Along each direction; odd, 25 by default.", parser=integer, metavar="INTEGER"
-        ),
+        typer.Option(help="Along each direction; odd, 25 by default.", **INTEGER),
     ] = None,
     span: Annotated[
         float | None,
         typer.Option(
-            help="Largest step; 1, the default, moves each filter by its own length.",
-            parser=number,
-            metavar="NUMBER",
+            help="Largest step; 1, the default, moves each filter by its own length.", **NUMBER
         ),
     ] = None,
     images: Annotated[
         int | None,
-        typer.Option(
-            help="Training images whose loss it is; 256 by default.",
-            parser=integer,
-            metavar="INTEGER",
-        ),
+        typer.Option(help="Training images whose loss it is; 256 by default.", **INTEGER),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Of the directions and the choice of images.", parser=integer, metavar="INTEGER"
-        ),
+        typer.Option(help="Of the directions and the choice of images.", **INTEGER),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="digits (shipped) or cifar10; with --run, that run's.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch CIFAR-10 from its home (170 MB), once.")
-    ] = False,
+    data_dir: DataDir = None,
+    download: Download = False,
     backend: Backend = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder to make; runs/landscape-N by default.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Resume = False,
 ) -> None:
     """Map the loss around trained nets, plain and residual, along two random directions.
 

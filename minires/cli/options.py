@@ -1,7 +1,7 @@
 """What options have in common: lists with commas, numbers, folders, the backend."""
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -23,6 +23,14 @@ Backend: TypeAlias = Annotated[
     ),
 ]
 
+DataDir: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
+]
+Download: TypeAlias = Annotated[
+    bool, typer.Option("--download", help="Fetch CIFAR-10 from its home (170 MB), once.")
+]
+Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+
 
 def integer(text: str) -> int:
     """An integer, or a refusal in the words of all others."""
@@ -38,6 +46,10 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"expected a number, got {text!r}") from None
+
+
+INTEGER: dict[str, Any] = {"parser": integer, "metavar": "INTEGER"}
+NUMBER: dict[str, Any] = {"parser": number, "metavar": "NUMBER"}
 
 
 def names(text: str | None) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from .. import data
 from ..errors import RunError
 from ..experiments.stepping import Stepping, page_of
 from .app import app
-from .options import names
+from .options import DataDir, names
 
 
 @app.command()
@@ -19,9 +19,7 @@ def step(
     ],
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("step.html"),
     dataset: Annotated[str, typer.Option(help="digits (shipped) or cifar10.")] = "digits",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
-    ] = None,
+    data_dir: DataDir = None,
     size: Annotated[
         int, typer.Option(help="Height the images are enlarged to, a multiple of their own.")
     ] = 32,
