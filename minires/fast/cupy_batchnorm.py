@@ -12,11 +12,11 @@ from .. import ops
 from ..backend import Array, load, settled
 from ..context import twin
 from ..engine import Gradients
-from ..ops.batchnorm import expect_channels, per_channel
 from ..ops.batchnorm import moving_average as textbook_average
 from .cuda import blocks, launch, over
 from .cupy_layout import are_maps, empty, images, planes
 from .cupy_maps import Combination, gate_of
+from .inference import PromisedInference
 
 _PARTS = 64  # of a channel, at most; as many threads put them together
 _VALUES = 1024  # of a part, at least
@@ -58,30 +58,14 @@ class BatchNorm(ops.batchnorm.BatchNorm):
 
 
 @twin(ops.batchnorm.BatchNormInference, "cupy")
-class BatchNormInference(ops.batchnorm.BatchNormInference):
-    """The textbook's batch norm with given statistics; forward gives a promise."""
-
-    takes_promises = True
+class BatchNormInference(PromisedInference):
+    """Of maps in float32."""
 
     def suits(self, x: Any, w: Array, b: Array) -> bool:
         return are_maps(x)
 
-    def forward(self, x: Any, w: Array, b: Array) -> Any:
-        x = settled(x)
-        expect_channels(x, running_mean=self.mean, running_var=self.var, w=w, b=b)
-        r = 1 / load("cupy").sqrt(self.var + self.eps)
-        scale = w * r
-        self.save(x, w, r, self.mean.copy())  # which training moves on
-        return Combination([(planes(x), scale)], b - self.mean * scale)
-
-    def backward(self, gy: Any) -> Gradients:
-        x, w, r, mean = self.saved
-        kept, r = self.saved, per_channel(r, 4)
-        self.saved = (x - per_channel(mean, 4)) * r, w, r  # as the textbook has them
-        try:
-            return super().backward(settled(gy))
-        finally:
-            self.saved = kept
+    def promise(self, x: Array, scale: Array, shift: Array) -> Any:
+        return Combination([(planes(x), scale)], shift)
 
 
 @twin(textbook_average, "cupy")

@@ -15,8 +15,8 @@ from .. import ops
 from ..backend import Array, settled
 from ..context import twin
 from ..engine import Gradients
-from ..ops.batchnorm import expect_channels, per_channel
 from .incoming import Incoming
+from .inference import PromisedInference
 from .layout import are_constant_rows, result, rows
 from .maps import Combination, row_of, tile_height, tiles
 from .memory import empty
@@ -91,32 +91,15 @@ class BatchNorm(ops.batchnorm.BatchNorm):
 
 
 @twin(ops.batchnorm.BatchNormInference, "numpy")
-class BatchNormInference(ops.batchnorm.BatchNormInference):
-    """The textbook's batch norm with given statistics; forward gives a promise."""
-
-    takes_promises = True
+class BatchNormInference(PromisedInference):
+    """The promise is kept at once where somebody could still write to x."""
 
     def suits(self, x: Any, w: Array, b: Array) -> bool:
         return len(x.shape) == 4
 
-    def forward(self, x: Any, w: Array, b: Array) -> Any:
-        x = settled(x)
-        expect_channels(x, running_mean=self.mean, running_var=self.var, w=w, b=b)
-        r = 1 / np.sqrt(self.var + self.eps)
-        scale = w * r
-        self.save(x, w, r, self.mean.copy())  # which training moves on
-        X = rows(x)
-        y = Combination([(X, scale)], b - self.mean * scale, x.shape[0])
+    def promise(self, x: Array, scale: Array, shift: Array) -> Any:
+        y = Combination([(rows(x), scale)], shift, x.shape[0])
         return y if are_constant_rows(x) else y.array()
-
-    def backward(self, gy: Any) -> Gradients:
-        x, w, r, mean = self.saved
-        kept, r = self.saved, per_channel(r, 4)
-        self.saved = (x - per_channel(mean, 4)) * r, w, r  # as the textbook has them
-        try:
-            return super().backward(settled(gy))
-        finally:
-            self.saved = kept
 
 
 def moments(X: Array) -> tuple[Array, Array]:
