@@ -34,7 +34,8 @@ class ColumnCorrelation:
         self.x = (down.size, C, across.size, N)
         self.y = (down.out, O, across.out * N)
         self.X = (across.k, down.k, C, down.out, across.out, N)
-        self.effort = effort(math.prod(self.y), across.k * down.k * C)
+        terms = across.k * down.k * C
+        self.effort = effort(math.prod(self.y), terms) + O * terms  # weights are read for few
         self.taps = []
         for v in range(across.k):
             columns, x_columns = across.meetings(v)

@@ -18,7 +18,7 @@ from ..engine import Gradients
 from .incoming import Incoming
 from .inference import PromisedInference
 from .layout import are_constant_rows, result, rows
-from .maps import Combination, row_of, tile_height, tiles
+from .maps import Combination, along, filled, tile_height, tiles
 from .memory import empty
 from .threads import spread
 
@@ -52,7 +52,7 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         incoming = Incoming(gy, X)
         gw, gb = np.empty(C, X.dtype), np.empty(C, X.dtype)
         gx = empty(X.shape, X.dtype)
-        ones = row_of(1, L, X.dtype)
+        ones = filled(1, (L,), X.dtype)
 
         def work(start: int, stop: int) -> None:
             width = min(stop - start, max(1, _GROUP // m))
@@ -64,11 +64,12 @@ class BatchNorm(ops.batchnorm.BatchNorm):
                 n = c.stop - c0
                 G = incoming.channels(c, room)
                 sums = np.zeros((2, n))
+                middle = along(mean[c], L)
                 for h in tiles(H, step):
                     g, x = G[h], X[h, c]
                     buffer = spare[: len(x), :n]
                     incoming.fill(h, c, g, buffer)
-                    np.subtract(x, mean[c, None], out=buffer)
+                    np.subtract(x, middle, out=buffer)
                     sums[0] += np.add.reduce(g @ ones)
                     sums[1] += np.add.reduce(np.vecdot(g, buffer))
                 gb[c] = sums[0]
@@ -77,13 +78,14 @@ class BatchNorm(ops.batchnorm.BatchNorm):
                 of_g = w[c] * r[c]
                 of_x = -of_g * r[c] * gw[c] / m
                 constant = -of_x * mean[c] - of_g * gb[c] / m
+                of_g, of_x, constant = (along(v, L) for v in (of_g, of_x, constant))
                 for h in tiles(H, step):
                     out = gx[h, c]
                     buffer = spare[: len(out), :n]
-                    np.multiply(G[h], of_g[:, None], out=out)
-                    np.multiply(X[h, c], of_x[:, None], out=buffer)
+                    np.multiply(G[h], of_g, out=out)
+                    np.multiply(X[h, c], of_x, out=buffer)
                     np.add(out, buffer, out=out)
-                    np.add(out, constant[:, None], out=out)
+                    np.add(out, constant, out=out)
 
         spread(work, C, 4 * X.size)
         incoming.settle(gy)
@@ -106,7 +108,7 @@ def moments(X: Array) -> tuple[Array, Array]:
     """The mean and the (biased) variance of each channel of (H, C, L), in float64."""
     H, C, L = X.shape
     means, squares = np.empty((H, C)), np.empty((H, C))
-    ones = row_of(1, L, X.dtype)
+    ones = filled(1, (L,), X.dtype)
 
     def work(start: int, stop: int) -> None:
         step, c = tile_height(X.shape, stop - start), slice(start, stop)

@@ -38,21 +38,25 @@ class Linear(Op):
     """
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+        self.expect_inputs(x, w, b)
+        self.save(x, w)
+        y = x @ w.T
+        return y if b is None else y + b
+
+    @staticmethod
+    def expect_inputs(x: Array, w: Array, b: Array | None) -> None:
+        """Refuse shapes that do not fit."""
         expect(
             x.ndim == 2 and w.ndim == 2 and x.shape[1] == w.shape[1],
             ShapeError,
             f"linear got x of shape {x.shape} and w of shape {w.shape}; expected (N, I) and (O, I)",
         )
-        self.save(x, w)
-        y = x @ w.T
-        if b is None:
-            return y
-        expect(
-            b.shape == w.shape[:1],
-            ShapeError,
-            f"linear got b of shape {b.shape} for w of shape {w.shape}; expected {w.shape[:1]}",
-        )
-        return y + b
+        if b is not None:
+            expect(
+                b.shape == w.shape[:1],
+                ShapeError,
+                f"linear got b of shape {b.shape} for w of shape {w.shape}; expected {w.shape[:1]}",
+            )
 
     def backward(self, gy: Array) -> Gradients:
         x, w = self.saved

@@ -23,6 +23,7 @@ from minires.fast import (
 # So small that a few numbers already are several tiles, blocks and shares.
 TINY = (
     (columns, "_NARROW", 8),
+    (maps, "_SHORT", 8),
     (maps, "_TILE", 40),
     (memory, "_SMALL", 0),
     (numpy_batchnorm, "_GROUP", 60),

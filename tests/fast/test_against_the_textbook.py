@@ -25,7 +25,7 @@ def sizes(request, monkeypatch):
     if request.param == "cut small":
         for module, name, value in (
             *((maps, "_TILE", 40), (numpy_conv, "_TILE", 40), (numpy_batchnorm, "_GROUP", 40)),
-            (numpy_conv, "_SHORT", 10),
+            *((maps, "_SHORT", 8), (numpy_conv, "_SHORT", 10)),
             (numpy_pool, "_TILE", 40),
             *((threads, "_WORTH_SHARING", 0), (products, "_SMALL", 2000)),
             *((products, "_SMALL_RESULT", 30), (products, "_NARROW", 8), (products, "_BLOCK", 4)),
@@ -97,6 +97,17 @@ def test_convolution_at_the_sizes_of_nets(x, w, stride, padding, dtype):
         numbers(1, w, dtype),
         tolerance=1e-4 if dtype == np.float32 else None,
     )
+
+
+@given(*(st.integers(1, 40) for _ in "NIO"), st.booleans(), dtypes, st.integers(0, 9))
+def test_linear(N, I, O, bias, dtype, seed):
+    b = numbers([seed, 2], O, dtype) if bias else None
+    compare(F.linear, numbers([seed, 0], (N, I), dtype), numbers([seed, 1], (O, I), dtype), b)
+
+
+@pytest.mark.parametrize(("N", "I", "O"), [(1, 2048, 1000), (64, 512, 1001)])
+def test_linear_at_the_sizes_of_nets(N, I, O):
+    compare(F.linear, numbers(0, (N, I)), numbers(1, (O, I)), numbers(2, O))
 
 
 def normalised(x, w, b):
@@ -213,6 +224,7 @@ def test_every_twin_is_compared_here():
         "ReLU",
         "MaxPool2d",
         "CrossEntropy",
+        "Linear",
         "Pad",
         "Index",
     }

@@ -25,7 +25,8 @@ from minires.errors import UsageError
 from minires.fast import memory
 from minires.fast.threads import spread
 
-MUCH = 1e12  # effort: certainly worth sharing
+MUCH = 1e12  # effort: certainly worth sharing among threads
+MEDIUM = 4e5  # too little for that, but more than a few calls
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 needs_signals = pytest.mark.skipif(os.name != "posix", reason="no such signals on this system")
@@ -313,6 +314,19 @@ def test_a_share_has_the_blas_to_itself_with_one_thread(before):
         spread(lambda a, b: inside.append(blas_counts()), 2, MUCH)
         assert blas_counts() == there == [before] * len(there)
         assert inside == [[1] * len(there)] * 2
+
+
+def test_work_too_little_to_share_has_one_thread_of_the_blas_too():
+    there, inside = blas_counts(), []
+    spread(lambda a, b: inside.append((a, b, blas_counts())), 7, MEDIUM)
+    assert inside == [(0, 7, [1] * len(there))]
+    assert blas_counts() == there
+
+
+def test_nothing_to_do_is_one_empty_share():
+    shares = []
+    spread(lambda a, b: shares.append((a, b)), 0, MUCH)
+    assert shares == [(0, 0)]
 
 
 def during_a_share_of_another_thread(function):
