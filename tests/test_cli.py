@@ -86,12 +86,17 @@ def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):
     refused(minires("plot", run, "--published", cwd=parent), 2, said)
     shutil.copytree(run, parent / "paper")
     config = parent / "paper" / "config.json"
-    facts = json.loads(config.read_text()) | {"dataset": "cifar10", "schedule": "paper"}
+    papers = {"dataset": "cifar10", "schedule": "paper", "epochs": None}
+    facts = json.loads(config.read_text()) | papers
     config.write_text(json.dumps(facts))
     picture = ("--published", "--out", "paper.svg")
     assert minires("plot", "paper", *picture, cwd=parent).returncode == 0
-    config.write_text(json.dumps(facts | {"lr": 0.2, "batch": 64, "validation": True}))
-    said = "by the paper schedule, with a learning rate of 0.2, at batch 64, on a validation split"
+    others = {"epochs": 3, "lr": 0.2, "batch": 64, "validation": True}
+    config.write_text(json.dumps(facts | others))
+    said = (
+        "by the paper schedule, of 3 epochs, with a learning rate of 0.2, at batch 64, "
+        "on a validation split"
+    )
     refused(minires("plot", "paper", *picture, cwd=parent), 2, said)
 
 

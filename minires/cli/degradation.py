@@ -57,6 +57,13 @@ def degradation(
         bool,
         typer.Option("--graph", help="Replay each step as one CUDA graph, with --backend cupy."),
     ] = False,
+    until: Annotated[
+        int | None,
+        typer.Option(
+            help="Stop each net after so many epochs of its schedule; --resume goes on.",
+            **INTEGER,
+        ),
+    ] = None,
     validation: Annotated[
         bool | None,
         typer.Option(
@@ -101,11 +108,11 @@ def degradation(
     if resume:
         if out is None:
             raise UsageError("--resume needs --out, the folder of the run to go on with")
-        run = Degradation.resume(asked, out, load_data, graph)
+        run = Degradation.resume(asked, out, load_data, graph, until)
     else:
         config = Config(**asked)
         out = out or free_folder(Path("runs"), "degradation")
-        run = Degradation.start(config, load_data(config), out, graph)
+        run = Degradation.start(config, load_data(config), out, graph, until)
     again = ["minires", "degradation", "--resume", "--out", str(out)]
     again += ["--data-dir", str(data_dir)] if data_dir else []
     again += ["--download"] if download else []

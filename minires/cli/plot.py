@@ -57,12 +57,12 @@ def plot(
 
 def _expect_comparable(config: Config, path: Path) -> None:
     """Refuse a run that was not made as the published curves were."""
-    own = (config.dataset, config.schedule, config.lr, config.batch, config.validation)
     expect(
-        own == ("cifar10", "paper", None, None, False),
+        config.is_the_papers,
         UsageError,
         "the published curves are those of CIFAR-10 by the paper's schedule; the run in "
         f"{path} is on {config.dataset} by the {config.schedule} schedule"
+        + ("" if config.epochs is None else f", of {config.epochs} epochs")
         + ("" if config.lr is None else f", with a learning rate of {config.lr:g}")
         + ("" if config.batch is None else f", at batch {config.batch}")
         + (", on a validation split" if config.validation else ""),

@@ -1,4 +1,4 @@
-"""Curves that others published, to be drawn behind one's own.
+"""Curves that others published, to be drawn behind one's own or set beside it.
 
 They are those of a-martyn/resnet, a public re-implementation of He et al. 2015 by the paper's
 recipe on CIFAR-10: see published_curves.LICENSE.txt beside this file.
@@ -31,3 +31,9 @@ class PublishedRow:
 def curve(net: str) -> Sequence[PublishedRow]:
     """What was published of a net, in the order of the epochs; nothing of most nets."""
     return [row for row in read_table(_FILE, PublishedRow, "a table of curves") if row.net == net]
+
+
+def errors(net: str, epoch: int) -> tuple[float | None, float | None]:
+    """The training and test error of a net after that epoch, or the last one published before."""
+    before = [row for row in curve(net) if row.epoch <= epoch]
+    return (before[-1].train_error, before[-1].test_error) if before else (None, None)

@@ -92,6 +92,28 @@ def test_asked_to_stop_it_saves_the_very_step(unbroken, tmp_path):
     assert history(out) == history(unbroken)
 
 
+def test_nets_stopped_after_some_epochs_go_on_to_the_same_bits(tmp_path):
+    longer = replace(TINY, epochs=3)
+    finish(Degradation.start(longer, DATA, tmp_path / "unbroken"))
+    out = tmp_path / "pieces"
+    run = Degradation.start(longer, DATA, out, until=1)
+    finish(run)
+    assert not run.stopped
+    every = [(seed, net) for seed in longer.seeds for net in longer.nets]
+    assert [(row.seed, row.net, row.epoch) for row in history(out)] == [(*net, 1) for net in every]
+    assert "not finished" in (out / "summary.md").read_text()
+    assert not (out / "weights").exists()
+    again = Degradation.resume({}, out, lambda config: DATA, until=1)
+    assert all(event.progress is None for event in again.run())
+    for until in (2, None):
+        finish(Degradation.resume({}, out, lambda config: DATA, until=until))
+    assert history(out) == history(tmp_path / "unbroken")
+    assert files(out / "weights") == files(tmp_path / "unbroken" / "weights")
+    with pytest.raises(UsageError, match="after 1 epoch or more, got 0"):
+        Degradation.start(longer, DATA, tmp_path / "none", until=0)
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_finished_run_has_nothing_left_to_do(unbroken):
     before = files(unbroken / "weights")
     assert all(event.progress is None for event in resume(unbroken).run())

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 from minires.data import digits
 from minires.experiments.degradation import Config
 from minires.experiments.degradation.summary import summary
 from minires.train import Recipe, Row
+from minires.viz.published import curve
 
 DATA = digits()
 RECIPE = Recipe(batch_size=32, lr=0.01, iterations=540)
@@ -96,6 +99,24 @@ def test_a_run_in_pieces_is_said_to_be_unfinished():
 
 def test_what_digits_do_not_show_is_said():
     assert "not enough to see what depth is good for" in text({"plain20": [(5, 6)]})
+
+
+def test_a_run_as_the_papers_is_set_beside_its_re_implementation():
+    papers = Config(dataset="cifar10", schedule="paper", nets=("plain20", "resnet56"))
+    rows = [
+        Row(0, "plain20", 64_000, 64_000 / 391, 0.001, 1.0, 1, 2, 60.0),
+        Row(0, "resnet56", 3 * 391, 3.0, 0.1, 1.0, 50, 60, 60.0),
+    ]
+    recipe = Recipe(batch_size=128, lr=0.1, iterations=64_000)
+    t = summary(papers, DATA, recipe, rows)
+    assert "| paper, test | re-implementation, training | re-implementation, test | minutes |" in t
+    assert "| plain20 | 1.00 | 2.00 | 1.3 | 9.7 | 0.74 | 9.69 | 1.0 |" in t
+    third = curve("resnet56")[2]
+    errors = f"{third.train_error:g} | {third.test_error:g}"
+    assert f"| resnet56 (at iteration 1,173) | 50.00 | 60.00 |  | 6.97 | {errors} | 1.0 |" in t
+    assert "Those of a-martyn/resnet on GitHub, a re-implementation, are after as many epochs" in t
+    for other in (replace(papers, epochs=3), replace(papers, lr=0.2), replace(papers, batch=64)):
+        assert "re-implementation" not in summary(other, DATA, recipe, rows)
 
 
 def test_a_short_run_on_cifar_says_that_it_was_short():

@@ -121,6 +121,15 @@ def test_published_curves_are_those_of_the_source():
     assert not published.curve("resnet110")
 
 
+def test_published_errors_are_those_of_the_epoch_or_the_last_before():
+    rows = {row.epoch: (row.train_error, row.test_error) for row in published.curve("plain20")}
+    assert published.errors("plain20", 3) == rows[3]
+    assert 7 not in rows
+    assert published.errors("plain20", 7) == rows[4]
+    assert published.errors("plain20", 200) == rows[164]
+    assert published.errors("plain20", 0) == published.errors("resnet110", 9) == (None, None)
+
+
 def test_published_curves_are_drawn_on_request_behind_ours_with_one_name(figures):
     both = paper_rows("plain20") + paper_rows("plain56") + paper_rows("resnet110")
     degradation_figure([("CIFAR-10", both)], dpi=50)

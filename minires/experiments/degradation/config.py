@@ -93,6 +93,12 @@ class Config:
             f"there is no backend {self.backend!r}; there are: {', '.join(BACKENDS)}",
         )
 
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether this is the paper's task, its recipe and its length."""
+        asked = (self.dataset, self.schedule, self.epochs, self.lr, self.batch, self.validation)
+        return asked == ("cifar10", "paper", None, None, None, False)
+
     @classmethod
     def from_facts(cls, facts: dict[str, Any], out: Path) -> "Config":
         """The configuration in a run's config.json.

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...backend import blas_threads, load, manual_seed
 from ...data import Dataset
-from ...errors import RunError, expect
+from ...errors import RunError, UsageError, expect
 from ...models import cifar_net
 from ...models.cifar import parse_name
 from ...train import Progress, Row, RunFolder, Trainer
@@ -33,10 +33,16 @@ class Degradation:
     """
 
     def __init__(
-        self, config: Config, dataset: Dataset, folder: RunFolder, graph: bool = False
+        self,
+        config: Config,
+        dataset: Dataset,
+        folder: RunFolder,
+        graph: bool = False,
+        until: int | None = None,
     ) -> None:
         self.config = config
         self.graph = graph
+        self.until = until
         self.dataset = config.prepare(dataset)
         self.recipe = config.recipe(self.dataset)
         self.folder = folder
@@ -45,7 +51,12 @@ class Degradation:
 
     @classmethod
     def start(
-        cls, config: Config, dataset: Dataset, out: Path, graph: bool = False
+        cls,
+        config: Config,
+        dataset: Dataset,
+        out: Path,
+        graph: bool = False,
+        until: int | None = None,
     ) -> "Degradation":
         """Begin a new run in the folder `out`.
 
@@ -54,14 +65,14 @@ class Degradation:
             dataset: its data.
             out: the folder.
             graph: whether steps are replayed as CUDA graphs, which changes nothing but the time.
+            until: stop each net after so many epochs; resuming goes on from there.
 
         Raises:
-            UsageError: `out` holds something already, or a net would not fit into memory;
+            UsageError: `out` holds something already, a net would not fit into memory, or `until`
+            is below 1;
             RunError: `out` cannot be written; DeviceError: the backend cannot be used.
         """
-        load(config.backend)
-        if graph:
-            expect_graphs(config.backend)
+        _expect_possible(config, graph, until)
         prepared = config.prepare(dataset)
         _expect_room(config, prepared)
         facts = {
@@ -70,7 +81,7 @@ class Degradation:
             "data_sha256": dataset.digest,
             "recipe": asdict(config.recipe(prepared)),
         }
-        return cls(config, dataset, RunFolder.create(out, facts), graph)
+        return cls(config, dataset, RunFolder.create(out, facts), graph, until)
 
     @classmethod
     def resume(
@@ -79,6 +90,7 @@ class Degradation:
         out: Path,
         load_data: Callable[[Config], Dataset],
         graph: bool = False,
+        until: int | None = None,
     ) -> "Degradation":
         """Go on with the run in the folder `out`.
 
@@ -86,18 +98,16 @@ class Degradation:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
             load_data: gets the data the run was started on.
-            graph: as for `start`.
+            graph, until: as for `start`.
 
         Raises:
-            UsageError: no run there, another configuration, other data, or a net would not fit
-            into memory; DeviceError: the backend cannot be used.
+            UsageError: no run there, another configuration, other data, a net would not fit
+            into memory, or `until` is below 1; DeviceError: the backend cannot be used.
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
         expect_same_options(config, asked, out)
-        load(config.backend)
-        if graph:
-            expect_graphs(config.backend)
+        _expect_possible(config, graph, until)
         dataset = load_data(config)
         expect_same_data(dataset, facts, out)
         expect(
@@ -107,7 +117,7 @@ class Degradation:
             f"{facts.get('recipe')}; this version would go on with another one",
         )
         _expect_room(config, config.prepare(dataset))
-        return cls(config, dataset, folder, graph)
+        return cls(config, dataset, folder, graph, until)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train, giving out every step; save, draw and sum up on the way.
@@ -131,14 +141,20 @@ class Degradation:
         for seed, net in trainings:
             trainer = self._trainer(seed, net)
             self._rows[seed, net] = trainer.rows
-            if trainer.finished:
+            if self._is_far_enough(trainer):
                 yield Event(trainer, None)
             else:
                 self.stopped = yield from self._train(trainer, stop)
                 self.report()
             if self.stopped:
                 return
-            self.folder.save_weights(trainer.label, trainer.model)
+            if trainer.finished:
+                self.folder.save_weights(trainer.label, trainer.model)
+
+    def _is_far_enough(self, trainer: Trainer) -> bool:
+        """Whether this run trains it no further."""
+        epochs = round(trainer.rows[-1].epoch) if trainer.rows else 0
+        return trainer.finished or (self.until is not None and epochs >= self.until)
 
     def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
         """Train one net; the value of the generator is whether it was stopped before its end."""
@@ -158,7 +174,10 @@ class Degradation:
         """
         H, W = self.dataset.train_images.shape[2:]
         with blas_threads(1) if H * W < 16 * 16 else nullcontext():
-            yield from trainer.run()
+            for progress in trainer.run():
+                yield progress
+                if self._is_far_enough(trainer):
+                    return
 
     def report(self) -> None:
         """Write history.csv, degradation.png and summary.md from the rows so far."""
@@ -189,6 +208,18 @@ class Degradation:
         trainer = Trainer(net, model, self.dataset, *settings)
         self.folder.restore(trainer)
         return trainer
+
+
+def _expect_possible(config: Config, graph: bool, until: int | None) -> None:
+    """Refuse a backend that cannot be used, or has no graphs, and fewer epochs than one."""
+    load(config.backend)
+    if graph:
+        expect_graphs(config.backend)
+    expect(
+        until is None or until >= 1,
+        UsageError,
+        f"a net can stop after 1 epoch or more, got {until}",
+    )
 
 
 def _expect_room(config: Config, dataset: Dataset) -> None:

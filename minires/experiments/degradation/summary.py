@@ -1,17 +1,19 @@
 """What a run of the degradation experiment showed, in words and beside the paper's numbers."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
 from ...data import Dataset
 from ...models.cifar import parse_name
 from ...train import Recipe, Row
+from ...viz import published
 from .config import Config
 
 # Final errors in % on CIFAR-10 after 64,000 iterations. He et al. 2015: the test errors of the
 # residual nets from table 6, the others read off figure 6. Pre-activation nets: He et al. 2016
 # (1603.05027), table 4, at batch 128.
-PAPER = {
+PAPER: dict[str, tuple[float | None, float | None]] = {
     "plain20": (1.3, 9.7),
     "plain32": (1.2, 10.1),
     "plain44": (2.6, 11.3),
@@ -38,11 +40,17 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
     parts = [
         f"# Degradation on {dataset.name}",
         _settings(config, dataset, recipe),
-        _table(ended, going_on),
+        _table(ended, going_on, config.is_the_papers),
         "Errors in %; with several seeds the mean ± the standard deviation. Training errors are "
         "those of the last epoch's batches, augmented, as they were trained on. The paper's are "
         "on CIFAR-10 after 64,000 iterations (He et al. 2015, table 6; those of plain nets and "
-        "all training errors read off figure 6; pre-activation nets from He et al. 2016, table 4).",
+        "all training errors read off figure 6; pre-activation nets from He et al. 2016, table 4)."
+        + (
+            f" Those of {published.SOURCE}, a re-implementation, are after as many epochs as here, "
+            "or the last ones that were published before."
+            if config.is_the_papers
+            else ""
+        ),
         "## What was seen",
         *(["The run is not finished: this is about the trainings that are."] * (not finished)),
         *(sentence for kind in _KINDS if (sentence := _seen(kind, ended))),
@@ -79,23 +87,25 @@ def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
     )
 
 
-def _table(ended: dict[str, list[Row]], going_on: dict[str, list[Row]]) -> str:
+def _table(ended: dict[str, list[Row]], going_on: dict[str, list[Row]], comparable: bool) -> str:
     """Nets with a training that has ended, by those; the others by where they stand."""
-    lines = [
-        "| net | training error | test error | paper, training | paper, test | minutes |",
-        "|---|---|---|---|---|---|",
-    ]
+    others = ["paper", "re-implementation"] if comparable else ["paper"]
+    errors = [f"{who}, {what}" for who in others for what in ("training", "test")]
+    head = ["net", "training error", "test error", *errors, "minutes"]
+    lines = [head, ["---"] * len(head)]
     for net, rows in {**ended, **going_on}.items():
-        paper = ["" if v is None else f"{v:g}" for v in PAPER.get(net, (None, None))]
+        compared = [PAPER.get(net, (None, None))]
+        if comparable:
+            compared.append(published.errors(net, math.ceil(rows[-1].epoch)))
         cells = [
             net if net in ended else f"{net} (at iteration {rows[-1].iteration:,})",
             _spread([row.train_error for row in rows]),
             _spread([row.test_error for row in rows]),
-            *paper,
+            *("" if error is None else f"{error:g}" for pair in compared for error in pair),
             f"{sum(row.seconds for row in rows) / 60:.1f}",
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -168,7 +178,7 @@ def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
                 "The learning rate was chosen on a validation split of the training images "
                 "(`--validation`), not on the test images."
             )
-    elif default and config.schedule == "paper" and config.epochs is None:
+    elif config.is_the_papers:
         sentences.append("This is the paper's task, its recipe and its length.")
     elif recipe.iterations < 64_000:
         sentences.append(
