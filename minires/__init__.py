@@ -3,7 +3,7 @@
 from . import fast, functional, models, nn, optim
 from .backend import manual_seed
 from .checkpoint import checkpoint
-from .context import no_grad, textbook
+from .context import no_grad, textbook, tf32
 from .engine import Op, Tensor
 from .errors import MiniresError
 from .fast import get_num_threads, set_num_threads
@@ -35,4 +35,5 @@ __all__ = [
     "save_weights",
     "set_num_threads",
     "textbook",
+    "tf32",
 ]

@@ -25,7 +25,7 @@ class _State(threading.local):
     """What surrounds the operations of one thread.
 
     Attributes:
-        grad_enabled, textbook: see `no_grad` and `textbook`.
+        grad_enabled, textbook, tf32: see `no_grad`, `textbook` and `tf32`.
         recomputing: whether a forward runs for the second time, see `minires.checkpoint`.
         path: the names of the modules that an operation runs in, the outermost first.
         watchers, step_watchers: see `watching` and `watching_steps`.
@@ -34,6 +34,7 @@ class _State(threading.local):
     grad_enabled = True
     recomputing = False
     textbook = os.environ.get("MINIRES_TEXTBOOK", "0") not in ("", "0")
+    tf32 = False
 
     def __init__(self) -> None:
         self.path: list[str] = []
@@ -87,6 +88,20 @@ def textbook() -> Iterator[None]:
         yield
     finally:
         state.textbook = before
+
+
+@contextmanager
+def tf32() -> Iterator[None]:
+    """Inside, convolutions and fully connected layers on a GPU may use its tensor cores.
+
+    Their factors, in float32, are then rounded to TF32, with 10 bits of fraction instead of 23; the
+    products are added up in float32. Nothing else changes, and nothing on a CPU.
+    """
+    before, state.tf32 = state.tf32, True
+    try:
+        yield
+    finally:
+        state.tf32 = before
 
 
 @contextmanager

@@ -36,6 +36,7 @@ ENGINES = {
 ON_GPU = {
     "minires-graph": Kind("minires_gpu", "minires", {"graph": True}),
     "minires-launched": Kind("minires_gpu", "minires", {}),
+    "minires-graph-tf32": Kind("minires_gpu", "minires", {"graph": True, "tf32": True}),
     "pytorch-eager": Kind("pytorch_gpu", "torch", {}),
     "pytorch-graph": Kind("pytorch_gpu", "torch", {"graph": True}),
     "pytorch-compiled": Kind("pytorch_gpu", "torch", {"channels_last": True, "compiled": True}),

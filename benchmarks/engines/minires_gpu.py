@@ -1,5 +1,8 @@
 """minires on a GPU, its kernels launched one by one or replayed as a graph."""
 
+from contextlib import nullcontext
+
+import minires
 from minires import functional as F
 from minires.backend import Array, load
 from minires.optim import SGD
@@ -10,17 +13,18 @@ from .minires import built
 from .nets import Net, batch_of
 
 
-def training(net: Net, n: int, graph: bool = False) -> Step:
+def training(net: Net, n: int, graph: bool = False, tf32: bool = False) -> Step:
     """A step of training."""
     x, labels = map(load("cupy").asarray, batch_of(net, n))
     model = built(net).to(backend="cupy")
     optimiser = SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
 
     def learn(x: Array, labels: Array) -> tuple[Array]:
-        loss = F.cross_entropy(model(x), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        with minires.tf32() if tf32 else nullcontext():
+            loss = F.cross_entropy(model(x), labels)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
         return (loss.data,)
 
     run = Replayed(learn) if graph else learn

@@ -57,6 +57,13 @@ def degradation(
         bool,
         typer.Option("--graph", help="Replay each step as one CUDA graph, with --backend cupy."),
     ] = False,
+    tf32: Annotated[
+        bool | None,
+        typer.Option(
+            "--tf32",
+            help="Use the GPU's tensor cores, which round factors to 10 bits of fraction.",
+        ),
+    ] = None,
     until: Annotated[
         int | None,
         typer.Option(
@@ -99,6 +106,7 @@ def degradation(
         "backend": backend,
         "validation": validation,
         "checkpoint_every": checkpoint_every,
+        "tf32": tf32,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
 

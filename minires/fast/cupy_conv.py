@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import ops
 from ..backend import Array, load
-from ..context import twin
+from ..context import state, twin
 from ..engine import Gradients
 from ..ops.windows import Pair
 from .cuda import blocks, launch, structure
@@ -24,14 +24,14 @@ LANES = 32  # numbers that a block adds up from their parts
 
 @twin(ops.conv.Conv2d, "cupy")
 class Conv2d(ops.conv.Conv2d):
-    """The textbook's convolution in hand-written kernels, in float32."""
+    """The textbook's convolution in hand-written kernels, in float32 or within `tf32`."""
 
     def suits(self, x: Any, w: Array, b: Array | None) -> bool:
         return are_maps(x) and w.size > 0
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         out = self.output_size(x, w, b)
-        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out)
+        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out, state.tf32)
         X = planes(x)
         self.save(X, w)
         return images(self.plan.forward(X, w, b))
@@ -54,7 +54,8 @@ class Linear(ops.matmul.Linear):
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         self.expect_inputs(x, w, b)
-        self.plan = plan((*x.shape, 1, 1), (*w.shape, 1, 1), (1, 1), (0, 0), (1, 1))
+        pixel = (1, 1)
+        self.plan = plan((*x.shape, *pixel), (*w.shape, *pixel), pixel, (0, 0), pixel, state.tf32)
         X, kernel = _pixel(planes(x)), _kernel(w)
         self.save(X, kernel)
         return images(self.plan.forward(X, kernel, b)[:, 0, 0])
@@ -77,7 +78,10 @@ def _kernel(w: Array) -> Array:
 
 
 class Tile(NamedTuple):
-    """What a block of threads makes at a time, BR x BQ in steps of BK, and each thread TR x TQ."""
+    """What a block of threads makes at a time, BR x BQ in steps of BK, and each thread TR x TQ.
+
+    On tensor cores a warp of 32 threads makes up to 32 x 32 of them, in steps of at least 8.
+    """
 
     BR: int
     BQ: int
@@ -85,9 +89,17 @@ class Tile(NamedTuple):
     TR: int
     TQ: int
 
-    @property
-    def settings(self) -> dict[str, int]:
+    def settings(self, tf32: bool) -> dict[str, int]:
         """How a kernel with this tile is compiled and launched."""
+        if tf32:
+            warps = self.BR // min(self.BR, 32) * (self.BQ // 32)
+            return {
+                "threads": 32 * warps,
+                "TF32": 1,
+                "BR": self.BR,
+                "BQ": self.BQ,
+                "BK": max(8, self.BK),
+            }
         threads = self.BR // self.TR * (self.BQ // self.TQ)
         return {"threads": threads, **self._asdict()}
 
@@ -115,18 +127,24 @@ def gradient_tile(O: int) -> Tile:
 
 
 class Plan:
-    """What the shapes of a convolution decide."""
+    """What the shapes of a convolution decide, and whether it is to use TF32."""
 
     def __init__(
-        self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, out: Pair
+        self,
+        x: tuple[int, ...],
+        w: tuple[int, ...],
+        stride: Pair,
+        padding: Pair,
+        out: Pair,
+        tf32: bool,
     ) -> None:
         O, C, *kernel = w
         N = x[0]
         down, across = (Walk(kernel[d], stride[d], -padding[d], x[2 + d], out[d]) for d in (0, 1))
         self.y, self.gx = (O, *out, N), (C, *x[2:], N)
-        self.correlation = Correlation(O, C, down, across, N)
-        self.scatter = Scatter(O, C, down, across, N)
-        self.weight_gradient = WeightGradient(O, C, down, across, N)
+        self.correlation = Correlation(O, C, down, across, N, tf32)
+        self.scatter = Scatter(O, C, down, across, N, tf32)
+        self.weight_gradient = WeightGradient(O, C, down, across, N, tf32)
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         """(C, H, W, N), (O, C, kh, kw), (O,) -> (O, Ho, Wo, N)."""
@@ -158,16 +176,17 @@ plan = lru_cache(maxsize=1024)(Plan)
 class Correlation:
     """y_ij = Σ_uv w_uv x_(i+u)(j+v): (C, H, W, N), (O, C, kh, kw) -> (O, Ho, Wo, N)."""
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
         self.O = O
         self.maps = _maps(C, down, across, N)
-        self.tile = correlation_tile(O, C)
+        tile = correlation_tile(O, C)
+        self.settings = tile.settings(tf32)
         columns = down.out * across.out * N
-        self.grid = blocks(columns, self.tile.BQ), blocks(O, self.tile.BR)
+        self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
 
     def __call__(self, x: Array, w: Array, y: Array) -> None:
         arguments = (x, w, y, self.maps, _strides(w), _strides(y), self.O)
-        launch("conv", "correlate", self.grid, *arguments, **self.tile.settings)
+        launch("conv", "correlate", self.grid, *arguments, **self.settings)
 
 
 class Scatter:
@@ -181,14 +200,14 @@ class Scatter:
             first, and the correlation of gy with these.
     """
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
         self.gathered = []
         for row in range(min(down.stride, down.size)):
             above, back_down = down.turned(row)
             for column in range(min(across.stride, across.size)):
                 beside, back_across = across.turned(column)
                 pixels = slice(row, None, down.stride), slice(column, None, across.stride)
-                gather = Correlation(C, O, back_down, back_across, N)
+                gather = Correlation(C, O, back_down, back_across, N, tf32)
                 self.gathered.append((pixels, (above, beside), gather))
 
     def __call__(self, g: Array, w: Array, gx: Array) -> None:
@@ -200,21 +219,22 @@ class Scatter:
 class WeightGradient:
     """gw_uv = Σ_ij gy_ij x_(i+u)(j+v)ᵀ: (C, H, W, N), (O, Ho, Wo, N) -> (O, C, kh, kw)."""
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
         self.O, self.depth = O, down.k * across.k * C
         self.maps = _maps(C, down, across, N)
-        self.tile = gradient_tile(O)
-        tiles = blocks(self.depth, self.tile.BQ), blocks(O, self.tile.BR)
-        steps = blocks(down.out * across.out * N, self.tile.BK)
+        tile = gradient_tile(O)
+        self.settings = tile.settings(tf32)
+        tiles = blocks(self.depth, tile.BQ), blocks(O, tile.BR)
+        steps = blocks(down.out * across.out * N, tile.BK)
         a_part = math.ceil(steps / blocks(_BLOCKS, tiles[0] * tiles[1]))
-        self.columns_a_part, self.parts = a_part * self.tile.BK, blocks(steps, a_part)
+        self.columns_a_part, self.parts = a_part * tile.BK, blocks(steps, a_part)
         self.grid = (*tiles, self.parts)
 
     def __call__(self, x: Array, g: Array, gw: Array) -> None:
         parts = empty((self.parts, self.O, self.depth))
         arguments = (x, g, parts, self.maps, self.O, self.columns_a_part)
         name = "weight_gradient"
-        launch(name, name, self.grid, *arguments, **self.tile.settings)
+        launch(name, name, self.grid, *arguments, **self.settings)
         arguments = (parts, gw, self.maps, _strides(gw), self.O, self.parts)
         size = self.O * self.depth
         launch("parts", "add_parts", (blocks(size, LANES),), *arguments, LANES=LANES)

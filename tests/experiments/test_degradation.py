@@ -6,12 +6,14 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from standin import standin
 
+from minires import context
 from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
 from minires.experiments import memory
 from minires.experiments.degradation import Config, Degradation
-from minires.train import keeping, read_history
+from minires.train import Trainer, keeping, read_history
 
 DATA = digits()
 TINY = Config(nets=("plain8", "resnet8"), epochs=1, seeds=(0, 1))
@@ -179,6 +181,23 @@ def test_an_existing_run_is_never_overwritten(unbroken):
     with pytest.raises(UsageError, match="not empty; add --resume"):
         Degradation.start(TINY, DATA, unbroken)
     assert files(unbroken / "checkpoints") == before
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_run_in_tf32_is_trained_in_it(tmp_path, monkeypatch, asked):
+    seen = []
+
+    def run(trainer):
+        seen.append(context.state.tf32)
+        yield from ()
+
+    monkeypatch.setattr(Trainer, "run", run)
+    with standin():
+        finish(Degradation.start(replace(TINY, backend="cupy", tf32=asked), DATA, tmp_path / "run"))
+    assert seen == [asked] * 4
+    assert not context.state.tf32
+    with pytest.raises(UsageError, match="on the cupy backend, not on numpy"):
+        replace(TINY, tf32=True, backend="numpy")
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,12 @@ def test_another_batch_and_checkpoints_are_said():
     assert "checkpointed" not in text({"plain20": [(5, 6)]})
 
 
+def test_tf32_is_said():
+    config = Config(nets=("plain20",), backend="cupy", tf32=True)
+    assert "backend cupy in TF32." in text({"plain20": [(5, 6)]}, config=config)
+    assert "TF32" not in text({"plain20": [(5, 6)]})
+
+
 def test_a_run_in_pieces_is_said_to_be_unfinished():
     assert "not finished" in text({"plain20": [(5, 6)]}, iteration=90)
     assert "not finished" in text({"plain20": [(5, 6)]}, config=Config(nets=("plain20", "plain56")))

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ using std::max;
 using std::min;
 
 #define __global__
-#define __device__ static inline
+#define __device__ inline
 #define __shared__ static  // one block at a time
 #define __launch_bounds__(threads)
 #define __align__(bytes) __attribute__((aligned(bytes)))
@@ -145,6 +146,38 @@ static bool launch(Three grid, int threads, void (*kernel)(void **), void **valu
 }  // namespace emulator
 
 static void __syncthreads() { emulator::pause(emulator::waiting); }
+
+// TF32 has 10 bits of fraction; halfway goes away from 0.
+static unsigned rounded(float x) {
+    unsigned bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (bits + (1u << 12)) & ~((1u << 13) - 1);
+}
+
+static float as_float(unsigned bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// mma.m16n8k8 of a warp, as the PTX ISA tells who has what: here all threads of the block are to
+// come, as at a barrier.
+static void multiply_add(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    static unsigned as[1024][4], bs[1024][2];
+    const int thread = threadIdx.x, warp = thread / 32 * 32, group = thread % 32 / 4;
+    std::copy(a, a + 4, as[thread]);
+    std::copy(b, b + 2, bs[thread]);
+    __syncthreads();
+    for (int e = 0; e < 4; e++) {
+        const int row = group + (e >= 2 ? 8 : 0), column = thread % 4 * 2 + e % 2;
+        for (int k = 0; k < 8; k++) {
+            const unsigned left = as[warp + row % 8 * 4 + k % 4][(row >= 8) + 2 * (k >= 4)];
+            const unsigned right = bs[warp + column * 4 + k % 4][k >= 4];
+            sums[e] += as_float(left) * as_float(right);
+        }
+    }
+    __syncthreads();
+}
 
 // One for each kernel, behind the .cu file.
 #define EXPORT(kernel)                                                                       \

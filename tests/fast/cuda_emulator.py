@@ -40,8 +40,11 @@ def folder():
     return Path(made.name)
 
 
-# Some systems' g++ has a check of longjmp switched on, which knows one stack alone.
-FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-w", "-fPIC", "-U_FORTIFY_SOURCE")
+FLAGS = (
+    *("-std=c++17", "-O1", "-ffp-contract=off", "-w", "-fPIC"),
+    "-U_FORTIFY_SOURCE",  # some systems' g++ then checks longjmp, and knows one stack alone
+    "-fno-gnu-unique",  # what a kernel shares is its own, not that of all kernels in the process
+)
 
 
 @cache

@@ -17,8 +17,15 @@ from minires.fast.cupy_conv import LANES, correlation_tile, gradient_tile
 
 ARCHITECTURES = (80, 90)  # A100, H100
 SIZES = {  # threads and macros with which a file is compiled, where there are several or others
-    "conv": [correlation_tile(O, C).settings for O in (16, 32, 64) for C in (4, 16)],
-    "weight_gradient": [gradient_tile(O).settings for O in (16, 32, 64)],
+    "conv": [
+        correlation_tile(O, C).settings(tf32)
+        for tf32 in (False, True)
+        for O in (16, 32, 64)
+        for C in (4, 16)
+    ],
+    "weight_gradient": [
+        gradient_tile(O).settings(tf32) for tf32 in (False, True) for O in (16, 32, 64)
+    ],
     "parts": [{"LANES": LANES}],
     "sgd": [{"MOST": cupy_sgd._MOST}],
     "batchnorm": [{}, {"threads": cupy_batchnorm._PARTS}],

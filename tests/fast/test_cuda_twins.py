@@ -58,6 +58,40 @@ def test_convolution(cupy, x, w, stride, padding):
     compare(cupy, lambda x, w, b: F.conv2d(x, w, b, stride, padding), *arrays)
 
 
+def in_tf32(array):
+    """Rounded as the tensor cores round a factor: to 10 bits of fraction."""
+    bits = array.view(np.uint32)
+    return ((bits + 0x1000) & ~np.uint32(0x1FFF)).view(np.float32)
+
+
+@pytest.mark.parametrize(("x", "w", "stride", "padding"), CONVOLUTIONS)
+def test_convolution_in_tf32(cupy, x, w, stride, padding):
+    """Of factors that TF32 can hold it is as exact as in float32, both ways."""
+    arrays = [in_tf32(numbers(seed, *shape)) for seed, shape in enumerate((x, w))]
+
+    def output_and_gradients(convert):
+        x, w = (Tensor(convert(a), requires_grad=True) for a in arrays)
+        y = F.conv2d(x, w, None, stride, padding)
+        y.backward(convert(in_tf32(numbers(2, *y.shape))))
+        return [Tensor(a).numpy() for a in (y.data, x.grad, w.grad)]
+
+    with minires.tf32():
+        found = output_and_gradients(cupy.asarray)
+    with minires.textbook():
+        expected = output_and_gradients(lambda a: a.astype(np.float64))
+    assert_same(found, expected, TOLERANCE)
+
+
+def test_tf32_is_used_within_tf32_alone(cupy):
+    """Sums of 1 + 2⁻¹², which is 1 in TF32, and of 1 + 2⁻¹⁰, which it can hold."""
+    for value, rounded in ((1 + 2**-12, 1.0), (1 + 2**-10, 1 + 2**-10)):
+        x, w = cupy.full((2, 3), value, np.float32), cupy.ones((4, 3), np.float32)
+        np.testing.assert_array_equal(F.linear(x, w).numpy(), np.float32(3 * value))
+        with minires.tf32():
+            np.testing.assert_array_equal(F.linear(x, w).numpy(), np.float32(3 * rounded))
+        np.testing.assert_array_equal(F.linear(x, w).numpy(), np.float32(3 * value))
+
+
 @pytest.mark.parametrize(
     ("x", "w", "b"), [((5, 7), (3, 7), True), ((33, 64), (10, 64), True), ((1, 1), (2, 1), False)]
 )

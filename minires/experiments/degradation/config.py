@@ -15,7 +15,11 @@ from ..facts import from_facts
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
 SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}
-_ADDED = {"batch": None, "checkpoint_every": None}  # what runs of format 1 do not say
+_ADDED = {
+    "batch": None,
+    "checkpoint_every": None,
+    "tf32": False,
+}  # what runs of format 1 do not say
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Config:
             settings without a look at the test images.
         checkpoint_every: keep for backward what goes into every so many blocks alone, in less
             memory and more time; the weights are the same to the bit. See `CifarNet`.
+        tf32: use the tensor cores of a GPU, see `minires.tf32`.
 
     Raises:
         UsageError: a value that cannot be meant.
@@ -50,6 +55,7 @@ class Config:
     backend: str = field(default_factory=default)
     validation: bool = False
     checkpoint_every: int | None = None
+    tf32: bool = False
 
     def __post_init__(self) -> None:
         for name in self.nets:
@@ -91,6 +97,11 @@ class Config:
             self.backend in BACKENDS,
             UsageError,
             f"there is no backend {self.backend!r}; there are: {', '.join(BACKENDS)}",
+        )
+        expect(
+            not self.tf32 or self.backend == "cupy",
+            UsageError,
+            f"TF32 is for the tensor cores of a GPU, on the cupy backend, not on {self.backend}",
         )
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backend import blas_threads, load, manual_seed
+from ...context import tf32
 from ...data import Dataset
 from ...errors import RunError, UsageError, expect
 from ...models import cifar_net
@@ -166,14 +167,15 @@ class Degradation:
         return (yield from kept(trainer, self._steps(trainer), save, stop))
 
     def _steps(self, trainer: Trainer) -> Iterator[Progress]:
-        """Train, with one BLAS thread where the images are small.
+        """Train, in TF32 if asked to, and with one BLAS thread where the images are small.
 
         The products of an 8x8 image are too small to be worth sharing: on idle cores a
         second thread gains nothing, and on busy ones the two wait for each other at every
         product, for longer than the product takes.
         """
         H, W = self.dataset.train_images.shape[2:]
-        with blas_threads(1) if H * W < 16 * 16 else nullcontext():
+        threads = blas_threads(1) if H * W < 16 * 16 else nullcontext()
+        with threads, tf32() if self.config.tf32 else nullcontext():
             for progress in trainer.run():
                 yield progress
                 if self._is_far_enough(trainer):

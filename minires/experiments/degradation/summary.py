@@ -83,7 +83,7 @@ def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
         f"{recipe.lr:g} divided by 10 after a half and three quarters; crops shifted by up to "
         f"{dataset.shift} pixel{'s' if dataset.shift > 1 else ''}"
         f"{' and mirrored' if dataset.flip else ''}; seeds {seeds}; backend "
-        f"{config.backend}{saving}."
+        f"{config.backend}{' in TF32' if config.tf32 else ''}{saving}."
     )
 
 

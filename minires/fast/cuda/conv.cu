@@ -10,21 +10,20 @@
 // channels, so whether it lies on the maps, and where, is asked once a place and not for each number.
 //
 // A block of threads makes BR x BQ numbers of y. It loads BK channels of both factors into shared
-// memory at a time; each thread then multiplies TR numbers of the one by TQ numbers of the other,
-// which are in its registers by then. 32 threads next to each other have the same rows, and read
-// their weights at once.
+// memory at a time and multiplies them: each thread for the sums that are its own (`Sums`).
 //
 // The gradient of x is this very product, with gy for x and the kernel turned round. What that
 // changes is where a weight lies (its strides may be negative) and which pixels are written (with a
 // stride, those at one place of it at a time): both are given as strides.
 
 #include "geometry.cuh"
+#include "sums.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS)
 correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y, Maps m,
           Strides of_w, Strides of_y, int rows) {
-    __shared__ __align__(16) float ws[BK][BR + 4];  // 4 more: rows begin in different banks
-    __shared__ __align__(16) float xs[BK][BQ];
+    __shared__ __align__(16) float ws[BK][BR + PAD];
+    __shared__ __align__(16) float xs[BK][BQ + PAD];
     const int columns = m.Ho * m.Wo * m.N;
     const int first_row = blockIdx.y * BR, first_column = blockIdx.x * BQ;
     const int thread = threadIdx.x;
@@ -35,10 +34,7 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
     const int top = window / m.Wo * m.stride_h + m.first_h;
     const int left = window % m.Wo * m.stride_w + m.first_w;
     const size_t channel = (size_t)m.H * m.W * m.N;
-
-    // What it multiplies: TR rows, and TQ columns.
-    const int row = thread / APART * TR, column = thread % APART;
-    float sums[TR][TQ] = {};
+    Sums sums;
 
     for (int u = 0; u < m.kh; u++)
         for (int v = 0; v < m.kw; v++) {
@@ -54,24 +50,18 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
                     ws[e % BK][e / BK] = there ? w[place(of_w, r, c, u, v)] : 0.f;
                 }
                 __syncthreads();
-#pragma unroll
-                for (int k = 0; k < BK; k++) {
-                    float a[TR], b[TQ];
-                    for (int r = 0; r < TR; r++) a[r] = ws[k][row + r];
-                    for (int p = 0; p < TQ; p++) b[p] = xs[k][column + p * APART];
-                    for (int r = 0; r < TR; r++)
-                        for (int p = 0; p < TQ; p++) sums[r][p] += a[r] * b[p];
-                }
+                sums.add(ws, xs);
                 __syncthreads();
             }
         }
 
-    for (int p = 0; p < TQ; p++) {
-        const int written = first_column + column + p * APART;
+    for (int p = 0; p < Sums::COLUMNS; p++) {
+        const int written = first_column + Sums::column(p);
         if (written >= columns) continue;
         const int image = written % m.N, i = written / m.N / m.Wo, j = written / m.N % m.Wo;
-        for (int r = 0; r < TR; r++)
-            if (first_row + row + r < rows)
-                y[place(of_y, first_row + row + r, i, j, image)] = sums[r][p];
+        for (int r = 0; r < Sums::ROWS; r++) {
+            const int row = first_row + Sums::row(r);
+            if (row < rows) y[place(of_y, row, i, j, image)] = sums.at(r, p);
+        }
     }
 }

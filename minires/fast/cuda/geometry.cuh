@@ -16,5 +16,3 @@ struct Strides {           // an element [a, b, c, d] lies at a · of_a + ... fr
 __device__ ptrdiff_t place(Strides s, ptrdiff_t a, ptrdiff_t b, ptrdiff_t c, ptrdiff_t d) {
     return a * s.of_a + b * s.of_b + c * s.of_c + d * s.of_d;
 }
-
-#define APART (BQ / TQ)  // how far apart the columns of a thread lie, in a tile of BR x BQ numbers

@@ -7,20 +7,20 @@
 // sums a part of the columns, and `add_parts` (parts.cu) adds the parts up.
 
 #include "geometry.cuh"
+#include "sums.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS)
 weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
                 float *__restrict__ parts, Maps m, int rows, int columns_a_part) {
     // Here BQ counts places and channels, and BK columns.
-    __shared__ __align__(16) float gs[BK][BR + 4];
-    __shared__ __align__(16) float xs[BK][BQ + 4];
+    __shared__ __align__(16) float gs[BK][BR + PAD];
+    __shared__ __align__(16) float xs[BK][BQ + PAD];
     __shared__ int down[BQ], right[BQ];  // from the first pixel under the window to that of k
     __shared__ size_t from_x[BQ];        // where that is, for the window at pixel (0, 0)
     const int columns = m.Ho * m.Wo * m.N, depth = m.channels * m.kh * m.kw;
     const int first_row = blockIdx.y * BR, first_k = blockIdx.x * BQ, thread = threadIdx.x;
     const int begin = blockIdx.z * columns_a_part, end = min(begin + columns_a_part, columns);
-    const int row = thread / APART * TR, place_k = thread % APART;
-    float sums[TR][TQ] = {};
+    Sums sums;
 
     for (int e = thread; e < BQ; e += THREADS) {
         const int k = first_k + e, c = k % m.channels, uv = k / m.channels;
@@ -46,21 +46,14 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
             xs[loaded][e] = inside ? x[from_window + from_x[e]] : 0.f;
         }
         __syncthreads();
-#pragma unroll 8
-        for (int k = 0; k < BK; k++) {
-            float a[TR], b[TQ];
-            for (int r = 0; r < TR; r++) a[r] = gs[k][row + r];
-            for (int p = 0; p < TQ; p++) b[p] = xs[k][place_k + p * APART];
-            for (int r = 0; r < TR; r++)
-                for (int p = 0; p < TQ; p++) sums[r][p] += a[r] * b[p];
-        }
+        sums.add(gs, xs);
         __syncthreads();
     }
 
-    for (int r = 0; r < TR; r++)
-        for (int p = 0; p < TQ; p++) {
-            const int k = first_k + place_k + p * APART;
-            if (first_row + row + r < rows && k < depth)
-                parts[((size_t)blockIdx.z * rows + first_row + row + r) * depth + k] = sums[r][p];
+    for (int r = 0; r < Sums::ROWS; r++)
+        for (int p = 0; p < Sums::COLUMNS; p++) {
+            const int row = first_row + Sums::row(r), k = first_k + Sums::column(p);
+            if (row < rows && k < depth)
+                parts[((size_t)blockIdx.z * rows + row) * depth + k] = sums.at(r, p);
         }
 }

@@ -1,0 +1,27 @@
+// The numbers of a tile of BR x BQ that a thread makes, of factors in shared memory: TR x TQ of them,
+// each sum in a register of its own. 32 threads next to each other have the same rows, and read the
+// first factor at once.
+
+#define PAD 4  // rows in shared memory are so much longer, and begin in different banks
+
+struct Sums {
+    static constexpr int ROWS = TR, COLUMNS = TQ;
+    static constexpr int APART = BQ / TQ;  // how far apart the columns of a thread lie
+    float of[ROWS][COLUMNS] = {};
+
+    __device__ static int row(int r) { return threadIdx.x / APART * TR + r; }
+    __device__ static int column(int p) { return threadIdx.x % APART + p * APART; }
+    __device__ float at(int r, int p) const { return of[r][p]; }
+
+    // of += Σ_k a_k b_k over the BK numbers of each row and each column that are there.
+    __device__ void add(const float (*a)[BR + PAD], const float (*b)[BQ + PAD]) {
+#pragma unroll 16
+        for (int k = 0; k < BK; k++) {
+            float left[ROWS], right[COLUMNS];
+            for (int r = 0; r < ROWS; r++) left[r] = a[k][row(r)];
+            for (int p = 0; p < COLUMNS; p++) right[p] = b[k][column(p)];
+            for (int r = 0; r < ROWS; r++)
+                for (int p = 0; p < COLUMNS; p++) of[r][p] += left[r] * right[p];
+        }
+    }
+};
