@@ -95,7 +95,7 @@ def test_asked_to_stop_it_saves_the_very_step(unbroken, tmp_path):
 
 
 def test_nets_stopped_after_some_epochs_go_on_to_the_same_bits(tmp_path):
-    longer = replace(TINY, epochs=3)
+    longer = replace(TINY, epochs=2, seeds=(0,))
     finish(Degradation.start(longer, DATA, tmp_path / "unbroken"))
     out = tmp_path / "pieces"
     run = Degradation.start(longer, DATA, out, until=1)
@@ -107,8 +107,7 @@ def test_nets_stopped_after_some_epochs_go_on_to_the_same_bits(tmp_path):
     assert not (out / "weights").exists()
     again = Degradation.resume({}, out, lambda config: DATA, until=1)
     assert all(event.progress is None for event in again.run())
-    for until in (2, None):
-        finish(Degradation.resume({}, out, lambda config: DATA, until=until))
+    finish(resume(out))
     assert history(out) == history(tmp_path / "unbroken")
     assert files(out / "weights") == files(tmp_path / "unbroken" / "weights")
     with pytest.raises(UsageError, match="after 1 epoch or more, got 0"):
