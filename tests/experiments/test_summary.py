@@ -103,6 +103,30 @@ def test_a_run_in_pieces_is_said_to_be_unfinished():
     assert "not finished" not in text({"plain20": [(5, 6)]})
 
 
+def test_where_none_has_ended_they_are_compared_as_far_as_all_have_come():
+    errors = {"plain20": [(40, 6)], "plain56": [(70, 81)], "resnet20": [(30, 5)]}
+    t = text(errors, iteration=90)
+    assert "this is about where all nets stand now" in t
+    assert (
+        "plain56 stands after 90 iterations at a training error of 70.00 %, plain20 at 40.00 %: the "
+        "deeper plain net is 1.8 times worse on the very images it was trained on, so far."
+    ) in t
+    assert "the same 20 layers stand at 30.00 % instead of 40.00 % training error: lower" in t
+    assert "That is degradation" not in t
+    assert "those after the latest epoch" in t
+    rows = [Row(0, f"plain{depth}", depth, 1, 0.01, 1.0, depth, 6, 60.0) for depth in (20, 56)]
+    t = summary(Config(nets=("plain20", "plain56")), DATA, RECIPE, rows)
+    assert "about the trainings that are" in t
+    assert "stands" not in t  # at different iterations
+
+
+def test_the_papers_task_is_said_to_be_done_at_its_end_alone():
+    papers = Config(dataset="cifar10", schedule="paper", nets=("plain20",))
+    assert "its recipe and its length" in text({"plain20": [(5, 6)]}, config=papers)
+    t = text({"plain20": [(5, 6)]}, iteration=90, config=papers)
+    assert "its recipe, but not yet its length" in t
+
+
 def test_what_digits_do_not_show_is_said():
     assert "not enough to see what depth is good for" in text({"plain20": [(5, 6)]})
 

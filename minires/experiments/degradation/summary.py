@@ -29,6 +29,9 @@ PAPER: dict[str, tuple[float | None, float | None]] = {
 }
 
 
+_DEGRADATION = (
+    "That is degradation, and not overfitting, which would make the training error smaller."
+)
 _KINDS = {"plain": "plain", "resnet": "residual", "preact": "pre-activation"}
 
 
@@ -52,11 +55,9 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
             else ""
         ),
         "## What was seen",
-        *(["The run is not finished: this is about the trainings that are."] * (not finished)),
-        *(sentence for kind in _KINDS if (sentence := _seen(kind, ended))),
-        *_both(ended),
+        *_sight(ended, going_on, finished),
         "## What this does and does not show",
-        _limits(config, dataset, recipe),
+        _limits(config, dataset, recipe, finished),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -117,27 +118,46 @@ def _train_error(rows: Sequence[Row]) -> float:
     return statistics.mean(row.train_error for row in rows)
 
 
-def _seen(kind: str, finals: dict[str, list[Row]]) -> str:
+def _sight(
+    ended: dict[str, list[Row]], going_on: dict[str, list[Row]], finished: bool
+) -> list[str]:
+    """What was seen of the trainings that have ended; if none has, of all as far as they came."""
+    nets, so_far = ended, ""
+    reached = {row.iteration for rows in going_on.values() for row in rows}
+    if not ended and len(reached) == 1:
+        nets, so_far = going_on, f" after {reached.pop():,} iterations"
+    said = [sentence for kind in _KINDS if (sentence := _seen(kind, nets, so_far))]
+    if not finished:
+        about = "where all nets stand now" if so_far else "the trainings that are"
+        said.insert(0, f"The run is not finished: this is about {about}.")
+    return [*said, *_both(nets, so_far)]
+
+
+def _seen(kind: str, nets: dict[str, list[Row]], so_far: str) -> str:
     """The shallowest against the deepest net of one kind; empty with fewer than two."""
-    nets = sorted(
-        (net for net in finals if parse_name(net)[0] == kind), key=lambda net: parse_name(net)[1]
+    names = sorted(
+        (net for net in nets if parse_name(net)[0] == kind), key=lambda net: parse_name(net)[1]
     )
-    if len(nets) < 2:
+    if len(names) < 2:
         return ""
-    shallow, deep = nets[0], nets[-1]
-    low, high = _train_error(finals[shallow]), _train_error(finals[deep])
-    facts = f"{deep} ends with a training error of {high:.2f} %, {shallow} with {low:.2f} %"
+    shallow, deep = names[0], names[-1]
+    low, high = _train_error(nets[shallow]), _train_error(nets[deep])
+    stands = f"stands{so_far} at" if so_far else "ends with"
+    facts = (
+        f"{deep} {stands} a training error of {high:.2f} %, "
+        f"{shallow} {'at' if so_far else 'with'} {low:.2f} %"
+    )
     if high <= low:
         return f"{facts}: the deeper net is no worse on the images it was trained on."
     if high < 1.2 * low:
         return f"{facts}: too close to each other to say that depth harms."
     if kind == "plain":
-        return (
-            f"{facts}: the deeper plain net is {_times(high, low)} worse on the very "
-            "images it was trained on. That is degradation, and not overfitting, which would "
-            "make the training error smaller."
+        worse = (
+            f"{facts}: the deeper plain net is {_times(high, low)} worse on the very images it "
+            "was trained on"
         )
-    worse = f"{high - low:.2f} points worse after this training"
+        return f"{worse}, so far." if so_far else f"{worse}. {_DEGRADATION}"
+    worse = f"{high - low:.2f} points worse {'so far' if so_far else 'after this training'}"
     return f"{facts}: the deeper {_KINDS[kind]} net is {worse}."
 
 
@@ -145,23 +165,24 @@ def _times(high: float, low: float) -> str:
     return f"{high / low:.1f} times" if low > 0 else "infinitely"
 
 
-def _both(finals: dict[str, list[Row]]) -> list[str]:
+def _both(nets: dict[str, list[Row]], so_far: str) -> list[str]:
     """Each depth that was trained plain and residual."""
-    depths = sorted({parse_name(net)[1] for net in finals})
+    depths = sorted({parse_name(net)[1] for net in nets})
     sentences = []
     for depth in depths:
-        plain, residual = finals.get(f"plain{depth}"), finals.get(f"resnet{depth}")
+        plain, residual = nets.get(f"plain{depth}"), nets.get(f"resnet{depth}")
         if plain and residual:
             before, after = _train_error(plain), _train_error(residual)
             verdict = "lower" if after < before else "not lower"
+            verb = "stand" if so_far else "end"
             sentences.append(
-                f"With shortcuts, the same {depth} layers end at {after:.2f} % instead of "
+                f"With shortcuts, the same {depth} layers {verb} at {after:.2f} % instead of "
                 f"{before:.2f} % training error: {verdict}."
             )
     return sentences
 
 
-def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
+def _limits(config: Config, dataset: Dataset, recipe: Recipe, finished: bool) -> str:
     default = config.lr is None and config.batch is None and not config.validation
     sentences = []
     if config.dataset == "digits":
@@ -178,8 +199,13 @@ def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
                 "The learning rate was chosen on a validation split of the training images "
                 "(`--validation`), not on the test images."
             )
-    elif config.is_the_papers:
+    elif config.is_the_papers and finished:
         sentences.append("This is the paper's task, its recipe and its length.")
+    elif config.is_the_papers:
+        sentences.append(
+            "This is the paper's task and its recipe, but not yet its length: the order of the "
+            "nets can be seen early, the final errors cannot."
+        )
     elif recipe.iterations < 64_000:
         sentences.append(
             f"The paper trains for 64,000 iterations, this run for {recipe.iterations:,}: the "
@@ -189,5 +215,6 @@ def _limits(config: Config, dataset: Dataset, recipe: Recipe) -> str:
         sentences.append(
             "What is called test error here is the error on training images that were held out."
         )
-    sentences.append("The errors are those after the last epoch: none was picked for being low.")
+    last = "last" if finished else "latest"
+    sentences.append(f"The errors are those after the {last} epoch: none was picked for being low.")
     return " ".join(sentences)
