@@ -108,8 +108,8 @@ def test_where_none_has_ended_they_are_compared_as_far_as_all_have_come():
     t = text(errors, iteration=90)
     assert "this is about where all nets stand now" in t
     assert (
-        "plain56 stands after 90 iterations at a training error of 70.00 %, plain20 at 40.00 %: the "
-        "deeper plain net is 1.8 times worse on the very images it was trained on, so far."
+        "plain56 stands after 90 iterations at a training error of 70.00 %, plain20 at 40.00 %: "
+        "the deeper plain net is 1.8 times worse on the very images it was trained on, so far."
     ) in t
     assert "the same 20 layers stand at 30.00 % instead of 40.00 % training error: lower" in t
     assert "That is degradation" not in t
