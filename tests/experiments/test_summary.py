@@ -106,7 +106,7 @@ def test_a_run_in_pieces_is_said_to_be_unfinished():
 def test_where_none_has_ended_they_are_compared_as_far_as_all_have_come():
     errors = {"plain20": [(40, 6)], "plain56": [(70, 81)], "resnet20": [(30, 5)]}
     t = text(errors, iteration=90)
-    assert "this is about where all nets stand now" in t
+    assert "this is about where its nets stand" in t
     assert (
         "plain56 stands after 90 iterations at a training error of 70.00 %, plain20 at 40.00 %: "
         "the deeper plain net is 1.8 times worse on the very images it was trained on, so far."

@@ -15,11 +15,7 @@ from ..facts import from_facts
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
 SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}
-_ADDED = {
-    "batch": None,
-    "checkpoint_every": None,
-    "tf32": False,
-}  # what runs of format 1 do not say
+_ADDED = {"batch": None, "checkpoint_every": None, "tf32": False}  # what older runs do not say
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def _sight(
         nets, so_far = going_on, f" after {reached.pop():,} iterations"
     said = [sentence for kind in _KINDS if (sentence := _seen(kind, nets, so_far))]
     if not finished:
-        about = "where all nets stand now" if so_far else "the trainings that are"
+        about = "where its nets stand" if so_far else "the trainings that are"
         said.insert(0, f"The run is not finished: this is about {about}.")
     return [*said, *_both(nets, so_far)]
 
