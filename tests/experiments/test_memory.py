@@ -1,6 +1,7 @@
 """The memory of a training step, predicted and then measured."""
 
 import os
+import statistics
 import subprocess
 import sys
 
@@ -36,11 +37,8 @@ print(peak() - before)
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the peak from /proc")
-@pytest.mark.parametrize(
-    ("net", "batch", "every"), [("resnet20", 64, None), ("resnet44", 64, 3), ("preact29", 32, None)]
-)
-def test_what_was_predicted_is_measured(net, batch, every):
+def measured(net, batch, every):
+    """The peak of the second of two steps, in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if k != "MINIRES_TEXTBOOK"}
     done = subprocess.run(
         [sys.executable, "-c", STEP, net, str(batch), str(every or 0)],
@@ -49,9 +47,17 @@ def test_what_was_predicted_is_measured(net, batch, every):
         text=True,
         check=True,
     )
-    measured = int(done.stdout)
-    foretold = predicted(net, IMAGE, batch, every).total
-    assert foretold == pytest.approx(measured, rel=0.1)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the peak from /proc")
+@pytest.mark.parametrize(
+    ("net", "batch", "every"), [("resnet20", 64, None), ("resnet44", 64, 3), ("preact29", 32, None)]
+)
+def test_what_was_predicted_is_measured(net, batch, every):
+    """In the median of five: what threads need at the same time moves one run by some 6 %."""
+    peak = statistics.median(measured(net, batch, every) for _ in range(5))
+    assert predicted(net, IMAGE, batch, every).total == pytest.approx(peak, rel=0.1)
 
 
 def test_what_is_kept_is_what_the_graph_of_the_whole_batch_keeps():
