@@ -44,11 +44,11 @@ def load_weights(
     """
     tensors, passed_over = stored_tensors(path)
     tensors = renamed(tensors, rename or {}, path)
+    hints = _prefix_hints(tensors, [name for name, _ in model.named_tensors()])
     try:
-        return passed_over + model.load_state_dict(tensors, strict)
+        return hints + passed_over + model.load_state_dict(tensors, strict)
     except StateDictError as error:
-        names = [name for name, _ in model.named_tensors()]
-        raise StateDictError(f"{path}: {error}{_prefix_hint(tensors, names)}") from None
+        raise StateDictError("; ".join([f"{path}: {error}", *hints])) from None
 
 
 def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
@@ -103,14 +103,14 @@ def renamed(
     return found
 
 
-def _prefix_hint(given: Iterable[str], own: Iterable[str]) -> str:
+def _prefix_hints(given: Iterable[str], own: Iterable[str]) -> list[str]:
     """What to do where names would be the model's without the prefix that all of them have."""
     given = list(given)
     prefix = given[0].partition(".")[0] + "." if given else ""
     others = {name.removeprefix(prefix) for name in given}
     if not (prefix and all(map(str.startswith, given, [prefix] * len(given))) and others & {*own}):
-        return ""
-    return (
-        f'. All names in the file begin with "{prefix}"; rename={{"{prefix}": ""}} takes it off, '
+        return []
+    return [
+        f'all names in the file begin with "{prefix}", which rename={{"{prefix}": ""}} takes off, '
         f"as does minires convert --rename {prefix}="
-    )
+    ]
