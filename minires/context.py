@@ -91,13 +91,13 @@ def textbook() -> Iterator[None]:
 
 
 @contextmanager
-def tf32() -> Iterator[None]:
-    """Inside, convolutions and fully connected layers on a GPU may use its tensor cores.
+def tf32(use: bool = True) -> Iterator[None]:
+    """Inside, convolutions and fully connected layers on a GPU may `use` its tensor cores.
 
     Their factors, in float32, are then rounded to TF32, with 10 bits of fraction instead of 23; the
     products are added up in float32. Nothing else changes, and nothing on a CPU.
     """
-    before, state.tf32 = state.tf32, True
+    before, state.tf32 = state.tf32, use
     try:
         yield
     finally:

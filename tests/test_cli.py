@@ -222,12 +222,12 @@ def test_killed_again_and_again_a_run_ends_as_an_unbroken_one(unbroken, tmp_path
 
 
 def test_ctrl_c_leaves_the_picture_so_far_and_says_how_to_go_on(unbroken, tmp_path):
-    process = start(LONGER, tmp_path)
+    process = start((*LONGER, "--until", "99"), tmp_path)
     wait_for(tmp_path / "run" / "history.csv", process)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert "go on with: minires degradation --resume --out run" in output
+    assert "go on with: minires degradation --resume --out run --until 99\n" in output
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "degradation.png").exists()
     assert minires("degradation", "--resume", "--out", "run", cwd=tmp_path).returncode == 0

@@ -1,7 +1,5 @@
 """minires on a GPU, its kernels launched one by one or replayed as a graph."""
 
-from contextlib import nullcontext
-
 import minires
 from minires import functional as F
 from minires.backend import Array, load
@@ -20,7 +18,7 @@ def training(net: Net, n: int, graph: bool = False, tf32: bool = False) -> Step:
     optimiser = SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
 
     def learn(x: Array, labels: Array) -> tuple[Array]:
-        with minires.tf32() if tf32 else nullcontext():
+        with minires.tf32(tf32):
             loss = F.cross_entropy(model(x), labels)
             optimiser.zero_grad()
             loss.backward()

@@ -125,4 +125,5 @@ def degradation(
     again += ["--data-dir", str(data_dir)] if data_dir else []
     again += ["--download"] if download else []
     again += ["--graph"] if graph else []
+    again += ["--until", str(until)] if until else []
     train(run, LiveDisplay(console), out, "degradation.png", go_on=shlex.join(again))

@@ -35,7 +35,8 @@ class ColumnCorrelation:
         self.y = (down.out, O, across.out * N)
         self.X = (across.k, down.k, C, down.out, across.out, N)
         terms = across.k * down.k * C
-        self.effort = effort(math.prod(self.y), terms) + O * terms  # weights are read for few
+        # So few columns that to read the weights is work beside the arithmetic.
+        self.effort = effort(math.prod(self.y), terms) + O * terms
         self.taps = []
         for v in range(across.k):
             columns, x_columns = across.meetings(v)

@@ -135,7 +135,7 @@ def spread(work: Share, items: int, effort: float) -> None:
     depend on these numbers and the number of threads alone, so that sums kept by share do not
     depend on who finished first.
     """
-    if effort <= min(_WORTH_HOLDING, _WORTH_SHARING):
+    if effort <= _WORTH_HOLDING:
         work(0, items)
         return
     parts = max(1, min(_count, items)) if effort > _WORTH_SHARING else 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import functional as F
 from ..backend import Array, default, load, move, to_numpy
-from ..context import no_grad
+from ..context import no_grad, tf32
 from ..data.dataset import Dataset, Source
 from ..errors import DataError, NonFiniteError
 from ..inspect import detect_anomaly
@@ -47,6 +47,7 @@ class Trainer:
 
     Args:
         graph: whether a step is captured as a CUDA graph and replayed, see `Replayed`.
+        tf32: whether it may use the tensor cores of a GPU, see `minires.tf32`.
 
     Attributes:
         backend: where the net is, and the batches go; the default one unless it was chosen.
@@ -67,6 +68,7 @@ class Trainer:
         seed: int,
         backend: str | None = None,
         graph: bool = False,
+        tf32: bool = False,
     ) -> None:
         self.net = net
         self.backend = backend or default()
@@ -75,6 +77,7 @@ class Trainer:
         self.recipe = recipe
         self.schedule = schedule
         self.seed = seed
+        self.tf32 = tf32
         self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
         if graph:
             expect_graphs(self.backend)
@@ -126,7 +129,8 @@ class Trainer:
         x, labels = move(x, self.backend), move(labels, self.backend)
         lr = self.schedule(self.iteration)
         # A NaN is found below and named; NumPy's own warnings would only come before it.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with silent, tf32(self.tf32):
             if self.replayed:
                 rate = load(self.backend).full((), lr, np.float32)
                 loss, mistakes = self.replayed(x, labels, rate)
@@ -162,7 +166,7 @@ class Trainer:
         """The error over all test images, in %, with the running statistics."""
         self.model.eval()
         wrong = seen = 0
-        with no_grad():
+        with no_grad(), tf32(self.tf32):
             for x, labels in self.dataset.testing_batches():
                 guesses = self.model(move(x, self.backend)).data.argmax(axis=1)
                 wrong += int((guesses != move(labels, self.backend)).sum())

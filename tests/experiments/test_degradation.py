@@ -13,7 +13,7 @@ from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
 from minires.experiments import memory
 from minires.experiments.degradation import Config, Degradation
-from minires.train import Trainer, keeping, read_history
+from minires.train import keeping, read_history
 
 DATA = digits()
 TINY = Config(nets=("plain8", "resnet8"), epochs=1, seeds=(0, 1))
@@ -183,18 +183,18 @@ def test_an_existing_run_is_never_overwritten(unbroken):
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_a_run_in_tf32_is_trained_in_it(tmp_path, monkeypatch, asked):
-    seen = []
-
-    def run(trainer):
-        seen.append(context.state.tf32)
-        yield from ()
-
-    monkeypatch.setattr(Trainer, "run", run)
+def test_a_run_in_tf32_is_trained_and_tested_in_it(tmp_path, asked):
+    seen = set()
+    config = replace(TINY, backend="cupy", tf32=asked)
     with standin():
-        finish(Degradation.start(replace(TINY, backend="cupy", tf32=asked), DATA, tmp_path / "run"))
-    assert seen == [asked] * 4
-    assert not context.state.tf32
+        steps = Degradation.start(config, DATA, tmp_path / "run").run()
+        with context.watching(lambda *_: seen.add(context.state.tf32)):
+            trainer = next(steps).trainer
+            assert not context.state.tf32  # between two steps
+            assert seen == {asked}
+            seen.clear()
+            trainer.test_error()
+    assert seen == {asked}
     with pytest.raises(UsageError, match="on the cupy backend, not on numpy"):
         replace(TINY, tf32=True, backend="numpy")
 

@@ -38,6 +38,7 @@ TINY = (
     (products, "_SMALL", 2000),
     (products, "_SMALL_RESULT", 30),
     (strips, "_FEW_ROWS", 2),
+    (threads, "_WORTH_HOLDING", 0),
     (threads, "_WORTH_SHARING", 0),
 )
 

@@ -27,8 +27,9 @@ def sizes(request, monkeypatch):
             *((maps, "_TILE", 40), (numpy_conv, "_TILE", 40), (numpy_batchnorm, "_GROUP", 40)),
             *((maps, "_SHORT", 8), (numpy_conv, "_SHORT", 10)),
             (numpy_pool, "_TILE", 40),
-            *((threads, "_WORTH_SHARING", 0), (products, "_SMALL", 2000)),
-            *((products, "_SMALL_RESULT", 30), (products, "_NARROW", 8), (products, "_BLOCK", 4)),
+            *((threads, "_WORTH_HOLDING", 0), (threads, "_WORTH_SHARING", 0)),
+            *((products, "_SMALL", 2000), (products, "_SMALL_RESULT", 30)),
+            *((products, "_NARROW", 8), (products, "_BLOCK", 4)),
             *((numpy_sgd, "_TILE", 16), (numpy_sgd, "_LARGE", 8)),
         ):
             monkeypatch.setattr(module, name, value)

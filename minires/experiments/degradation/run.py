@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ...backend import blas_threads, load, manual_seed
-from ...context import tf32
 from ...data import Dataset
 from ...errors import RunError, UsageError, expect
 from ...models import cifar_net
@@ -167,15 +166,14 @@ class Degradation:
         return (yield from kept(trainer, self._steps(trainer), save, stop))
 
     def _steps(self, trainer: Trainer) -> Iterator[Progress]:
-        """Train, in TF32 if asked to, and with one BLAS thread where the images are small.
+        """Train, with one BLAS thread where the images are small.
 
         The products of an 8x8 image are too small to be worth sharing: on idle cores a
         second thread gains nothing, and on busy ones the two wait for each other at every
         product, for longer than the product takes.
         """
         H, W = self.dataset.train_images.shape[2:]
-        threads = blas_threads(1) if H * W < 16 * 16 else nullcontext()
-        with threads, tf32() if self.config.tf32 else nullcontext():
+        with blas_threads(1) if H * W < 16 * 16 else nullcontext():
             for progress in trainer.run():
                 yield progress
                 if self._is_far_enough(trainer):
@@ -206,7 +204,7 @@ class Degradation:
         )
         schedule = self.recipe.schedule(parse_name(net)[1])
         backend = self.config.backend
-        settings = (self.recipe, schedule, seed, backend, self.graph)
+        settings = (self.recipe, schedule, seed, backend, self.graph, self.config.tf32)
         trainer = Trainer(net, model, self.dataset, *settings)
         self.folder.restore(trainer)
         return trainer

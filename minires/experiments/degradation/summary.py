@@ -55,7 +55,7 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
             else ""
         ),
         "## What was seen",
-        *_sight(ended, going_on, finished),
+        *_what_was_seen(ended, going_on, finished),
         "## What this does and does not show",
         _limits(config, dataset, recipe, finished),
     ]
@@ -118,7 +118,7 @@ def _train_error(rows: Sequence[Row]) -> float:
     return statistics.mean(row.train_error for row in rows)
 
 
-def _sight(
+def _what_was_seen(
     ended: dict[str, list[Row]], going_on: dict[str, list[Row]], finished: bool
 ) -> list[str]:
     """What was seen of the trainings that have ended; if none has, of all as far as they came."""
