@@ -22,12 +22,12 @@ from common import RESULTS, machine, write
 from PIL import Image
 
 import minires
-from minires.data import Pictures, image_folder
-from minires.data.pictures import WORKERS
-from minires.models.split import split
 from minires.optim import StepSchedule
 from minires.train import Recipe, Trainer
-from minires.train.finetuning import FrozenFeatures
+from minires.vision import Pictures, image_folder
+from minires.vision.frozen import FrozenFeatures
+from minires.vision.pictures import WORKERS
+from minires.vision.split import split
 
 BATCH = 32
 

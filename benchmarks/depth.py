@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from scaling import Fit, fitted
 
-from minires.experiments.memory import Profile
+from minires.inspect.memory import Profile
 
 IMAGE = (3, 32, 32)
 WAYS = {"all": "all is kept", "checkpointed": "checkpointed"}

@@ -35,10 +35,10 @@ from turns import use_threads
 import minires
 from minires import data
 from minires.data import Dataset
-from minires.data.transforms import MEAN, STD
-from minires.experiments.finetune import Finetune, FinetuneConfig
 from minires.optim import StepSchedule
 from minires.train import Recipe, Trainer
+from minires.vision.finetune import Finetune, FinetuneConfig
+from minires.vision.transforms import MEAN, STD
 
 console = Console(highlight=False)
 

@@ -28,8 +28,8 @@ from rich.table import Column, Table
 from turns import Timing, in_turn, nothing, turn, use_threads
 
 from minires import Op, Tensor
+from minires.autograd import Gradients
 from minires.backend import Array
-from minires.engine import Gradients
 from minires.optim import SGD
 
 console = Console(highlight=False)

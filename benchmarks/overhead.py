@@ -21,8 +21,8 @@ from rich.table import Table
 from turns import in_turn, nothing, use_threads
 
 from minires import Op, Tensor
+from minires.autograd import Gradients
 from minires.backend import Array
-from minires.engine import Gradients
 
 CHAIN = 100  # operations
 

@@ -31,7 +31,7 @@ from survivor import begun
 
 from minires.data import digits
 from minires.errors import DamageWarning
-from minires.train import read_history
+from minires.runs import read_history
 
 DATA = digits()
 FILLER = "filler"

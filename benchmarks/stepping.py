@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 from turns import in_turn, use_threads
 
-from minires import Tensor, engine
+from minires import Tensor
 from minires import functional as F
+from minires.autograd import engine
 from minires.backend import settled
 
 

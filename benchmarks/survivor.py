@@ -14,7 +14,7 @@ from minires.cli.training import stop_on_signal
 from minires.data import Dataset, digits
 from minires.errors import MiniresError
 from minires.experiments.degradation import Config, Degradation
-from minires.train import keeping
+from minires.runs import autosave as keeping
 
 keeping._SECONDS = 0.0  # it saves after every step, so that a kill often comes while it writes
 CONFIG = Config(nets=("plain8", "resnet8"), epochs=2)

@@ -1,15 +1,14 @@
 """minires: an engine for understanding residual networks."""
 
-from . import fast, functional, models, nn, optim
+from . import functional, kernels, models, nn, optim
+from .autograd import Op, Step, Tensor
+from .autograd.checkpoint import checkpoint
+from .autograd.gradcheck import gradcheck
 from .backend import manual_seed
-from .checkpoint import checkpoint
-from .context import no_grad, textbook, tf32
-from .engine import Op, Tensor
 from .errors import MiniresError
-from .fast import get_num_threads, set_num_threads
-from .gradcheck import gradcheck
 from .inspect import detect_anomaly
-from .step import Step
+from .kernels import get_num_threads, set_num_threads
+from .modes import no_grad, textbook, tf32
 from .weights import export_onnx, load_weights, save_weights
 
 __version__ = "0.1.0"
@@ -22,10 +21,10 @@ __all__ = [
     "checkpoint",
     "detect_anomaly",
     "export_onnx",
-    "fast",
     "functional",
     "get_num_threads",
     "gradcheck",
+    "kernels",
     "load_weights",
     "manual_seed",
     "models",

@@ -3,10 +3,10 @@
 Every function takes Tensors or arrays and returns a Tensor.
 """
 
+from .autograd import Operand, Tensor
 from .backend import Array, array_module, backend_name, is_array, placed
-from .context import state, twin_of
-from .engine import Operand, Tensor
 from .errors import ShapeError, UsageError, expect
+from .modes import state, twin_of
 from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels, moving_average
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax

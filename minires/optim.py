@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, Self, TypeAlias
 
+from .autograd import Tensor
 from .backend import Array, array_module, backend_name, expect_same_backend, move
-from .context import twin_of
-from .engine import Tensor
+from .modes import twin_of
 
 Change: TypeAlias = tuple[Array, Array, Array]  # a parameter, its velocity and its gradient
 

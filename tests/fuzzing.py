@@ -32,14 +32,15 @@ sys.path.append(str(HERE / "weights"))
 from pth_files import NUMBERS, call, plain, state_dict, storage, tensor, write  # noqa: E402
 
 from minires.data import digits  # noqa: E402
-from minires.data.images import decode  # noqa: E402
 from minires.errors import DamageWarning, MiniresError  # noqa: E402
-from minires.experiments.classifying import read_names  # noqa: E402
 from minires.experiments.degradation import Config  # noqa: E402
-from minires.experiments.finetune import FinetuneConfig  # noqa: E402
 from minires.models import cifar_net  # noqa: E402
-from minires.train import Recipe, Row, RunFolder, Trainer, read_history, write_history  # noqa: E402
-from minires.train.checkpoint_file import read_checkpoint  # noqa: E402
+from minires.runs import Row, RunFolder, read_history, write_history  # noqa: E402
+from minires.runs.checkpoint import read_checkpoint  # noqa: E402
+from minires.train import Recipe, Trainer  # noqa: E402
+from minires.vision.classifying import read_names  # noqa: E402
+from minires.vision.finetune import FinetuneConfig  # noqa: E402
+from minires.vision.images import decode  # noqa: E402
 from minires.weights.loading import stored_tensors  # noqa: E402
 from minires.weights.safetensors_file import write_tensors  # noqa: E402
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from minires.engine import Op
+from minires.autograd import Op
+from minires.autograd.gradcheck import gradcheck
 from minires.errors import GradientError
-from minires.experiments.gradchecks import Case, cases, check
-from minires.gradcheck import gradcheck
+from minires.inspect.gradchecks import Case, cases, check
 from minires.ops.arithmetic import Neg
 
 BREAKS = {

@@ -5,7 +5,7 @@ import pytest
 from oracles import LAYOUTS, assert_same, cotangent, laid_out, run
 
 from minires import Tensor, no_grad
-from minires.experiments.gradchecks import cases
+from minires.inspect.gradchecks import cases
 
 each_case = pytest.mark.parametrize("case", cases(), ids=lambda c: f"{c.op.__name__}-{c.label}")
 

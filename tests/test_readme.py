@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import minires
-from minires import Op, Tensor, gradcheck
+from minires import Op, Tensor
+from minires.autograd import Gradients, gradcheck
 from minires.backend import Array, array_module
-from minires.engine import Gradients
 
 ROOT = Path(__file__).parent.parent
 PAIRS = {"README.md": "README.zh-CN.md", "tutorials/README.md": "tutorials/zh/README.md"}

@@ -19,7 +19,7 @@ from minires.cli.training import stop_on_signal
 from minires.data import digits
 from minires.errors import RunError
 from minires.experiments.degradation import Config, Degradation
-from minires.train import read_history
+from minires.runs import read_history
 
 DATA = digits()
 CONFIG = Config(nets=("plain8", "resnet8"), epochs=2, batch=128)

@@ -8,15 +8,7 @@ from minires import Tensor, no_grad
 from minires import functional as F
 from minires import textbook as in_textbook
 from minires.models.blocks import Block, Layer
-from minires.nn import (
-    BatchNorm2d,
-    Conv2d,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Module,
-    Sequential,
-)
+from minires.nn import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Module, Sequential
 from minires.optim import SGD
 
 from . import LR, MOMENTUM, WEIGHT_DECAY, Step

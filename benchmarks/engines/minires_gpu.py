@@ -3,8 +3,8 @@
 import minires
 from minires import functional as F
 from minires.backend import Array, load
+from minires.kernels.cuda.graph import Replayed
 from minires.optim import SGD
-from minires.train.captured import Replayed
 
 from . import LR, MOMENTUM, WEIGHT_DECAY, Step
 from .minires import built

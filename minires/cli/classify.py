@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ..data.loading import Workers
-from ..data.pictures import WORKERS, problems
 from ..errors import DataError, RunError
-from ..experiments.classifying import Answer, Classifier, photos_in, read_names
 from ..files import write_atomically
+from ..vision.classifying import Answer, Classifier, photos_in, read_names
+from ..vision.loading import Workers
+from ..vision.pictures import WORKERS, problems
 from .app import app
 from .options import INTEGER
 

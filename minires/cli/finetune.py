@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..data.pictures import WORKERS
 from ..errors import UsageError
-from ..experiments.finetune import Finetune, FinetuneConfig
+from ..vision.finetune import Finetune, FinetuneConfig
+from ..vision.pictures import WORKERS
 from ..viz.live import LiveDisplay
 from .app import app, console
 from .options import INTEGER, NUMBER, Backend, Resume, free_folder

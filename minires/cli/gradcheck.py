@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from ..errors import GradientError
-from ..experiments import gradchecks
+from ..inspect import gradchecks
 from .app import app, console
 from .options import Backend
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..experiments.memory import Memory, Profile, available, gigabytes
+from ..inspect.memory import Memory, Profile, available, gigabytes
 from .app import app, console
 from .options import shape
 

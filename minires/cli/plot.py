@@ -7,9 +7,9 @@ import typer
 
 from ..errors import RunError, UsageError, expect
 from ..experiments.degradation import Config
+from ..experiments.degradation.figure import degradation_figure
 from ..files import write_atomically
-from ..train import RunFolder, read_history
-from ..viz.curves import degradation_figure
+from ..runs import RunFolder, read_history
 from .app import app
 
 _PICTURES = ("png", "svg", "pdf")

@@ -7,13 +7,7 @@ import typer
 from rich.table import Table
 
 from ..errors import UsageError
-from ..models.summary import (
-    PAPER_FLOPS,
-    PAPER_PARAMETERS,
-    Stage,
-    compared,
-    summary,
-)
+from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
 from .app import app, console
 from .nets import net_of
 from .options import names, shape

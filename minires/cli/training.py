@@ -10,7 +10,7 @@ from typing import Protocol
 import typer
 from rich.markdown import Markdown
 
-from ..train.keeping import Event
+from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
 from .app import console
 

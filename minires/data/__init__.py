@@ -1,4 +1,4 @@
-"""Datasets: digits, which is shipped, CIFAR-10, and folders of pictures."""
+"""Datasets: digits, which is shipped, and CIFAR-10."""
 
 from pathlib import Path
 
@@ -7,8 +7,6 @@ from . import cifar10 as _cifar10
 from .cifar10 import cifar10
 from .dataset import Dataset
 from .digits import digits
-from .folders import ImageFolder, image_folder
-from .pictures import Pictures
 
 NAMES = ("digits", "cifar10")
 
@@ -34,4 +32,4 @@ def load(name: str, data_dir: Path | None = None, download: bool = False) -> Dat
     return cifar10(_cifar10.download() if data_dir is None else data_dir)
 
 
-__all__ = ["Dataset", "ImageFolder", "Pictures", "cifar10", "digits", "image_folder", "load"]
+__all__ = ["Dataset", "cifar10", "digits", "load"]

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from ..backend import Array, array_module, backend_name, move
-from ..context import twin_of
 from ..errors import DataError, UsageError, expect
+from ..modes import twin_of
 
 _TEST_BATCH = 256
 

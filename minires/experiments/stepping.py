@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from ..autograd import Op
 from ..backend import Array, manual_seed
-from ..context import no_grad
 from ..data import Dataset
 from ..data.dataset import Epoch, training_batch
-from ..engine import Op
 from ..errors import UsageError, expect
 from ..inspect import forward_hook
+from ..inspect.step_page import Page, bytes_of, step_page
 from ..inspect.trace import Trace, record
 from ..models import cifar_net
 from ..models.cifar import parse_name
+from ..modes import no_grad
 from ..nn import Module
 from ..train import Trainer, quick_recipe
-from ..viz.step_page import Page, bytes_of, step_page
 from ..weights import load_weights
 
 _MOST = 12_000_000  # bytes of a page; a larger one would lag in a browser

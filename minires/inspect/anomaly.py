@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..autograd import Op, Step
 from ..backend import Array, array_module
-from ..context import watching, watching_steps
-from ..engine import Op
 from ..errors import NonFiniteError
-from ..step import Step
+from ..modes import watching, watching_steps
 
 
 @contextmanager

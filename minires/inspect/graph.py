@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ..autograd import Op, Tensor
 from ..backend import Promise, is_array
-from ..engine import Op, Tensor
 from ..errors import GraphError, UsageError, expect
 from .tree import branches
 

@@ -5,13 +5,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ..autograd import Op, Step, norm
+from ..autograd.hooks import backward_hook, forward_hook
 from ..backend import Array, to_numpy
-from ..engine import Op
 from ..ops.batchnorm import BatchNorm, BatchNormInference
 from ..ops.conv import Conv2d
 from ..ops.matmul import Linear
-from ..step import Step, norm
-from .hooks import backward_hook, forward_hook
 
 _WEIGHTED = (Conv2d, Linear)
 _NORMS = (BatchNorm, BatchNormInference)

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
+from ..autograd import Op, Step, Tensor, expect_some, matching, norm
+from ..autograd.hooks import forward_hook
 from ..backend import Array, to_numpy
-from ..engine import Op, Tensor
-from ..step import Step, expect_some, matching, norm
 from .graph import Graph
-from .hooks import forward_hook
 
 BINS = 32
 

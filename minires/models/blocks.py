@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from .. import functional as F
-from ..engine import Tensor
+from ..autograd import Tensor
 from ..errors import UsageError, expect
 from ..nn import BatchNorm2d, Conv2d, Module, Sequential, he_normal
 from ..nn.layers import Init

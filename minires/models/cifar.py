@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from .. import functional as F
-from ..engine import Tensor
+from ..autograd import Tensor
 from ..errors import UsageError, expect
 from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential, he_normal
 from ..nn.layers import Init

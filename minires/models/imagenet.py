@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from .. import functional as F
-from ..engine import Tensor
+from ..autograd import Tensor
 from ..errors import UsageError, expect
 from ..nn import (
     BatchNorm2d,

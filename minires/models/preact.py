@@ -5,7 +5,7 @@ that goes along the shortcuts is multiplied by nothing at all (section 2, equati
 """
 
 from .. import functional as F
-from ..engine import Tensor
+from ..autograd import Tensor
 from ..errors import UsageError, expect
 from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential, he_normal
 from ..nn.layers import Init

@@ -6,11 +6,11 @@ from itertools import groupby
 
 import numpy as np
 
+from ..autograd import Op, Tensor
 from ..backend import Array
-from ..context import no_grad
-from ..engine import Op, Tensor
 from ..errors import UsageError, expect
 from ..inspect import forward_hook
+from ..modes import no_grad
 from ..nn import Conv2d, Identity, Linear, Module
 from .blocks import BasicBlock, Block, Bottleneck
 

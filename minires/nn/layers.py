@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 
 from .. import functional as F
+from ..autograd import Tensor
+from ..autograd.checkpoint import checkpoint
 from ..backend import Array
-from ..checkpoint import checkpoint
-from ..engine import Tensor
 from ..errors import UsageError, expect
 from ..ops.windows import Pair, pair
 from .init import by_column, he_normal

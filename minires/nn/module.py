@@ -5,10 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..autograd import Tensor
 from ..backend import Array, backend_name, is_array, move, to_numpy
-from ..context import state
-from ..engine import Tensor
 from ..errors import StateDictError, expect
+from ..modes import state
 from .stored import Stored
 
 

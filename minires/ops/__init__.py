@@ -1,7 +1,7 @@
 """The textbook: every operation, forward and hand-written backward side by side."""
 
-from ..engine import Op
-from ..operators import table
+from ..autograd import Op
+from ..autograd.operators import table
 from .arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from .batchnorm import BatchNorm, BatchNormInference
 from .conv import Conv2d

@@ -1,7 +1,7 @@
 """Element by element: + − × ÷, powers, exp and log, with NumPy's broadcasting."""
 
+from ..autograd import Gradients, Op
 from ..backend import Array, array_module
-from ..engine import Gradients, Op
 from ..errors import ShapeError, expect
 
 

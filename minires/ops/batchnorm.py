@@ -1,7 +1,7 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
+from ..autograd import Gradients, Op, Tensor
 from ..backend import Array, array_module, expect_same_backend
-from ..engine import Gradients, Op, Tensor
 from ..errors import ShapeError, expect
 
 

@@ -1,7 +1,7 @@
 """Convolution as one matrix product (im2col), and its three gradients."""
 
+from ..autograd import Gradients, Op
 from ..backend import Array
-from ..engine import Gradients, Op
 from ..errors import ShapeError, expect
 from .windows import Pair, col2im, im2col, output_size, pair
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ..autograd import Gradients, Op
 from ..backend import Array, array_module, expect_same_backend
-from ..engine import Gradients, Op
 from ..errors import LabelError, ShapeError, UsageError, expect
 
 

@@ -1,7 +1,7 @@
 """Matrix products: y = a b, and the fully connected layer y = x wᵀ + b."""
 
+from ..autograd import Gradients, Op
 from ..backend import Array
-from ..engine import Gradients, Op
 from ..errors import ShapeError, expect
 from .arithmetic import broadcasts, unbroadcast
 

@@ -2,8 +2,8 @@
 
 import math
 
+from ..autograd import Gradients, Op
 from ..backend import Array, array_module
-from ..engine import Gradients, Op
 from ..errors import DTypeError, ShapeError, expect
 from .windows import Pair, col2im, im2col, output_size, pair
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..autograd import Gradients, Op
 from ..backend import Array, array_module
-from ..engine import Gradients, Op
 from ..errors import ShapeError, expect
 
 

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from ..autograd import Gradients, Op, Tensor
 from ..backend import Array, array_module, expect_same_backend, is_array, placed
-from ..engine import Gradients, Op, Tensor
 from ..errors import ShapeError, expect
 
 

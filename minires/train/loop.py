@@ -10,14 +10,14 @@ import numpy as np
 
 from .. import functional as F
 from ..backend import Array, default, load, move, to_numpy
-from ..context import no_grad, tf32
 from ..data.dataset import Dataset, Source
 from ..errors import DataError, NonFiniteError
 from ..inspect import detect_anomaly
+from ..kernels.cuda.graph import Replayed, expect_graphs
+from ..modes import no_grad, tf32
 from ..nn import Module
 from ..optim import SGD, StepSchedule
-from .captured import Replayed, expect_graphs
-from .history import Row
+from ..runs.history import Row
 from .recipe import Recipe, epoch_length
 
 

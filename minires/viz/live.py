@@ -12,8 +12,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ..runs import Row
 from ..train import Progress as Step
-from ..train import Row, Trainer
+from ..train import Trainer
 
 
 class LiveDisplay:

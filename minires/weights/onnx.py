@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import Op, Tensor
 from ..backend import Array, to_numpy
-from ..context import no_grad
-from ..engine import Op, Tensor
 from ..errors import UsageError, expect
 from ..files import write_atomically
 from ..inspect import forward_hook
+from ..modes import no_grad
 from ..nn import Module
 from .onnx_nodes import COUNTERPARTS
 

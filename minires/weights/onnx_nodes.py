@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..engine import Op
+from ..autograd import Op
 from ..errors import UsageError, expect
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from ..ops.batchnorm import BatchNormInference

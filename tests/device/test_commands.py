@@ -13,7 +13,7 @@ import minires
 from minires import backend, models
 from minires.cli import app
 from minires.experiments.degradation import config
-from minires.experiments.flow import responses, run, shattered
+from minires.experiments.gradient_flow import responses, run, shattered
 from minires.train import Trainer, quick_recipe
 
 
@@ -28,7 +28,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setitem(config.SCHEDULES, "quick", lambda data, *_: quick_recipe(data, epochs=1))
     nets = shattered.Shattered(depths=(8, 14), draws=1, inputs=8)
     monkeypatch.setattr(run, "Shattered", lambda seed: nets)
-    monkeypatch.setattr("minires.experiments.finetune.run.imagenet_net", thin_net)
+    monkeypatch.setattr("minires.vision.finetune.run.imagenet_net", thin_net)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from oracles import assert_same
 
 from minires import Tensor
+from minires.autograd.gradcheck import gradcheck
 from minires.backend import backend_name, move, to_numpy, use
-from minires.experiments.gradchecks import cases
-from minires.gradcheck import gradcheck
+from minires.inspect.gradchecks import cases
 
 NAMES = [(case.op.__name__, case.label) for case in cases()]
 each_case = pytest.mark.parametrize("i", range(len(NAMES)), ids=[" ".join(n) for n in NAMES])

@@ -16,7 +16,8 @@ from minires.experiments.degradation import Config, Degradation
 from minires.inspect import Graph, detect_anomaly
 from minires.inspect.layers import watch_layers
 from minires.models import cifar_net
-from minires.train import Recipe, Trainer, read_history
+from minires.runs import read_history
+from minires.train import Recipe, Trainer
 
 DATA = digits()
 FEW = replace(DATA, train_images=DATA.train_images[:200], train_labels=DATA.train_labels[:200])

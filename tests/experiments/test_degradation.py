@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from standin import standin
 
-from minires import context
+from minires import modes as context
 from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
-from minires.experiments import memory
 from minires.experiments.degradation import Config, Degradation
-from minires.train import keeping, read_history
+from minires.inspect import memory
+from minires.runs import autosave as keeping
+from minires.runs import read_history
 
 DATA = digits()
 TINY = Config(nets=("plain8", "resnet8"), epochs=1, seeds=(0, 1))

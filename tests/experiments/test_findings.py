@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from minires.experiments.flow.cures import VARIANTS, Flow
-from minires.experiments.flow.findings import of_flow, of_paths, of_responses, of_shattered
-from minires.experiments.flow.paths import PathGradient
-from minires.experiments.flow.responses import Response
-from minires.experiments.flow.shattered import Shattering
+from minires.experiments.gradient_flow.cures import VARIANTS, Flow
+from minires.experiments.gradient_flow.findings import of_flow, of_paths, of_responses, of_shattered
+from minires.experiments.gradient_flow.paths import PathGradient
+from minires.experiments.gradient_flow.responses import Response
+from minires.experiments.gradient_flow.shattered import Shattering
 
 
 def flows(net="plain20", steps=(0, 10), ended=None, **growths):

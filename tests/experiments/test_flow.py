@@ -10,7 +10,7 @@ from minires import functional as F
 from minires.backend import manual_seed
 from minires.data import digits
 from minires.data.dataset import Epoch, training_batch
-from minires.experiments.flow.cures import CURED, VARIANTS, Cures, Flow, scaled
+from minires.experiments.gradient_flow.cures import CURED, VARIANTS, Cures, Flow, scaled
 from minires.inspect import watch_layers
 from minires.models import cifar_net
 from minires.nn import he_normal

@@ -8,9 +8,9 @@ import pytest
 from minires.data import digits
 from minires.errors import RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
-from minires.experiments.flow import run as flow_run
-from minires.experiments.flow.run import FIGURES, FlowConfig, FlowRun
-from minires.experiments.flow.shattered import Shattered
+from minires.experiments.gradient_flow import run as flow_run
+from minires.experiments.gradient_flow.run import FIGURES, FlowConfig, FlowRun
+from minires.experiments.gradient_flow.shattered import Shattered
 
 DATA = digits()
 TINY = {"nets": ("plain8", "resnet8"), "steps": 1, "size": 8}
@@ -22,7 +22,7 @@ def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "flow"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flow_run, "Shattered", lambda seed: Shattered((8, 14), 2, 8, seed))
-        patch.setattr("minires.experiments.flow.responses._STEPS", 3)
+        patch.setattr("minires.experiments.gradient_flow.responses._STEPS", 3)
         events = list(FlowRun.start(FlowConfig(**TINY), DATA, out).run())
     return out, events
 

@@ -13,9 +13,9 @@ from minires.experiments.degradation.config import SCHEDULES, Config
 from minires.experiments.degradation.run import Degradation
 from minires.experiments.landscape import run as landscape_run
 from minires.experiments.landscape.config import LandscapeConfig
+from minires.experiments.landscape.figure import landscape_figure
 from minires.experiments.landscape.run import Landscape
 from minires.train import quick_recipe
-from minires.viz.landscape import landscape_figure
 
 DATA = digits()
 NETS = ("plain8", "resnet8")

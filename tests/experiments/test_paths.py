@@ -9,7 +9,7 @@ import pytest
 from minires import Tensor, models
 from minires import functional as F
 from minires.errors import UsageError
-from minires.experiments.flow.paths import PathGradient, Paths, blocks_of, path_gradient
+from minires.experiments.gradient_flow.paths import PathGradient, Paths, blocks_of, path_gradient
 
 LABELS = np.array([0, 1])
 

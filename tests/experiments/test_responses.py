@@ -7,8 +7,8 @@ from minires import no_grad
 from minires.data import digits
 from minires.errors import UsageError
 from minires.experiments.degradation import Config, Degradation
-from minires.experiments.flow import responses
-from minires.experiments.flow.responses import Responses
+from minires.experiments.gradient_flow import responses
+from minires.experiments.gradient_flow.responses import Responses
 
 DATA = digits()
 

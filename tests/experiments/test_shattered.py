@@ -5,8 +5,8 @@ import pytest
 
 from minires import functional as F
 from minires import nn
-from minires.experiments.flow import shattered
-from minires.experiments.flow.shattered import Shattered, input_gradients, neighbours
+from minires.experiments.gradient_flow import shattered
+from minires.experiments.gradient_flow.shattered import Shattered, input_gradients, neighbours
 from minires.models import cifar_net
 
 

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 from minires.data import digits
 from minires.experiments.degradation import Config
+from minires.experiments.degradation.published import curve
 from minires.experiments.degradation.summary import summary
-from minires.train import Recipe, Row
-from minires.viz.published import curve
+from minires.runs import Row
+from minires.train import Recipe
 
 DATA = digits()
 RECIPE = Recipe(batch_size=32, lr=0.01, iterations=540)

@@ -10,8 +10,8 @@ from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError, expect
 from ...models.cifar import parse_name
+from ...runs.config import from_facts
 from ...train import Recipe, paper_recipe, quick_recipe
-from ..facts import from_facts
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
 SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}

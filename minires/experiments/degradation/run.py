@@ -13,15 +13,16 @@ from typing import Any
 from ...backend import blas_threads, load, manual_seed
 from ...data import Dataset
 from ...errors import RunError, UsageError, expect
+from ...inspect.memory import expect_room
+from ...kernels.cuda.graph import expect_graphs
 from ...models import cifar_net
 from ...models.cifar import parse_name
-from ...train import Progress, Row, RunFolder, Trainer
-from ...train.captured import expect_graphs
-from ...train.keeping import Event, kept
-from ...viz.curves import degradation_figure
-from ..facts import expect_same_data, expect_same_options
-from ..memory import expect_room
+from ...runs import Row, RunFolder
+from ...runs.autosave import Event, kept
+from ...runs.config import expect_same_data, expect_same_options
+from ...train import Progress, Trainer
 from .config import Config
+from .figure import degradation_figure
 from .summary import summary
 
 

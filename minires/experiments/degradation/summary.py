@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from ...data import Dataset
 from ...models.cifar import parse_name
-from ...train import Recipe, Row
-from ...viz import published
+from ...runs import Row
+from ...train import Recipe
+from . import published
 from .config import Config
 
 # Final errors in % on CIFAR-10 after 64,000 iterations. He et al. 2015: the test errors of the

@@ -9,7 +9,7 @@ from ...data import Dataset
 from ...errors import UsageError, expect
 from ...nn import Module
 from ..degradation.config import Config
-from ..trained import config_of, data_of, trained, weights_of
+from ..degradation.trained import config_of, data_of, trained, weights_of
 from .surface import axis
 
 LoadData = Callable[[Config], Dataset]

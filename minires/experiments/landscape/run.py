@@ -17,12 +17,12 @@ from typing import Any
 from ...data import Dataset
 from ...errors import RunError, UsageError, expect
 from ...files import table
-from ...train import RunFolder
-from ...train.table import columns, read_table
-from ...viz.landscape import Panel, landscape_figure
+from ...runs import RunFolder
+from ...runs.config import expect_same_options, from_facts
+from ...runs.csv import columns, read_table
 from ..degradation.run import Degradation
-from ..facts import expect_same_options, from_facts
 from .config import LandscapeConfig, LoadData
+from .figure import Panel, landscape_figure
 from .summary import caption, summary, title
 from .surface import Point, Surface, axis, batch_of, classification, directions, places, surface
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from ... import functional as F
 from ...backend import Array, backend_name, move, placed
-from ...context import no_grad
 from ...data import Dataset
 from ...errors import UsageError, expect
+from ...modes import no_grad
 from ...nn import Module
 
 Direction: TypeAlias = dict[str, Array]  # of a net's weights, by name; what is not named stays

@@ -1,0 +1,67 @@
+"""Paths through residual nets: how many, how much gradient each carries, how much all together."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...viz.style import dress, headline, picture, shades
+
+if TYPE_CHECKING:
+    from .paths import PathGradient
+
+_MARKERS = "osD^v"
+
+
+def paths_figure(
+    gradients: "Sequence[PathGradient]", sentence: str = "", form: str = "png", dpi: int = 150
+) -> bytes:
+    """Three panels by the length of paths, as figure 6 of Veit et al. 2016, as a picture file.
+
+    How the paths are spread over the lengths, the gradient along one path (mean, and a band from
+    the 10th to the 90th percentile), and how the product of both is spread.
+
+    Args:
+        gradients: of all lengths of one or more nets.
+        sentence: what it shows.
+        form: "png", "svg" or "pdf".
+        dpi: dots an inch; the figure is 11 inches wide.
+    """
+    from matplotlib.figure import Figure  # here, so that importing minires stays quick
+
+    nets = list(dict.fromkeys(gradient.net for gradient in gradients))
+    figure = Figure(figsize=(11, 4.4), dpi=dpi, layout="constrained")
+    number, size, product = figure.subplots(1, 3)
+    for net, colour, marker in zip(nets, shades(len(nets)), _MARKERS * len(nets), strict=False):
+        ours = [gradient for gradient in gradients if gradient.net == net]
+        lengths = [gradient.length for gradient in ours]
+        style = {"color": colour, "marker": marker, "ms": 3.5, "lw": 1.5}
+        number.plot(lengths, _percent([g.paths for g in ours]), label=net, **style)
+        low, high = np.percentile([g.norms for g in ours], (10, 90), axis=1)
+        size.plot(lengths, [g.mean for g in ours], **style)
+        size.fill_between(lengths, low, high, color=colour, alpha=0.2, lw=0)
+        product.plot(lengths, _percent([g.paths * g.mean for g in ours]), **style)
+    for axes, title, label in (
+        (number, "how many paths there are", "share of all paths (%)"),
+        (
+            size,
+            "gradient along one of them",
+            "norm of the gradient of the images\n(mean, and 80 % of the draws)",
+        ),
+        (product, "their number times their gradient", "share of the sum (%)"),
+    ):
+        dress(axes, title)
+        axes.set_ylabel(label)
+        axes.set_xlabel("branches that a path goes through")
+        axes.set_xlim(0, None)
+    size.set_yscale("log")
+    highest = max(number.get_ylim()[1], product.get_ylim()[1])
+    for axes in (number, product):
+        axes.set_ylim(0, highest)
+    number.legend(frameon=False)
+    headline(figure, sentence)
+    return picture(figure, form)
+
+
+def _percent(parts: Sequence[float]) -> Any:
+    return 100 * np.array(parts, float) / sum(parts)

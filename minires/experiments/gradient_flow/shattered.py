@@ -1,0 +1,127 @@
+"""Shattered gradients: what the gradient at one input says about that at the next one.
+
+Balduzzi et al., 1702.08591: in plain nets the correlation falls exponentially with depth, until
+the gradient is white noise; with shortcuts it falls much more slowly.
+
+In short: where two inputs have little in common, half of the units that are active for the one
+are active for the other, so that each plain layer halves the correlation, to 2^−L after L. The
+stream of a residual net has the variance of l branches after l blocks, batch norm divides by it,
+and so block l adds 1 / l to what the gradient has; half of that to what two have in common.
+Their correlation is Π (1 + 1 / 2l) / Π (1 + 1 / l), about 1 / √L.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...autograd import Tensor
+from ...backend import Array, manual_seed, placed, to_numpy
+from ...models import cifar_net
+from ...modes import no_grad
+from ...nn import BatchNorm2d, Module
+
+_CLASSES, _CHANNELS, _PIXELS = 10, 3, 8
+
+
+@dataclass(frozen=True)
+class Shattering:
+    """The gradients of a net at inputs along an arc, for several draws of its weights.
+
+    Attributes:
+        net: its name.
+        correlation: of the gradients at neighbouring inputs, for each draw, float64 (draws,).
+        angles: of the inputs on the arc, in degrees, float64 (inputs,).
+        slope: of a random projection of the output along the arc, in the first draw, float64
+            (inputs,).
+    """
+
+    net: str
+    correlation: Array
+    angles: Array
+    slope: Array
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row a draw."""
+        for draw, correlation in enumerate(self.correlation):
+            yield {"net": self.net, "draw": draw, "correlation": f"{correlation:.6g}"}
+
+
+@dataclass(frozen=True)
+class Shattered:
+    """Plain and residual nets at initialisation, of several depths: `list(Shattered())`.
+
+    The inputs are on a quarter of a circle around zero, from one image of noise to another. Batch
+    norm is frozen at the statistics of all inputs, so that the gradient at an input depends on
+    this input alone.
+
+    Attributes:
+        depths: 6n + 2 each.
+        draws: of weights, arc and projection.
+        inputs: on the arc.
+        seed: of everything that is drawn.
+    """
+
+    depths: tuple[int, ...] = (8, 14, 20, 26, 32, 44, 56)
+    draws: int = 10
+    inputs: int = 64
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return 2 * len(self.depths)
+
+    def __iter__(self) -> Iterator[Shattering]:
+        for kind in ("plain", "resnet"):
+            for depth in self.depths:
+                net = f"{kind}{depth}"
+                draws = [self.draw(net, number) for number in range(self.draws)]
+                correlations = [neighbours(gradients) for gradients, _ in draws]
+                gradients, tangents = draws[0]
+                slope = (gradients * tangents).sum(axis=1)
+                yield Shattering(net, np.array(correlations), self.angles, slope)
+
+    @property
+    def angles(self) -> Array:
+        """Of the inputs on the arc, in degrees, (inputs,)."""
+        return np.linspace(0, 90, self.inputs)
+
+    def draw(self, net: str, number: int) -> tuple[Array, Array]:
+        """The gradients at all inputs, and the arc's direction there: (inputs, pixels) each."""
+        manual_seed(self.seed + number)
+        rng = np.random.default_rng([self.seed, number])
+        points, tangents = self.arc(*rng.standard_normal((2, _CHANNELS * _PIXELS**2)))
+        x = points.astype(np.float32).reshape(-1, _CHANNELS, _PIXELS, _PIXELS)
+        model = cifar_net(net, _CLASSES, _CHANNELS, norm=partial(BatchNorm2d, momentum=1.0))
+        with no_grad():
+            model(x)  # leaves the statistics of these inputs behind
+        return input_gradients(model.eval(), x, rng.standard_normal(_CLASSES)), tangents
+
+    def arc(self, start: Array, end: Array) -> tuple[Array, Array]:
+        """The inputs from `start` to `end`, and the direction there: (inputs, pixels) each."""
+        t = np.radians(self.angles)[:, None]
+        return np.cos(t) * start + np.sin(t) * end, np.cos(t) * end - np.sin(t) * start
+
+
+def input_gradients(model: Module, x: Array, projection: Array) -> Array:
+    """The gradient of model(x) · projection at each input: (N, ...) -> float64 (N, size).
+
+    Args:
+        model: in evaluation, where no output depends on another's input.
+        x: the inputs; projection: (outputs,).
+    """
+    leaf = Tensor(x, requires_grad=True)
+    y = model(leaf)
+    y.backward(placed(np.broadcast_to(projection.astype(x.dtype), y.shape)))
+    assert leaf.grad is not None
+    return to_numpy(leaf.grad).reshape(len(x), -1).astype(np.float64)
+
+
+def neighbours(gradients: Array) -> float:
+    """The mean correlation of each gradient, (N, size), with the next one.
+
+    Gradients of random weights have mean zero: the correlation is the cosine between them.
+    """
+    unit = gradients / np.linalg.norm(gradients, axis=1, keepdims=True)
+    return float((unit[1:] * unit[:-1]).sum(axis=1).mean())

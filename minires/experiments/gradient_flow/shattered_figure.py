@@ -1,0 +1,78 @@
+"""Shattered gradients: how they look along a line of inputs, and how fast they decorrelate."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...models.cifar import parse_name
+from ...viz.style import dress, headline, picture, shades
+
+if TYPE_CHECKING:
+    from .shattered import Shattering
+
+_KINDS = {"plain": ("plain nets", "--", "s"), "resnet": ("residual nets", "-", "o")}
+
+
+def shattered_figure(
+    nets: "Sequence[Shattering]", sentence: str = "", form: str = "png", dpi: int = 150
+) -> bytes:
+    """The gradient along the arc, and the correlation at neighbours by depth, as a picture file.
+
+    On the left the shallowest and the deepest net of each kind. On the right the mean over the
+    draws, and a band from the 10th to the 90th percentile of them.
+
+    Args:
+        nets: plain and residual, of several depths.
+        sentence: what it shows.
+        form: "png", "svg" or "pdf".
+        dpi: dots an inch; the figure is 11 inches wide.
+    """
+    from matplotlib.figure import Figure  # here, so that importing minires stays quick
+
+    by_kind = {
+        kind: sorted(
+            (net for net in nets if parse_name(net.net)[0] == kind),
+            key=lambda net: parse_name(net.net)[1],
+        )
+        for kind in _KINDS
+    }
+    by_kind = {kind: ordered for kind, ordered in by_kind.items() if ordered}
+    traced = [net for ordered in by_kind.values() for net in (ordered[0], ordered[-1])]
+    figure = Figure(figsize=(11, 5.2), dpi=dpi, layout="constrained")
+    halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.15))
+    left, right = halves
+    colours = dict(zip(by_kind, shades(2), strict=False))
+    traces = left.subplots(len(traced), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, net in zip(traces, traced, strict=True):
+        _draw_trace(axes, net, colours[parse_name(net.net)[0]])
+    traces[-1].set_xlabel("place on the arc of inputs (degrees)")
+    left.supylabel("slope of the output along the arc (in units of its RMS)", fontsize=10)
+    axes = right.subplots()
+    for kind, ordered in by_kind.items():
+        _draw_kind(axes, kind, ordered, colours[kind])
+    dress(axes, "correlation of the gradients at neighbouring inputs")
+    axes.axhline(0, color="#777777", lw=0.8)
+    axes.set_xlabel("layers")
+    axes.set_ylabel("correlation: mean, and 80 % of the draws")
+    axes.set_ylim(-0.1, 1)
+    axes.set_xlim(0, None)
+    axes.legend(frameon=False)
+    headline(figure, sentence)
+    return picture(figure, form)
+
+
+def _draw_trace(axes: Any, net: "Shattering", colour: Any) -> None:
+    axes.plot(net.angles, net.slope / np.sqrt((net.slope**2).mean()), color=colour, lw=1.2)
+    dress(axes, net.net)
+    axes.set_xlim(0, 90)
+    axes.set_xticks(range(0, 91, 15))
+
+
+def _draw_kind(axes: Any, kind: str, nets: "Sequence[Shattering]", colour: Any) -> None:
+    label, dashes, marker = _KINDS[kind]
+    depths = [parse_name(net.net)[1] for net in nets]
+    draws = np.array([net.correlation for net in nets])  # (nets, draws)
+    low, high = np.percentile(draws, (10, 90), axis=1)
+    axes.plot(depths, draws.mean(axis=1), dashes, marker=marker, color=colour, lw=2, label=label)
+    axes.fill_between(depths, low, high, color=colour, alpha=0.2, lw=0)

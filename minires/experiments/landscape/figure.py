@@ -1,0 +1,145 @@
+"""Loss surfaces around trained nets: contour maps above, reliefs below (Li et al. 2018)."""
+
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...backend import Array
+
+_COLOURS = "viridis"  # from dark to light: the order shows in grey and to the colour-blind
+_LINES = 8  # contour lines a map
+_LEAST = 1e-4  # a logarithm needs a loss above 0; smaller ones are drawn as this
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A surface as it is drawn.
+
+    Attributes:
+        title: above the map.
+        axis: (n,) steps along either direction, from low to high, 0 in the middle.
+        losses: (n, n), above or equal to 0; [i, j] is at step axis[i] along the first
+            direction and axis[j] along the second.
+    """
+
+    title: str
+    axis: Array
+    losses: Array
+
+
+def landscape_figure(panels: Sequence[Panel], caption: str, dpi: int = 150) -> bytes:
+    """A column a net, all on one scale of losses, as a PNG.
+
+    Colours and heights are logarithmic and the same for all nets, so that these compare. The
+    contour lines are each map's own, with their losses on them. A cross marks the trained net.
+
+    Args:
+        panels: the surfaces.
+        caption: a sentence below them.
+        dpi: dots an inch; a column is 5 inches wide.
+    """
+    from matplotlib.colors import LogNorm  # here, so that importing minires stays quick
+    from matplotlib.figure import Figure
+
+    all_losses = [np.maximum(panel.losses, _LEAST) for panel in panels]
+    low, high = min(map(np.min, all_losses)), max(map(np.max, all_losses))
+    norm = LogNorm(low, max(high, 1.01 * low))
+    n = len(panels)
+    figure = Figure(figsize=(5 * n + 1, 9.4), dpi=dpi)
+    figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
+    maps, reliefs = [], []
+    for column, (panel, losses) in enumerate(zip(panels, all_losses, strict=True), start=1):
+        maps.append(figure.add_subplot(2, n, column))
+        reliefs.append(figure.add_subplot(2, n, n + column, projection="3d"))
+        _draw_map(maps[-1], panel, losses, norm)
+        _draw_relief(reliefs[-1], panel, losses, norm)
+    colours = maps[-1].collections[0]
+    bar = figure.colorbar(
+        colours,
+        ax=maps + reliefs,
+        label="loss (cross-entropy)",
+        pad=0.05,
+        aspect=40,
+        shrink=0.9,
+    )
+    ticks = _ticks(norm)
+    bar.set_ticks(ticks, labels=[f"{loss:g}" for loss in ticks], minor=False)
+    bar.minorticks_off()
+    figure.supxlabel(textwrap.fill(caption, 75 * n), fontsize=9.5, color="#444444")
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _draw_map(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
+    from matplotlib.patheffects import withStroke
+
+    x = panel.axis
+    axes.pcolormesh(x, x, losses.T, shading="gouraud", norm=norm, cmap=_COLOURS)
+    shadow = {"path_effects": [withStroke(linewidth=1.8, foreground="#00000050")]}
+    levels = _levels(losses)
+    if levels:
+        lines = axes.contour(x, x, losses.T, levels, colors="white", linewidths=0.8)
+        lines.set(**shadow)
+        spots = _spots([path.vertices for path in lines.get_paths()], 0.92 * x[-1])
+        for label in axes.clabel(lines, fmt="%g", fontsize=8, manual=spots):
+            label.set(**shadow)
+    axes.plot(0, 0, "x", color="white", ms=9, mew=2, **shadow)
+    axes.set_title(panel.title, fontsize=11, parse_math=False)
+    axes.set_xlabel("α, steps along the first direction")
+    axes.set_ylabel("β, steps along the second")
+    axes.set_aspect("equal")
+    axes.locator_params(nbins=4)
+
+
+def _draw_relief(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
+    """Heights are logarithms, which the axes of a relief do not know: the ticks say the losses."""
+    from matplotlib import colormaps
+
+    alpha, beta = np.meshgrid(panel.axis, panel.axis, indexing="ij")
+    height = np.log10(losses)
+    middles = (height[1:, 1:] + height[1:, :-1] + height[:-1, 1:] + height[:-1, :-1]) / 4
+    every = {"rcount": len(panel.axis), "ccount": len(panel.axis)}
+    look = {"facecolors": colormaps[_COLOURS](norm(10**middles)), "shade": False}
+    mesh = {"edgecolor": "#ffffff60", "lw": 0.4}
+    axes.plot_surface(alpha, beta, height, **every, **look, **mesh)
+    axes.set_zlim(np.log10(norm.vmin), np.log10(norm.vmax))
+    ticks = _ticks(norm)
+    axes.set_zticks(np.log10(ticks), labels=[f"{loss:g}" for loss in ticks])
+    for axis in "xy":
+        axes.locator_params(axis, nbins=4)
+    axes.set_xlabel("α")
+    axes.set_ylabel("β")
+    axes.set_zlabel("loss")
+    axes.view_init(elev=32, azim=-60)
+    axes.set_box_aspect((1, 1, 0.75), zoom=0.92)
+
+
+def _spots(lines: Sequence[Array], within: float) -> list[Array]:
+    """A point of each line, (m, 2), for its label: as far as can be from the cross and the others,
+    and not at the edge."""
+    taken = [np.zeros(2)]
+    for line in lines:
+        inside = line[np.abs(line).max(axis=1) < within]
+        points = inside if len(inside) else line
+        nearest = np.min([np.linalg.norm(points - spot, axis=1) for spot in taken], axis=0)
+        taken.append(points[nearest.argmax()])
+    return taken[1:]
+
+
+def _levels(losses: Array) -> list[float]:
+    """Losses of two digits, evenly spread in their logarithms between the lowest and highest."""
+    between = np.geomspace(losses.min(), losses.max(), _LINES + 2)[1:-1]
+    rounded = {float(f"{loss:.2g}") for loss in between}
+    return sorted(loss for loss in rounded if losses.min() < loss < losses.max())
+
+
+def _ticks(norm: Any) -> list[float]:
+    """1, 2, 5, 10, ... as far as they are on the scale; powers of ten alone where it is long."""
+    steps = (1, 2, 5) if norm.vmax < 1000 * norm.vmin else (1,)
+    ticks = [float(f"{step}e{power}") for power in range(-5, 8) for step in steps]
+    return [tick for tick in ticks if norm.vmin <= tick <= norm.vmax]

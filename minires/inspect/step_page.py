@@ -1,0 +1,192 @@
+"""A page to click through one training step, operation by operation: a single HTML file.
+
+Its parts are in `page/`: the frame (HTML), how it looks (CSS) and what it does (JavaScript). Here
+what was recorded is made small enough to be put into it.
+"""
+
+import base64
+import html
+import inspect
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Op
+from ..backend import Array
+from ..files import write_atomically
+from .trace import Gift, Record, Summary, Trace
+
+_BLOCK = 2  # parts of a module's path that make a block: "layer1.0"
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of its own: `save` writes it; a notebook shows it in place."""
+
+    html: str
+
+    def save(self, path: str | Path) -> None:
+        """Write the page; an existing file is replaced as a whole."""
+        write_atomically(path, self.html.encode())
+
+    def _repr_html_(self) -> str:
+        inside = html.escape(self.html, quote=True)
+        style = "width:100%;height:820px;border:1px solid #ccc;border-radius:8px"
+        return f'<iframe srcdoc="{inside}" style="{style}" title="made by minires"></iframe>'
+
+
+def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "") -> Page:
+    """The page of one net, or of two side by side.
+
+    Args:
+        traces: a name and what was recorded of each net.
+        title: of the page.
+        footer: a sentence about where all this comes from.
+    """
+    kinds = {type(r.op): r.op for _, trace in traces for r in trace.records}
+    data = {
+        "nets": [_net(name, trace) for name, trace in traces],
+        "walk": _walk([trace.records for _, trace in traces]),
+        "kinds": {op.name: _kind(op) for op in kinds.values()},
+    }
+    frame = Template(_part("page.html"))
+    # In a script "<" may begin a tag that ends it; in JSON it can be written in another way.
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    return Page(
+        frame.substitute(
+            title=html.escape(title),
+            css=_part("page.css"),
+            js=_part("page.js"),
+            footer=html.escape(footer),
+            data=text,
+        )
+    )
+
+
+def bytes_of(shape: tuple[int, ...], channels: int) -> int:
+    """About how many bytes an operation with an output of `shape` takes on a page."""
+    maps = math.prod((min(shape[1], channels), *shape[2:])) if len(shape) > 1 else 0
+    return 1500 + 2 * maps * 4 // 3  # its numbers; outputs and gradients, in base64
+
+
+def _part(name: str) -> str:
+    return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
+
+
+def _net(name: str, trace: Trace) -> dict[str, Any]:
+    return {
+        "name": name,
+        "loss": _rounded(trace.loss),
+        "ops": [_operation(r) for r in trace.records],
+    }
+
+
+def _operation(r: Record) -> dict[str, Any]:
+    parts = r.op.path.split(".")
+    file, line = r.op.line
+    return {
+        "name": r.op.name,
+        "path": r.op.path,
+        "block": ".".join(parts[:_BLOCK]) if len(parts) >= _BLOCK else None,
+        "line": f"{Path(file).name}:{line}",
+        "inputs": [i for i in r.inputs if i is not None],
+        "input_shapes": r.input_shapes,
+        "shape": r.shape,
+        "join": r.op.name == "Add" and sum(i is not None for i in r.inputs) == 2,
+        "output": _summary(r.output, signed=False),
+        "gradient": r.gradient and _summary(r.gradient, signed=True),
+        "gifts": [_gift(gift) for gift in r.gifts],
+        "seconds": _rounded(r.seconds),
+    }
+
+
+def _gift(gift: Gift) -> dict[str, Any]:
+    return {
+        "name": gift.name,
+        "label": gift.label,
+        "norm": _rounded(gift.norm),
+        "added": gift.added,
+    }
+
+
+def _summary(s: Summary, signed: bool) -> dict[str, Any]:
+    numbers = {key: _rounded(getattr(s, key)) for key in ("norm", "mean", "std", "low", "high")}
+    maps = None if s.maps is None else {"shape": s.maps.shape, "data": _encoded(s.maps, signed)}
+    return {**numbers, "histogram": s.histogram, "maps": maps}
+
+
+def _encoded(maps: Array, signed: bool) -> str:
+    """Maps as bytes from 0 to 255: from the lowest value to the highest, or, where signs matter,
+    with 0 in the middle."""
+    finite = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
+    if signed:
+        most = float(np.abs(finite).max()) or 1.0
+        scaled = 127.5 * (1 + finite / most)
+    else:
+        low, high = float(finite.min()), float(finite.max())
+        scaled = 255 * (finite - low) / ((high - low) or 1.0)
+    return base64.b64encode(np.rint(scaled).astype(np.uint8).tobytes()).decode()
+
+
+def _kind(op: Op) -> dict[str, Any]:
+    """What the textbook says of an operation: its formula and its two short functions."""
+    book: Any = next(c for c in type(op).__mro__ if not c.__module__.startswith("minires.kernels."))
+    return {
+        "formula": _reflowed(inspect.cleandoc(book.__doc__ or "")),
+        "forward": _source(book.forward),
+        "backward": _source(book.backward),
+        "inputs": op.input_names,
+    }
+
+
+def _reflowed(text: str) -> str:
+    """Paragraphs as one line each, for a page of any width; what is indented stays as it is."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(p if p.startswith(" ") else " ".join(p.split("\n")) for p in paragraphs)
+
+
+def _source(function: Any) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function)).rstrip()
+    except (OSError, TypeError):  # made without a file, as in an interactive session
+        return "the source is not at hand"
+
+
+def _walk(nets: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
+    """The moments of the walk: which operation of each net is at work, None for one that waits.
+
+    Forward through all operations and back again. Two nets walk in step: an operation that only
+    one of them has, such as a residual join, makes the other one wait.
+    """
+    ahead = _in_step([[(r.op.name, r.op.path) for r in records] for records in nets])
+    return [{"phase": "forward", "at": at} for at in ahead] + [
+        {"phase": "backward", "at": at} for at in reversed(ahead)
+    ]
+
+
+def _in_step(keys: list[list[tuple[str, str]]]) -> list[list[int | None]]:
+    if len(keys) == 1:
+        return [[i] for i in range(len(keys[0]))]
+    a, b = keys
+    moments: list[list[int | None]] = []
+    for tag, a0, a1, b0, b1 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag == "equal":
+            moments += [[a0 + k, b0 + k] for k in range(a1 - a0)]
+        else:
+            moments += [[i, None] for i in range(a0, a1)] + [[None, j] for j in range(b0, b1)]
+    return moments
+
+
+def _rounded(x: float) -> float | None:
+    """A number with few digits; None, which JSON knows, for one that is none."""
+    return float(f"{x:.{_DIGITS}g}") if math.isfinite(x) else None

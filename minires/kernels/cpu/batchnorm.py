@@ -1,0 +1,129 @@
+"""Batch norm that reads the batch once for its statistics and promises the rest.
+
+Each thread has channels of its own. The mean and the squared deviations of every row are
+taken while it is in cache, deviations from the row's own mean, and put together in float64
+(Chan, Golub & LeVeque 1979), so that nothing is lost where a channel's mean is far from 0.
+Backward has two passes, one for the sums and one for gx; it makes both over a few channels
+before it goes on to the next, so that the second finds everything in cache.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ... import ops
+from ...autograd import Gradients
+from ...backend import Array, settled
+from ...modes import twin
+from ..inference import PromisedInference
+from .incoming import Incoming
+from .layout import are_constant_rows, result, rows
+from .maps import Combination, along, filled, tile_height, tiles
+from .memory import empty
+from .threads import spread
+
+_GROUP = 1 << 19  # elements of channels that backward goes through twice
+
+
+@twin(ops.batchnorm.BatchNorm, "numpy")
+class BatchNorm(ops.batchnorm.BatchNorm):
+    """The textbook's batch norm of maps; forward gives a promise of scale · x + shift."""
+
+    takes_promises = True
+
+    def suits(self, x: Any, w: Array, b: Array) -> bool:
+        return len(x.shape) == 4
+
+    def forward(self, x: Any, w: Array, b: Array) -> Any:
+        x = settled(x)
+        self.expect_inputs(x, w, b)
+        X = rows(x)
+        self.mean, self.var = (v.astype(x.dtype) for v in moments(X))
+        r = 1 / np.sqrt(self.var + x.dtype.type(self.eps))
+        self.save(X, w, self.mean, r)
+        scale = w * r
+        y = Combination([(X, scale)], b - self.mean * scale, x.shape[0])
+        return y if are_constant_rows(x) else y.array()
+
+    def backward(self, gy: Any) -> Gradients:
+        X, w, mean, r = self.saved
+        H, C, L = X.shape
+        m = H * L
+        incoming = Incoming(gy, X)
+        gw, gb = np.empty(C, X.dtype), np.empty(C, X.dtype)
+        gx = empty(X.shape, X.dtype)
+        ones = filled(1, (L,), X.dtype)
+
+        def work(start: int, stop: int) -> None:
+            width = min(stop - start, max(1, _GROUP // m))
+            step = tile_height(X.shape, width)
+            spare = empty((step, width, L), X.dtype)
+            room = incoming.room(width)
+            for c0 in range(start, stop, width):
+                c = slice(c0, min(c0 + width, stop))
+                n = c.stop - c0
+                G = incoming.channels(c, room)
+                sums = np.zeros((2, n))
+                middle = along(mean[c], L)
+                for h in tiles(H, step):
+                    g, x = G[h], X[h, c]
+                    buffer = spare[: len(x), :n]
+                    incoming.fill(h, c, g, buffer)
+                    np.subtract(x, middle, out=buffer)
+                    sums[0] += np.add.reduce(g @ ones)
+                    sums[1] += np.add.reduce(np.vecdot(g, buffer))
+                gb[c] = sums[0]
+                gw[c] = sums[1] * r[c]
+                # gx = w r (g − gb/m − (x − μ) r gw/m), sorted by g, x and what is constant
+                of_g = w[c] * r[c]
+                of_x = -of_g * r[c] * gw[c] / m
+                constant = -of_x * mean[c] - of_g * gb[c] / m
+                of_g, of_x, constant = (along(v, L) for v in (of_g, of_x, constant))
+                for h in tiles(H, step):
+                    out = gx[h, c]
+                    buffer = spare[: len(out), :n]
+                    np.multiply(G[h], of_g, out=out)
+                    np.multiply(X[h, c], of_x, out=buffer)
+                    np.add(out, buffer, out=out)
+                    np.add(out, constant, out=out)
+
+        spread(work, C, 4 * X.size)
+        incoming.settle(gy)
+        return result(gx, gy.shape[0]), gw, gb
+
+
+@twin(ops.batchnorm.BatchNormInference, "numpy")
+class BatchNormInference(PromisedInference):
+    """The promise is kept at once where somebody could still write to x."""
+
+    def suits(self, x: Any, w: Array, b: Array) -> bool:
+        return len(x.shape) == 4
+
+    def promise(self, x: Array, scale: Array, shift: Array) -> Any:
+        y = Combination([(rows(x), scale)], shift, x.shape[0])
+        return y if are_constant_rows(x) else y.array()
+
+
+def moments(X: Array) -> tuple[Array, Array]:
+    """The mean and the (biased) variance of each channel of (H, C, L), in float64."""
+    H, C, L = X.shape
+    means, squares = np.empty((H, C)), np.empty((H, C))
+    ones = filled(1, (L,), X.dtype)
+
+    def work(start: int, stop: int) -> None:
+        step, c = tile_height(X.shape, stop - start), slice(start, stop)
+        spare = empty((step, stop - start, L), X.dtype)
+        for h in tiles(H, step):
+            x = X[h, c]
+            centred = spare[: len(x)]
+            mean = x @ ones  # a product with ones: far faster than a sum
+            mean /= L
+            np.subtract(x, mean[:, :, None], out=centred)
+            means[h, c] = mean
+            squares[h, c] = np.vecdot(centred, centred)
+
+    spread(work, C, 4 * X.size)
+    mean = np.add.reduce(means) / H
+    means -= mean
+    within, between = np.add.reduce(squares) / (H * L), np.vecdot(means.T, means.T) / H
+    return mean, within + between

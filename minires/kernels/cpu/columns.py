@@ -1,0 +1,62 @@
+"""Convolution with a column matrix, where rows are short: few images, on small maps.
+
+The products of `numpy_conv` are as wide as a row of all images, and a BLAS is slow on a few
+columns. So here all windows of all images are the columns of one matrix for each column v of the
+kernel, as in the textbook, and the rows of the result are sorted out afterwards:
+
+    Y = Σ_v W_v X_v                          (O, kh·C) (kh·C, Ho·Wo·N) -> (O, Ho·Wo·N)
+
+The copies are small beside the products, which read all weights for these few columns.
+"""
+
+import math
+
+import numpy as np
+
+from ...backend import Array
+from .gemm import effort
+from .memory import empty
+from .strips import Walk
+from .threads import spread
+
+_NARROW = 40  # columns Wo·N of a row; from so many on it is multiplied where it lies
+
+
+def are_few(across: Walk, N: int) -> bool:
+    """Whether rows of N images are so short that a column matrix is faster."""
+    return across.out * N < _NARROW
+
+
+class ColumnCorrelation:
+    """Σ_v W_v X_v: (H, C, W·N), (O, C, kh, kw) -> (Ho, O, Wo·N)."""
+
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+        self.x = (down.size, C, across.size, N)
+        self.y = (down.out, O, across.out * N)
+        self.X = (across.k, down.k, C, down.out, across.out, N)
+        terms = across.k * down.k * C
+        # So few columns that to read the weights is work beside the arithmetic.
+        self.effort = effort(math.prod(self.y), terms) + O * terms
+        self.taps = []
+        for v in range(across.k):
+            columns, x_columns = across.meetings(v)
+            for u in range(down.k):
+                rows, x_rows = down.meetings(u)
+                self.taps.append(((v, u), (rows, columns), (x_rows, x_columns)))
+
+    def __call__(self, x: Array, w: Array) -> Array:
+        kw, kh, C, *windows = self.X
+        x = x.reshape(self.x).swapaxes(0, 1)
+        columns = np.zeros(self.X, x.dtype)
+        for place, met, pixels in self.taps:
+            columns[place][:, *met] = x[:, *pixels]
+        X = columns.reshape(kw, kh * C, math.prod(windows))
+        W = np.ascontiguousarray(w.transpose(3, 0, 2, 1)).reshape(kw, len(w), kh * C)
+        y = empty(self.y, x.dtype)
+
+        def work(start: int, stop: int) -> None:
+            part = np.add.reduce(np.matmul(W[:, start:stop], X))
+            y[:, start:stop] = part.reshape(stop - start, len(y), y.shape[2]).swapaxes(0, 1)
+
+        spread(work, len(w), self.effort)
+        return y

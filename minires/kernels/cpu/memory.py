@@ -1,0 +1,118 @@
+"""Memory for large arrays, used again as soon as the last array on it is gone.
+
+A fresh array costs more than what is written into it: the system maps its pages one by
+one and clears each. A training step needs the same sizes again and again, so memory whose
+arrays are gone waits here for the next array of its size. Small arrays NumPy itself keeps.
+"""
+
+import math
+import os
+import threading
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...backend import Array
+
+_SMALL = 1 << 18  # bytes; below, NumPy's own allocator is faster
+_LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
+
+
+class _Memory(NamedTuple):
+    """`size` bytes from `address` on, somewhere in `raw`."""
+
+    raw: Array
+    address: int
+    size: int
+
+
+class _Owner:
+    """What an array's memory belongs to; gives it back when the last view of it is gone."""
+
+    __slots__ = ("__array_interface__", "_memory")
+
+    def __init__(self, memory: _Memory, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._memory = memory
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": shape,
+            "typestr": dtype.str,
+            "data": (memory.address, False),
+        }
+
+    def __del__(self) -> None:
+        _pool.give_back(self._memory)
+
+
+class _Pool:
+    """Memory by size. Never holds more than was in use at one time."""
+
+    def __init__(self) -> None:
+        self._free: defaultdict[int, list[_Memory]] = defaultdict(list)
+        self.lock = threading.RLock()  # a collection inside may give memory back
+        self.used = self.most_used = self.free = 0
+
+    def take(self, size: int) -> _Memory:
+        """`size` bytes, of any content."""
+        with self.lock:
+            waiting = self._free.get(size)
+            if waiting:
+                memory = waiting.pop()
+                self.free -= size
+            else:
+                self._make_room(size)
+                memory = _on_a_line(size)
+            self.used += size
+            self.most_used = max(self.most_used, self.used)
+        return memory
+
+    def give_back(self, memory: _Memory) -> None:
+        """Keep `memory` for the next array of its size."""
+        with self.lock:
+            self.used -= memory.size
+            self.free += memory.size
+            self._free[memory.size].append(memory)
+
+    def _make_room(self, size: int) -> None:
+        """Let go of other sizes until `size` more is no more than was in use at once."""
+        for other in list(self._free):
+            while self._free[other] and self.used + self.free + size > self.most_used:
+                self.free -= self._free[other].pop().size
+            if not self._free[other]:
+                del self._free[other]
+
+
+_pool = _Pool()
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array of any content, as `numpy.empty`; a large one on memory that is used again."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < _SMALL:
+        return np.empty(shape, dtype)
+    return np.asarray(_Owner(_pool.take(-(-size // _LINE) * _LINE), shape, dtype))
+
+
+def is_constant(array: Any) -> bool:
+    """Whether nobody can write to `array`: neither it nor what it is a view of is writeable."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base
+    return array is None or isinstance(array, _Owner)
+
+
+def _on_a_line(size: int) -> _Memory:
+    raw = np.empty(size + _LINE, np.uint8)
+    start = raw.ctypes.data
+    return _Memory(raw, start + -start % _LINE, size)
+
+
+def _start_afresh() -> None:
+    """In a forked process nobody holds the lock, whoever held it in the parent."""
+    _pool.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

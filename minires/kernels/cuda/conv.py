@@ -1,0 +1,251 @@
+"""Convolution on a GPU: three products whose second factor is never made; see cuda/conv.cu.
+
+The fully connected layer is the same, with kernels and maps of one pixel.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import ops
+from ...autograd import Gradients
+from ...backend import Array, load
+from ...modes import state, twin
+from ...ops.windows import Pair
+from ..cpu.strips import Walk
+from .launch import blocks, launch, structure
+from .layout import are_maps, empty, images, planes
+
+_BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
+LANES = 32  # numbers that a block adds up from their parts
+
+
+@twin(ops.conv.Conv2d, "cupy")
+class Conv2d(ops.conv.Conv2d):
+    """The textbook's convolution in hand-written kernels, in float32 or within `tf32`."""
+
+    def suits(self, x: Any, w: Array, b: Array | None) -> bool:
+        return are_maps(x) and w.size > 0
+
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+        out = self.output_size(x, w, b)
+        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out, state.tf32)
+        X = planes(x)
+        self.save(X, w)
+        return images(self.plan.forward(X, w, b))
+
+    def backward(self, gy: Array) -> Gradients:
+        X, w = self.saved
+        gx, gw, gb = self.plan.backward(X, w, planes(gy), self.needs_grad)
+        return None if gx is None else images(gx), gw, gb
+
+
+@twin(ops.matmul.Linear, "cupy")
+class Linear(ops.matmul.Linear):
+    """The textbook's fully connected layer: a convolution with maps of one pixel.
+
+    CuPy would ask cuBLAS, which cannot be captured in a CUDA graph.
+    """
+
+    def suits(self, x: Any, w: Array, b: Array | None) -> bool:
+        return x.dtype == np.float32 and 0 not in (*x.shape, *w.shape)
+
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+        self.expect_inputs(x, w, b)
+        pixel = (1, 1)
+        self.plan = plan((*x.shape, *pixel), (*w.shape, *pixel), pixel, (0, 0), pixel, state.tf32)
+        X, kernel = _pixel(planes(x)), _kernel(w)
+        self.save(X, kernel)
+        return images(self.plan.forward(X, kernel, b)[:, 0, 0])
+
+    def backward(self, gy: Array) -> Gradients:
+        X, kernel = self.saved
+        gx, gw, gb = self.plan.backward(X, kernel, _pixel(planes(gy)), self.needs_grad)
+        gx = None if gx is None else images(gx[:, 0, 0])
+        return gx, None if gw is None else gw[:, :, 0, 0], gb
+
+
+def _pixel(p: Array) -> Array:
+    """(C, N) -> (C, 1, 1, N)."""
+    return p[:, None, None]
+
+
+def _kernel(w: Array) -> Array:
+    """(O, I) -> (O, I, 1, 1)."""
+    return w[:, :, None, None]
+
+
+class Tile(NamedTuple):
+    """What a block of threads makes at a time, BR x BQ in steps of BK, and each thread TR x TQ.
+
+    On tensor cores a warp of 32 threads makes up to 32 x 32 of them, in steps of at least 8.
+    """
+
+    BR: int
+    BQ: int
+    BK: int
+    TR: int
+    TQ: int
+
+    def settings(self, tf32: bool) -> dict[str, int]:
+        """How a kernel with this tile is compiled and launched."""
+        if tf32:
+            warps = self.BR // min(self.BR, 32) * (self.BQ // 32)
+            return {
+                "threads": 32 * warps,
+                "TF32": 1,
+                "BR": self.BR,
+                "BQ": self.BQ,
+                "BK": max(8, self.BK),
+            }
+        threads = self.BR // self.TR * (self.BQ // self.TQ)
+        return {"threads": threads, **self._asdict()}
+
+
+def correlation_tile(O: int, C: int) -> Tile:
+    """The tile for O rows, made of C channels each.
+
+    Many rows come with few pixels as a rule, and narrow tiles then make more blocks.
+    """
+    step = 4 if C <= 4 else 16
+    if O <= 16:
+        return Tile(BR=16, BQ=128, BK=step, TR=8, TQ=2)
+    if O <= 32:
+        return Tile(BR=32, BQ=128, BK=step, TR=8, TQ=4)
+    return Tile(BR=64, BQ=64, BK=step, TR=8, TQ=4)
+
+
+def gradient_tile(O: int) -> Tile:
+    """The tile for the weight gradient of O rows; BQ counts places of the kernel and channels."""
+    if O <= 16:
+        return Tile(BR=16, BQ=64, BK=32, TR=4, TQ=4)
+    if O <= 32:
+        return Tile(BR=32, BQ=64, BK=32, TR=4, TQ=4)
+    return Tile(BR=64, BQ=64, BK=32, TR=8, TQ=4)
+
+
+class Plan:
+    """What the shapes of a convolution decide, and whether it is to use TF32."""
+
+    def __init__(
+        self,
+        x: tuple[int, ...],
+        w: tuple[int, ...],
+        stride: Pair,
+        padding: Pair,
+        out: Pair,
+        tf32: bool,
+    ) -> None:
+        O, C, *kernel = w
+        N = x[0]
+        down, across = (Walk(kernel[d], stride[d], -padding[d], x[2 + d], out[d]) for d in (0, 1))
+        self.y, self.gx = (O, *out, N), (C, *x[2:], N)
+        self.correlation = Correlation(O, C, down, across, N, tf32)
+        self.scatter = Scatter(O, C, down, across, N, tf32)
+        self.weight_gradient = WeightGradient(O, C, down, across, N, tf32)
+
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+        """(C, H, W, N), (O, C, kh, kw), (O,) -> (O, Ho, Wo, N)."""
+        y = empty(self.y)
+        self.correlation(x, w, y)
+        if b is not None:
+            y += b[:, None, None, None]
+        return y
+
+    def backward(
+        self, x: Array, w: Array, g: Array, wanted: tuple[bool, ...]
+    ) -> tuple[Array | None, Array | None, Array | None]:
+        """(C, H, W, N), (O, C, kh, kw), (O, Ho, Wo, N) -> those of gx, gw, gb that are wanted."""
+        gx = gw = gb = None
+        if wanted[0]:
+            gx = empty(self.gx)
+            self.scatter(g, w, gx)
+        if wanted[1]:
+            gw = load("cupy").empty_like(w)
+            self.weight_gradient(x, g, gw)
+        if wanted[2]:
+            gb = g.sum(axis=(1, 2, 3))
+        return gx, gw, gb
+
+
+plan = lru_cache(maxsize=1024)(Plan)
+
+
+class Correlation:
+    """y_ij = Σ_uv w_uv x_(i+u)(j+v): (C, H, W, N), (O, C, kh, kw) -> (O, Ho, Wo, N)."""
+
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
+        self.O = O
+        self.maps = _maps(C, down, across, N)
+        tile = correlation_tile(O, C)
+        self.settings = tile.settings(tf32)
+        columns = down.out * across.out * N
+        self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
+
+    def __call__(self, x: Array, w: Array, y: Array) -> None:
+        arguments = (x, w, y, self.maps, _strides(w), _strides(y), self.O)
+        launch("conv", "correlate", self.grid, *arguments, **self.settings)
+
+
+class Scatter:
+    """gx: what each pixel gave to the windows it was in: (O, Ho, Wo, N) -> (C, H, W, N).
+
+    The pixels that have the same place in a stride were met by the same places of the kernel,
+    so each such set is a correlation, of stride 1, of gy with a part of the kernel turned round.
+
+    Attributes:
+        gathered: for each place in a stride: its pixels, the kernel's places that met them, last
+            first, and the correlation of gy with these.
+    """
+
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
+        self.gathered = []
+        for row in range(min(down.stride, down.size)):
+            above, back_down = down.turned(row)
+            for column in range(min(across.stride, across.size)):
+                beside, back_across = across.turned(column)
+                pixels = slice(row, None, down.stride), slice(column, None, across.stride)
+                gather = Correlation(C, O, back_down, back_across, N, tf32)
+                self.gathered.append((pixels, (above, beside), gather))
+
+    def __call__(self, g: Array, w: Array, gx: Array) -> None:
+        turned = w.swapaxes(0, 1)
+        for pixels, met, gather in self.gathered:
+            gather(g, turned[:, :, *met], gx[:, *pixels])
+
+
+class WeightGradient:
+    """gw_uv = Σ_ij gy_ij x_(i+u)(j+v)ᵀ: (C, H, W, N), (O, Ho, Wo, N) -> (O, C, kh, kw)."""
+
+    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
+        self.O, self.depth = O, down.k * across.k * C
+        self.maps = _maps(C, down, across, N)
+        tile = gradient_tile(O)
+        self.settings = tile.settings(tf32)
+        tiles = blocks(self.depth, tile.BQ), blocks(O, tile.BR)
+        steps = blocks(down.out * across.out * N, tile.BK)
+        a_part = math.ceil(steps / blocks(_BLOCKS, tiles[0] * tiles[1]))
+        self.columns_a_part, self.parts = a_part * tile.BK, blocks(steps, a_part)
+        self.grid = (*tiles, self.parts)
+
+    def __call__(self, x: Array, g: Array, gw: Array) -> None:
+        parts = empty((self.parts, self.O, self.depth))
+        arguments = (x, g, parts, self.maps, self.O, self.columns_a_part)
+        name = "weight_gradient"
+        launch(name, name, self.grid, *arguments, **self.settings)
+        arguments = (parts, gw, self.maps, _strides(gw), self.O, self.parts)
+        size = self.O * self.depth
+        launch("parts", "add_parts", (blocks(size, LANES),), *arguments, LANES=LANES)
+
+
+def _maps(C: int, down: Walk, across: Walk, N: int) -> Array:
+    """The structure Maps of cuda/conv.cu."""
+    windows = (C, down.size, across.size, down.out, across.out, N, down.k, across.k)
+    return structure(*windows, down.stride, across.stride, down.first, across.first)
+
+
+def _strides(a: Array) -> Array:
+    """The structure Strides of cuda/conv.cu: those of an array of four dimensions, in elements."""
+    return structure(*(stride // a.itemsize for stride in a.strides))

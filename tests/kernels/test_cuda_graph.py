@@ -1,0 +1,155 @@
+"""A training step that is captured as a CUDA graph and replayed: the same history, bit for bit."""
+
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from cuda_capture import CUDARuntimeError, capturing
+from cuda_emulator import DEVICES, device
+
+from minires import manual_seed
+from minires.data.dataset import Dataset
+from minires.errors import NonFiniteError, UsageError
+from minires.kernels.cuda.graph import Replayed, expect_graphs
+from minires.models.blocks import BasicBlock
+from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Sequential
+from minires.optim import StepSchedule
+from minires.train import Recipe, Trainer
+
+
+@pytest.fixture
+def cupy():
+    with device("emulated") as module:
+        yield module
+
+
+@pytest.fixture
+def graphs(cupy):
+    with capturing(cupy) as captured:
+        yield captured
+
+
+@pytest.fixture(params=DEVICES)
+def somewhere(request):
+    """A device that captures."""
+    with ExitStack() as stack:
+        cupy = stack.enter_context(device(request.param))
+        if request.param == "emulated":
+            stack.enter_context(capturing(cupy))
+        yield cupy
+
+
+class SmallNet(Sequential):
+    """Every operation of the paper's nets, with few channels."""
+
+    def __init__(self, checkpoint_every=None):
+        blocks = BasicBlock(4, 4, 1, "A"), BasicBlock(4, 6, 2, "A"), BasicBlock(6, 8, 2, "B")
+        super().__init__(
+            *(Conv2d(1, 4, 3, padding=1, bias=False), *blocks, GlobalAvgPool2d(), Linear(8, 3)),
+            checkpoint_every=checkpoint_every,
+        )
+
+
+def trainer(graph, lr=0.05, backend="cupy", checkpoint_every=None):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (14, 1, 8, 8), np.uint8), rng.integers(0, 3, 14)
+    data = Dataset("noise", images, labels, images[:5], labels[:5], tuple("abc"), 255, 1, True)
+    manual_seed(0)
+    recipe = Recipe(batch_size=6, lr=lr, iterations=9)  # 3 batches an epoch, the last one of 2
+    schedule = StepSchedule(lr, (2, 5))
+    net = SmallNet(checkpoint_every)
+    return Trainer("small", net, data, recipe, schedule, 0, backend, graph)
+
+
+@pytest.mark.parametrize("checkpoint_every", [None, 2])
+def test_a_replayed_training_is_the_launched_one(somewhere, checkpoint_every):
+    launched = trainer(graph=False)
+    replayed = trainer(graph=True, checkpoint_every=checkpoint_every)
+    for t in (launched, replayed):
+        list(t.run())
+    for a, b in zip(launched.rows, replayed.rows, strict=True):
+        assert {**vars(a), "seconds": 0} == {**vars(b), "seconds": 0}
+    (expected, _), (weights, _) = launched.state(), replayed.state()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(weights[name], array, err_msg=name)
+    assert not replayed.replayed.refused
+    assert replayed.optimiser.lr == pytest.approx(0.05 / 100)
+
+
+def test_a_training_on_the_device_is_that_of_the_cpu(somewhere):
+    on_cpu, on_device = trainer(graph=False, backend="numpy"), trainer(graph=True)
+    assert isinstance(on_device.dataset.train_images, somewhere.ndarray)
+    for t in (on_cpu, on_device):
+        list(t.run())
+    for a, b in zip(on_cpu.rows, on_device.rows, strict=True):
+        assert b.train_loss == pytest.approx(a.train_loss, rel=1e-4)
+        assert (b.train_error, b.test_error, b.lr) == (a.train_error, a.test_error, a.lr)
+
+
+def test_all_steps_but_the_first_of_a_batch_size_are_one_launch(graphs):
+    list(trainer(graph=True).run())
+    assert [graph.launches for graph in graphs] == [5, 2]
+
+
+def test_a_loss_that_is_not_finite_ends_a_replayed_training_too(somewhere):
+    with pytest.raises(NonFiniteError, match="it came from a replayed graph; without"):
+        list(trainer(graph=True, lr=1e30).run())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_thousand_steps_take_no_more_memory_than_ten(graph):
+    with device("gpu") as cupy:
+        t = trainer(graph)
+        x = cupy.zeros((6, 1, 8, 8), "float32")
+        labels = cupy.zeros(6, "int64")
+        used = []
+        for number in range(1000):
+            t.step(x, labels)
+            if number in (9, 999):
+                free, total = cupy.cuda.runtime.memGetInfo()
+                used.append(total - free)
+        assert used[1] == used[0]
+
+
+def test_what_cannot_be_captured_is_launched_and_said(graphs, cupy, monkeypatch):
+    launched = trainer(graph=False)
+    list(launched.run())
+    waiting = trainer(graph=True)
+    monkeypatch.setattr(waiting.replayed, "function", lambda *a: looking(waiting._learn(*a)))
+    with pytest.warns(RuntimeWarning, match="cannot be captured as a CUDA graph .CUDARuntimeErr"):
+        list(waiting.run())
+    assert [row.train_loss for row in waiting.rows] == [row.train_loss for row in launched.rows]
+    assert sum(graph.launches for graph in graphs) == 0
+
+
+def looking(results):
+    results[0].item()
+    return results
+
+
+def test_a_fake_capture_refuses_what_cuda_refuses(graphs, cupy):
+    x = cupy.ones((2, 2), "float32")
+    for function in (lambda: x @ x, lambda: bool(x[0, 0]), lambda: cupy.asarray(np.ones(3))):
+        stream = cupy.cuda.Stream(non_blocking=True)
+        stream.begin_capture()
+        with pytest.raises(CUDARuntimeError):
+            function()
+        stream.end_capture()
+
+
+def test_arguments_are_copied_and_results_stay_where_they_are(graphs, cupy):
+    double = Replayed(lambda x: (2 * x,))
+    x = cupy.ones(3, "float32")
+    assert double(x)[0].get().tolist() == [2, 2, 2]
+    (result,) = double(3 * x)
+    assert result.get().tolist() == [6, 6, 6]
+    assert double(5 * x)[0] is result
+    assert result.get().tolist() == [10, 10, 10]
+    assert double(cupy.ones(2, "float32"))[0].get().tolist() == [2, 2]  # another shape, launched
+    assert len(graphs) == 1
+
+
+def test_graphs_need_cupy():
+    with pytest.raises(UsageError, match="on the cupy backend alone, not on numpy"):
+        expect_graphs("numpy")

@@ -1,0 +1,333 @@
+"""Every twin for CuPy against its textbook operation; kernels run in the emulator, or on a GPU."""
+
+import numpy as np
+import pytest
+from cuda_emulator import DEVICES, device
+from oracles import assert_same, cotangent, run
+
+import minires
+from minires import Tensor
+from minires import functional as F
+from minires.data.dataset import Dataset
+
+TOLERANCE = 2e-5
+
+
+@pytest.fixture(autouse=True, scope="module", params=DEVICES)
+def cupy(request):
+    with device(request.param) as module:
+        yield module
+
+
+def numbers(seed, *shape, mean=0.0):
+    return (np.random.default_rng(seed).normal(size=shape) + mean).astype(np.float32)
+
+
+def compare(cupy, function, *arrays, tolerance=TOLERANCE):
+    """`function` of the arrays, on the device, is what the textbook makes of them in float64."""
+    xs = [None if a is None else Tensor(cupy.asarray(a), requires_grad=True) for a in arrays]
+    y = function(*xs)
+    y.backward(cupy.asarray(cotangent(y)))
+    with minires.textbook():
+        exact = [None if a is None else a.astype(np.float64) for a in arrays]
+        expected, gradients, _ = run(function, *exact)
+    assert y.dtype == np.float32
+    assert_same(y.numpy(), expected, tolerance)
+    for x, a, g in zip(xs, arrays, gradients, strict=True):
+        if x is not None:
+            assert isinstance(x.grad, cupy.ndarray)
+            assert_same(x.grad.get(), g, tolerance)
+            np.testing.assert_array_equal(x.numpy(), a, err_msg="an input was changed")
+
+
+CONVOLUTIONS = [  # x, w, stride, padding
+    ((2, 3, 7, 6), (4, 3, 3, 3), 1, 1),
+    ((1, 16, 9, 9), (16, 16, 3, 3), 1, 1),
+    ((33, 2, 5, 4), (3, 2, 3, 3), 2, 1),
+    ((7, 5, 6, 6), (40, 5, 1, 1), 2, 0),
+    ((3, 20, 5, 5), (33, 20, 3, 3), (2, 1), (0, 2)),
+    ((2, 1, 11, 9), (5, 1, 7, 7), 2, 3),
+    ((1, 1, 1, 1), (1, 1, 1, 1), 1, 0),
+    ((4, 70, 3, 2), (65, 70, 2, 1), 3, 1),
+]
+
+
+@pytest.mark.parametrize(("x", "w", "stride", "padding"), CONVOLUTIONS)
+def test_convolution(cupy, x, w, stride, padding):
+    arrays = numbers(0, *x), numbers(1, *w), numbers(2, w[0])
+    compare(cupy, lambda x, w, b: F.conv2d(x, w, b, stride, padding), *arrays)
+
+
+def in_tf32(array):
+    """Rounded as the tensor cores round a factor: to 10 bits of fraction."""
+    bits = array.view(np.uint32)
+    return ((bits + 0x1000) & ~np.uint32(0x1FFF)).view(np.float32)
+
+
+@pytest.mark.parametrize(("x", "w", "stride", "padding"), CONVOLUTIONS)
+def test_convolution_in_tf32(cupy, x, w, stride, padding):
+    """Of factors that TF32 can hold it is as exact as in float32, both ways."""
+    arrays = [in_tf32(numbers(seed, *shape)) for seed, shape in enumerate((x, w))]
+
+    def output_and_gradients(convert):
+        x, w = (Tensor(convert(a), requires_grad=True) for a in arrays)
+        y = F.conv2d(x, w, None, stride, padding)
+        y.backward(convert(in_tf32(numbers(2, *y.shape))))
+        return [Tensor(a).numpy() for a in (y.data, x.grad, w.grad)]
+
+    with minires.tf32():
+        found = output_and_gradients(cupy.asarray)
+    with minires.textbook():
+        expected = output_and_gradients(lambda a: a.astype(np.float64))
+    assert_same(found, expected, TOLERANCE)
+
+
+def test_tf32_is_used_within_tf32_alone(cupy):
+    """Sums of 1 + 2⁻¹², which is 1 in TF32, and of 1 + 2⁻¹⁰, which it can hold."""
+    for value, rounded in ((1 + 2**-12, 1.0), (1 + 2**-10, 1 + 2**-10)):
+        x, w = cupy.full((2, 3), value, np.float32), cupy.ones((4, 3), np.float32)
+        np.testing.assert_array_equal(F.linear(x, w).numpy(), np.float32(3 * value))
+        with minires.tf32():
+            np.testing.assert_array_equal(F.linear(x, w).numpy(), np.float32(3 * rounded))
+        np.testing.assert_array_equal(F.linear(x, w).numpy(), np.float32(3 * value))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "b"), [((5, 7), (3, 7), True), ((33, 64), (10, 64), True), ((1, 1), (2, 1), False)]
+)
+def test_linear(cupy, x, w, b):
+    arrays = numbers(0, *x), numbers(1, *w), numbers(2, w[0]) if b else None
+    compare(cupy, F.linear, *arrays)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (33, 1, 7, 9), (2, 5, 1, 3), (8, 2, 33, 40)])
+@pytest.mark.parametrize("mean", [0, 100])
+def test_batch_norm(cupy, shape, mean):
+    C = shape[1]
+    x = numbers(0, *shape, mean=mean)
+    w, b = numbers(1, C), numbers(2, C)
+    # Where x is about 100, float32 knows its deviations to one part in 100,000 alone.
+    tolerance = 1e-3 if mean else TOLERANCE
+    compare(
+        cupy, lambda x, w, b: F.batch_norm(x, None, None, w, b, True), x, w, b, tolerance=tolerance
+    )
+
+
+def test_vectors_that_do_not_lie_next_to_each_other(cupy):
+    """A kernel gets an address and knows no strides."""
+
+    def normalised(x, w, b):
+        return F.batch_norm(x, None, None, w[::2], b[::-2], True)
+
+    compare(cupy, normalised, numbers(0, 5, 3, 4, 2), numbers(1, 6), numbers(2, 6))
+
+
+def test_weights_that_lie_in_any_order(cupy):
+    def product(x, w, v):
+        return F.linear(F.global_avg_pool2d(F.conv2d(x, w[::-1, :, ::2])), v.permute(1, 0))
+
+    arrays = numbers(0, 4, 2, 6, 5), numbers(1, 3, 2, 5, 2), numbers(2, 3, 7)
+    compare(cupy, product, *arrays)
+
+
+@pytest.mark.parametrize("momentum", [0.3, 1])
+def test_batch_norm_moves_the_running_statistics(cupy, momentum):
+    x, w, b = numbers(0, 6, 3, 4, 5, mean=2), np.ones(3, np.float32), np.zeros(3, np.float32)
+    statistics = numbers(1, 3), numbers(2, 3) ** 2
+    on_gpu = [cupy.asarray(s) for s in statistics]
+    F.batch_norm(cupy.asarray(x), *on_gpu, cupy.asarray(w), cupy.asarray(b), True, momentum)
+    with minires.textbook():
+        F.batch_norm(x, *statistics, w, b, True, momentum)
+    for moved, expected in zip(on_gpu, statistics, strict=True):
+        assert_same(moved.get(), expected, TOLERANCE)
+
+
+def test_batch_norm_in_evaluation(cupy):
+    mean, var = numbers(3, 4), numbers(4, 4) ** 2 + 0.1
+
+    def evaluate(x, w, b):
+        xp = cupy if isinstance(x.data, cupy.ndarray) else np
+        statistics = (xp.asarray(s.astype(x.dtype)) for s in (mean, var))
+        return F.batch_norm(x, *statistics, w, b)
+
+    compare(cupy, evaluate, numbers(0, 5, 4, 3, 2), numbers(1, 4), numbers(2, 4))
+
+
+def test_a_residual_block(cupy):
+    """Promises from batch norm through the join to the ReLU; gates on the way back."""
+
+    def block(x, w1, w2, gamma, beta):
+        y = F.relu(F.batch_norm(F.conv2d(x, w1, padding=1), None, None, gamma, beta, True))
+        y = F.batch_norm(F.conv2d(y, w2, padding=1), None, None, gamma, beta, True)
+        return F.relu(F.relu(y + x) + x)
+
+    kernels = numbers(1, 4, 4, 3, 3), numbers(2, 4, 4, 3, 3)
+    compare(cupy, block, numbers(0, 5, 4, 6, 5), *kernels, numbers(3, 4), numbers(4, 4))
+
+
+def test_a_block_with_a_projection(cupy):
+    def block(x, w1, w2, gamma, beta):
+        y = F.batch_norm(F.conv2d(x, w1, stride=2, padding=1), None, None, gamma, beta, True)
+        s = F.batch_norm(F.conv2d(x, w2, stride=2), None, None, gamma, beta, True)
+        return F.relu(y + s)
+
+    kernels = numbers(1, 5, 3, 3, 3), numbers(2, 5, 3, 1, 1)
+    compare(cupy, block, numbers(0, 3, 3, 7, 6), *kernels, numbers(3, 5), numbers(4, 5))
+
+
+def test_sums_of_several_and_a_promise_that_is_looked_at(cupy):
+    def both(a, b, c):
+        total = a + b + c
+        looked_at = total.data.sum()
+        return F.relu(total) + F.relu(total) * (1 + 0 * float(looked_at))
+
+    compare(cupy, both, *(numbers(s, 2, 3, 4, 5) for s in range(3)))
+
+
+def test_a_shortcut_without_parameters(cupy):
+    compare(cupy, lambda x: F.relu(F.shortcut_a(x, 7, 2)), numbers(0, 5, 4, 7, 5))
+
+
+def test_relu_of_nothing_promised(cupy):
+    x = numbers(0, 3, 2, 4, 5)
+    compare(cupy, F.relu, x)
+    x[0, 0, 0, :3] = [np.nan, np.inf, -0.0]
+    y = F.relu(cupy.asarray(x)).numpy()
+    assert np.isnan(y[0, 0, 0, 0])
+    assert y[0, 0, 0, 1] == np.inf
+
+
+POOLS = [((2, 3, 7, 6), 3, 2, 1), ((33, 2, 4, 4), 2, 2, 0), ((1, 4, 5, 9), (3, 2), (1, 3), (0, 1))]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), POOLS)
+def test_max_pooling(cupy, shape, kernel, stride, padding):
+    compare(cupy, lambda x: F.max_pool2d(x, kernel, stride, padding), numbers(0, *shape))
+
+
+def test_max_pooling_of_equals_and_of_no_numbers(cupy):
+    x = np.round(numbers(0, 3, 2, 6, 6))  # full of ties
+    compare(cupy, lambda x: F.max_pool2d(x, 3, 2, 1), x)
+    x[0, 0, 3, 3] = np.nan
+    with minires.textbook():
+        expected = F.max_pool2d(x, 3, 2, 1).numpy()
+    np.testing.assert_array_equal(F.max_pool2d(cupy.asarray(x), 3, 2, 1).numpy(), expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 7, 6), (33, 5, 1, 1)])
+def test_global_average_pooling(cupy, shape):
+    compare(cupy, F.global_avg_pool2d, numbers(0, *shape))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(33, 10), (1, 2), (300, 4)])
+def test_cross_entropy(cupy, shape, smoothing):
+    labels = np.random.default_rng(1).integers(0, shape[1], shape[0])
+
+    def loss(x):
+        on_device = isinstance(x.data, cupy.ndarray)
+        target = cupy.asarray(labels) if on_device else labels
+        return F.cross_entropy(x, target, label_smoothing=smoothing)
+
+    compare(cupy, loss, 20 * numbers(0, *shape))
+
+
+def test_labels_that_are_no_class(cupy, monkeypatch):
+    x, labels = Tensor(cupy.asarray(numbers(0, 3, 4)), requires_grad=True), cupy.asarray([0, 4, -1])
+    with pytest.raises(minires.errors.LabelError, match="labels from -1 to 4; expected 0 to 3"):
+        F.cross_entropy(x, labels)
+    # In a capture nobody can look.
+    monkeypatch.setattr(minires.kernels.cuda.loss.CrossEntropy, "expect_labels", lambda *_: None)
+    loss = F.cross_entropy(x, labels)
+    loss.backward()
+    assert np.isnan(loss.item())
+    assert np.isnan(x.grad.get()).any(axis=1).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_sgd(cupy, in_memory):
+    w, v, g = (numbers(s, 3, 5, 7) for s in range(3))
+    on_gpu = [cupy.asarray(a) for a in (w, v, g)]
+    rate = cupy.asarray(np.float32(0.3)) if in_memory else 0.3
+    sgd = minires.optim.SGD([Tensor(on_gpu[0], requires_grad=True)], rate, 0.9, 0.01)
+    sgd.velocities = [on_gpu[1]]
+    sgd.parameters[0].grad = on_gpu[2]
+    sgd.step()
+    minires.optim.update(w, v, g, 0.3, 0.9, 0.01)
+    for moved, expected in zip(on_gpu, (w, v, g), strict=True):
+        assert_same(moved.get(), expected, TOLERANCE)
+
+
+def test_sgd_of_many_parameters_some_in_another_order_or_type(cupy):
+    arrays = [[numbers([n, s], 2, n + 1) for s in range(3)] for n in range(70)]
+    on_gpu = [[cupy.asarray(a) for a in three] for three in arrays]
+    on_gpu[3][2] = cupy.asarray(np.ascontiguousarray(arrays[3][2].T)).T
+    on_gpu[5] = [a.astype("float64") for a in on_gpu[5]]
+    minires.modes.twin_of(minires.optim.update_all, "cupy")(on_gpu, 0.3, 0.9, 0.01)
+    minires.optim.update_all(arrays, 0.3, 0.9, 0.01)
+    for moved, expected in zip(on_gpu, arrays, strict=True):
+        for m, e in zip(moved, expected, strict=True):
+            assert_same(m.get(), e, TOLERANCE)
+
+
+def test_a_net(cupy):
+    """A whole step of a residual net of every kind of operation, beside the textbook's."""
+    minires.manual_seed(0)
+    net = minires.models.cifar_resnet(8, in_channels=1, num_classes=4)
+    weights = net.state_dict()
+    images, labels = numbers(0, 5, 1, 8, 8), np.arange(5) % 4
+
+    def step(net, images, labels):
+        sgd = minires.optim.SGD(net.parameters(), 0.1, 0.9, 1e-4)
+        loss = F.cross_entropy(net(images), labels)
+        loss.backward()
+        sgd.step()
+        return loss.item(), net.state_dict()
+
+    on_gpu = step(net.to(backend="cupy"), cupy.asarray(images), cupy.asarray(labels))
+    with minires.textbook():
+        again = minires.models.cifar_resnet(8, in_channels=1, num_classes=4)
+        again.load_state_dict(weights)
+        again.to(dtype=np.float64)
+        expected = step(again, images.astype(np.float64), labels)
+    assert abs(on_gpu[0] - expected[0]) < TOLERANCE
+    for name, value in on_gpu[1].items():
+        assert_same(value, expected[1][name], 1e-4)
+
+
+def test_every_twin_is_compared_here():
+    """A new twin must come with a comparison; then it is added to this list."""
+    compared = {
+        *("Conv2d", "Linear", "BatchNorm", "BatchNormInference", "Add", "ReLU", "Pad", "Index"),
+        *("MaxPool2d", "GlobalAvgPool2d", "CrossEntropy", "add_gradients"),
+        *("moving_average", "update_all", "training_batch"),
+    }
+    twins = minires.modes._twins
+    assert {original.__name__ for original, backend in twins if backend == "cupy"} == compared
+
+
+def test_float64_is_left_to_the_textbook(cupy, monkeypatch):
+    made = []
+    monkeypatch.setattr(minires.kernels.cuda.launch, "_kernel", made.append)
+    x, w = (Tensor(cupy.zeros((3, 3, 4, 4)), requires_grad=True) for _ in range(2))
+    F.relu(F.global_avg_pool2d(F.conv2d(x + x, w))).sum().backward()
+    assert not made
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_batches_of_a_dataset_on_the_device(cupy, shift):
+    """To the bit: the same order, crops and mirrors, whoever makes the batch."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (9, 3, 6, 5), np.uint8), rng.integers(0, 4, 9)
+    dataset = Dataset("noise", images, labels, images, labels, tuple("abcd"), 255, shift, True)
+    on_gpu = dataset.to("cupy")
+    expected = list(dataset.training_batches(4, seed=1, epoch=2))
+    for made in (list(on_gpu.training_batches(4, seed=1, epoch=2)), textbook(on_gpu)):
+        for (x, y), (ex, ey) in zip(made, expected, strict=True):
+            np.testing.assert_array_equal(x.get(), ex)
+            np.testing.assert_array_equal(y.get(), ey)
+
+
+def textbook(dataset):
+    with minires.textbook():
+        return list(dataset.training_batches(4, seed=1, epoch=2))

@@ -1,0 +1,52 @@
+import pytest
+
+from minires.errors import RunError
+from minires.runs import Row, read_history, write_history
+
+ROWS = [
+    Row(0, "plain20", 45, 1.0, 0.01, 2.1 / 3, 100 / 3, 58.25, 1.5),
+    Row(1, "resnet110", 64000, 163.69, 0.0001, 1e-9, 0.0, 6.43, 12345.678),
+]
+
+
+def test_rows_come_back_to_the_bit(tmp_path):
+    write_history(tmp_path / "history.csv", ROWS)
+    assert read_history(tmp_path / "history.csv") == ROWS
+
+
+def test_the_columns_are_those_promised(tmp_path):
+    write_history(tmp_path / "history.csv", ROWS)
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert lines[0] == "seed,net,iteration,epoch,lr,train_loss,train_error,test_error,seconds"
+    assert lines[1].startswith("0,plain20,45,1,0.01,0.7000000000000001,33.333333333333336,58.25,")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("0,plain20,45,1,0.01,0.7,33,58", "line 3"),
+        ("0,plain20,45,1,0.01,0.7,33,58,1,9", "line 3"),
+        ("0,plain20,forty,1,0.01,0.7,33,58,1", "line 3.*forty"),
+        ("0,plain20,1,1,0.01,0.7,33,58", "line 3: 8 cells, expected 9"),
+        ("0," + "x" * 200_000 + ",1,1,0.01,0.7,33,58,1", "line 3"),
+    ],
+)
+def test_an_altered_line_is_refused_by_number(tmp_path, line, reason):
+    path = tmp_path / "history.csv"
+    write_history(path, ROWS[:1])
+    (tmp_path / "history.csv.sha256").unlink()  # or the checksum finds it first
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(RunError, match=reason):
+        read_history(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"epoch,loss\n", b"\xff\xfe\x00"])
+def test_what_is_no_history_is_refused(tmp_path, content):
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(RunError, match="history"):
+        read_history(tmp_path / "history.csv")
+
+
+def test_a_missing_history_is_refused(tmp_path):
+    with pytest.raises(RunError, match="cannot be read"):
+        read_history(tmp_path / "history.csv")

@@ -1,0 +1,239 @@
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+
+from minires import files, manual_seed
+from minires.data import digits
+from minires.errors import DamageWarning, DataError, RunError, UsageError
+from minires.models import cifar_net
+from minires.runs import RunFolder
+from minires.runs.checkpoint import read_checkpoint
+from minires.train import Recipe, Trainer
+from minires.weights.safetensors_file import write_tensors
+
+DATA = digits()
+RECIPE = Recipe(batch_size=100, lr=0.05, iterations=8)
+
+
+def trainer():
+    manual_seed(0)
+    return Trainer("resnet8", cifar_net("resnet8", 10, 1), DATA, RECIPE, RECIPE.schedule(8), 0)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with checkpoints after steps 3 and 5; its folder, and the weights at its end."""
+    folder = RunFolder.create(tmp_path / "run", {})
+    training = trainer()
+    for progress in training.run():
+        if progress.iteration in (3, 5):
+            folder.save(training)
+    return folder, training.model.state_dict()
+
+
+def checkpoint(folder, of=""):
+    return folder.path / "checkpoints" / f"resnet8-seed0{of}.safetensors"
+
+
+def goes_on_from(folder, iteration, weights):
+    """The training begins after that step, and ends with these weights to the bit."""
+    training = trainer()
+    folder.restore(training)
+    assert training.iteration == iteration
+    for _ in training.run():
+        pass
+    for name, array in training.model.state_dict().items():
+        assert array.tobytes() == weights[name].tobytes(), name
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+DAMAGES = {
+    "cut short": lambda b: b[: len(b) // 2],
+    "four bytes short": lambda b: b[:-4],
+    "empty": lambda b: b"",
+    "zeroed": lambda b: bytes(len(b)),
+    "a block zeroed": lambda b: b[:20_000] + bytes(4096) + b[24_096:],
+    "a bit of its numbers": lambda b: flipped(b, len(b) - 1000),
+    "a bit of its facts": lambda b: b.replace(b'\\"wrong\\": ', b'\\"wrong\\": 1', 1),
+    "its format": lambda b: b.replace(b'\\"format\\": 2', b'\\"format\\": 1', 1),
+    "its checksum taken out": lambda b: b.replace(b"sha256", b"sha255", 1),
+    "two blocks swapped": lambda b: b[:-8192] + b[-4096:] + b[-8192:-4096],
+}
+
+
+def test_a_new_run_writes_its_configuration(tmp_path):
+    RunFolder.create(tmp_path / "a" / "run", {"epochs": 3})
+    _, config = RunFolder.open(tmp_path / "a" / "run")
+    assert config == {"epochs": 3}
+
+
+def test_a_folder_that_holds_something_is_not_touched(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"not empty; add --resume"):
+        RunFolder.create(tmp_path, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(UsageError, match="not empty"):
+        RunFolder.create(tmp_path / "run", {})
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"file/run cannot be written: Not a directory"):
+        RunFolder.create(tmp_path / "file" / "run", {})
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="there is no run in"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_folder_killed_before_its_first_file_can_be_used(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".config.json.x.partial").write_text("")
+    RunFolder.create(tmp_path / "run", {})
+
+
+def test_a_name_too_long_is_a_sentence(tmp_path):
+    with pytest.raises(RunError, match="cannot be read: File name too long"):
+        RunFolder.create(tmp_path / ("x" * 300), {})
+    with pytest.raises(RunError, match="File name too long"):
+        RunFolder.open(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "5", '{"epochs": 3}', "[" * 100_000])
+def test_an_altered_configuration_is_refused(tmp_path, content):
+    RunFolder.create(tmp_path / "run", {})
+    (tmp_path / "run" / "config.json").write_text(content)
+    with pytest.raises(RunError, match=r"config\.json is not a run's configuration"):
+        RunFolder.open(tmp_path / "run")
+
+
+def test_another_format_is_refused_by_name(tmp_path):
+    RunFolder.create(tmp_path / "run", {})
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(RunError, match="format 99; this minires reads formats 1 and 2"):
+        RunFolder.open(tmp_path / "run")
+
+
+def test_a_run_of_an_older_format_is_read(tmp_path):
+    RunFolder.create(tmp_path / "run", {})
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"format": 1, "epochs": 3}))
+    assert RunFolder.open(tmp_path / "run")[1] == {"epochs": 3}
+
+
+def test_a_training_goes_on_from_its_last_checkpoint(run):
+    folder, weights = run
+    goes_on_from(folder, 5, weights)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(run, damage):
+    folder, weights = run
+    damaged = damage(checkpoint(folder).read_bytes())
+    assert damaged != checkpoint(folder).read_bytes()
+    checkpoint(folder).write_bytes(damaged)
+    with pytest.warns(
+        DamageWarning, match=r"resnet8-seed0\.safetensors cannot be used: .*; the one"
+    ):
+        goes_on_from(folder, 3, weights)
+    assert checkpoint(folder, ".damaged").read_bytes() == damaged
+    goes_on_from(folder, 3, weights)  # without a warning
+
+
+def test_a_damaged_checkpoint_never_becomes_the_one_before(run):
+    folder, weights = run
+    checkpoint(folder).write_bytes(b"")
+    training = trainer()
+    with pytest.warns(DamageWarning):
+        folder.restore(training)
+    next(training.run())
+    folder.save(training)
+    checkpoint(folder).write_bytes(b"")
+    with pytest.warns(DamageWarning):
+        goes_on_from(folder, 3, weights)
+
+
+def test_killed_between_the_two_renames_a_training_goes_on_from_the_one_before(run):
+    folder, weights = run
+    checkpoint(folder).unlink()
+    goes_on_from(folder, 3, weights)
+
+
+def test_two_damaged_checkpoints_are_refused_by_name(run):
+    folder, _ = run
+    for of in ("", ".previous"):
+        checkpoint(folder, of).write_bytes(b"x" * 99)
+    with pytest.raises(RunError, match=r"seed0\.saf.*seed0\.previous\.saf.*remove both to train"):
+        folder.restore(trainer())
+
+
+def test_no_bit_of_a_checkpoint_can_change_unseen(run):
+    """Anywhere in the file; but for blanks in its header, which mean nothing."""
+    path = checkpoint(run[0])
+    content, (tensors, facts) = path.read_bytes(), read_checkpoint(path)
+    header = 8 + int.from_bytes(content[:8], "little")
+    chance = np.random.default_rng(0)
+    found = 0
+    for place in [*chance.integers(header, size=100), *chance.integers(len(content), size=50)]:
+        path.write_bytes(flipped(content, int(place)))
+        try:
+            read, said = read_checkpoint(path)
+        except (DataError, RunError):
+            found += 1
+            continue
+        assert said == facts
+        assert all(read[name].tobytes() == tensors[name].tobytes() for name in tensors)
+    assert found > 140
+
+
+def test_a_checkpoint_of_an_older_format_is_read_and_of_a_newer_one_refused(run):
+    folder, weights = run
+    tensors, facts = read_checkpoint(checkpoint(folder))
+    write_tensors(checkpoint(folder), tensors, {**facts, "format": 1})
+    goes_on_from(folder, 5, weights)
+    write_tensors(checkpoint(folder), tensors, {**facts, "format": 3})
+    with pytest.raises(RunError, match=r"seed0\.safetensors has format 3; this minires reads"):
+        folder.restore(trainer())
+    assert checkpoint(folder).exists()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_the_one_before(run, monkeypatch):
+    folder, weights = run
+    training = trainer()
+    folder.restore(training)
+    next(training.run())
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RunError, match="cannot be written: No space left on device; what was"):
+        folder.save(training)
+    goes_on_from(folder, 5, weights)
+    checkpoint(folder).unlink()
+    goes_on_from(folder, 3, weights)
+
+
+def test_a_full_disk_is_a_sentence_and_what_was_there_stays(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path / "run", {})
+    folder.write("summary.md", b"good")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RunError, match=r"summary\.md cannot be written: No space left on device"):
+        folder.write("summary.md", b"bad")
+    assert (tmp_path / "run" / "summary.md").read_text() == "good"
+    assert not list((tmp_path / "run").glob(".*partial"))

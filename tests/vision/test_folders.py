@@ -1,0 +1,145 @@
+"""Folders of classes: what is found, in which order, and how it is split."""
+
+import os
+from collections import Counter
+
+import pytest
+
+from minires.errors import DataError, UsageError
+from minires.vision.folders import files_in, image_folder
+
+
+def touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return root
+
+
+def many(root, **counts):
+    return touch(root, *(f"{name}/{i:03}.jpg" for name, n in counts.items() for i in range(n)))
+
+
+def test_train_and_val_are_taken_as_they_are(tmp_path):
+    touch(tmp_path, "train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "val/dog/9.jpg")
+    folder = image_folder(tmp_path)
+    assert folder.classes == ("cat", "dog")
+    assert folder.train.paths == ("train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg")
+    assert folder.train.labels == (0, 0, 1)
+    assert folder.val.paths == ("val/dog/9.jpg",)
+    assert folder.val.labels == (1,)
+
+
+def test_one_folder_is_split_class_by_class(tmp_path):
+    folder = image_folder(many(tmp_path, cat=10, dog=20, eel=1), val_split=0.3)
+    assert Counter(folder.val.labels) == {0: 3, 1: 6}
+    assert Counter(folder.train.labels) == {0: 7, 1: 14, 2: 1}
+    assert sorted(folder.paths) == sorted(f"{name}" for name in files_in(tmp_path))
+    assert len(image_folder(tmp_path).val) == 2 + 4  # a fifth, unless told otherwise
+
+
+def test_every_class_with_two_pictures_is_validated_on(tmp_path):
+    folder = image_folder(many(tmp_path, cat=2, dog=2), val_split=0.01)
+    assert Counter(folder.val.labels) == {0: 1, 1: 1}
+
+
+def test_the_seed_decides_the_split(tmp_path):
+    many(tmp_path, cat=20, dog=20)
+    a, b, c = image_folder(tmp_path, 0.5, 1), image_folder(tmp_path, 0.5, 1), image_folder(tmp_path)
+    assert a == b != c
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    assert image_folder(many(tmp_path, train=5, car=5)).classes == ("car", "train")
+
+
+def test_names_are_sorted_whatever_is_in_them(tmp_path):
+    names = ("Zebra", "a dog", "猫", "été", "e'\"<b>")
+    assert image_folder(many(tmp_path, **dict.fromkeys(names, 2))).classes == tuple(sorted(names))
+
+
+def test_a_name_that_is_no_text_is_kept(tmp_path):
+    many(tmp_path, cat=2, dog=2)
+    strange = os.fsdecode(b"\xff\xfe.jpg")
+    (tmp_path / "cat" / strange).write_bytes(b"x")
+    folder = image_folder(tmp_path)
+    assert f"cat/{strange}" in folder.paths
+    assert len(folder.digest) == 64
+
+
+def test_pictures_in_folders_below_belong_to_the_class_and_hidden_files_do_not(tmp_path):
+    touch(tmp_path, "a/x/1.jpg", "a/2.jpg", "a/.3.jpg", "a/.x/4.jpg", "a/Thumbs.db", "b/1.jpg")
+    touch(tmp_path, "b/2.jpg", ".hidden/1.jpg", "readme.txt")
+    folder = image_folder(tmp_path)
+    assert folder.classes == ("a", "b")
+    assert sorted(folder.paths) == ["a/2.jpg", "a/x/1.jpg", "b/1.jpg", "b/2.jpg"]
+
+
+def test_without_some_files(tmp_path):
+    folder = image_folder(many(tmp_path, cat=4, dog=4))
+    lost = folder.train.paths[0]
+    rest = folder.without({lost})
+    assert lost not in rest.paths
+    assert len(rest.paths) == 7
+    assert rest.classes == folder.classes
+    with pytest.raises(DataError, match=r"class 'cat' in .* has no picture to train on"):
+        folder.without([path for path in folder.paths if path.startswith("cat")])
+    with pytest.raises(DataError, match="has no picture to validate on"):
+        folder.without(folder.val.paths)
+
+
+def test_the_digest_sees_names_labels_sizes_and_parts(tmp_path):
+    folder = image_folder(many(tmp_path, cat=4, dog=4))
+    digests = {folder.digest, folder.without(folder.train.paths[:1]).digest}
+    (tmp_path / folder.train.paths[0]).write_bytes(b"longer than before")
+    digests.add(folder.digest)
+    digests.add(image_folder(tmp_path, 0.5).digest)
+    assert len(digests) == 4
+    assert image_folder(tmp_path).digest == folder.digest
+
+
+def missing_val(root):
+    return touch(root, "train/cat/1.jpg", "train/dog/1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda r: r / "nowhere", UsageError, "there is no folder .*nowhere"),
+        (lambda r: r, DataError, r"has 0 class folders \(none\)"),
+        (lambda r: many(r, cat=3), DataError, r"has 1 class folders \(cat\); .* at least two"),
+        (missing_val, DataError, r"has 1 class folders \(train\)"),
+        (
+            lambda r: (many(r, cat=3, dog=3), (r / "eel").mkdir(), r)[2],
+            DataError,
+            "class 'eel' in .* has no picture to train on",
+        ),
+        (
+            lambda r: touch(r, "train/a/1.jpg", "train/b/1.jpg", "val/c/1.jpg"),
+            DataError,
+            "val has a class 'c' that .*train has not; it has a, b",
+        ),
+        (
+            lambda r: (touch(r, "train/a/1.jpg", "train/b/1.jpg"), (r / "val").mkdir(), r)[2],
+            DataError,
+            "has no picture to validate on",
+        ),
+        (lambda r: many(r, cat=1, dog=1), DataError, "has no picture to validate on"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused(tmp_path, make, error, said):
+    with pytest.raises(error, match=said):
+        image_folder(make(tmp_path))
+
+
+@pytest.mark.parametrize("split", [0, 1, -0.5, float("nan")])
+def test_a_split_that_cannot_be_meant_is_refused(tmp_path, split):
+    with pytest.raises(UsageError, match="val_split must be between 0 and 1, got"):
+        image_folder(many(tmp_path, cat=3, dog=3), split)
+
+
+def test_a_split_for_a_folder_that_has_one_is_refused(tmp_path):
+    touch(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "val/dog/9.jpg")
+    with pytest.raises(UsageError, match="has a val/ folder of its own"):
+        image_folder(tmp_path, 0.2)
