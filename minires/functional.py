@@ -3,18 +3,20 @@
 Every function takes Tensors or arrays and returns a Tensor.
 """
 
+from . import kernels
 from .autograd import Operand, Tensor
-from .backend import Array, array_module, backend_name, is_array, placed
+from .backend import Array, array_module, is_array, placed
 from .errors import ShapeError, UsageError, expect
-from .modes import state, twin_of
-from .ops.batchnorm import BatchNorm, BatchNormInference, expect_channels, moving_average
+from .modes import modes
+from .ops import checks
+from .ops.batchnorm import BatchNorm, BatchNormInference, moving_average
+from .ops.checks import Pair, pair
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax
 from .ops.matmul import Linear
 from .ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from .ops.relu import ReLU
 from .ops.reshape import Pad
-from .ops.windows import Pair, pair
 
 
 def linear(x: Operand, w: Operand, b: Operand = None) -> Tensor:
@@ -64,16 +66,15 @@ def batch_norm(
         return BatchNormInference(_array(running_mean), _array(running_var), eps)(x, w, b)
     op = BatchNorm(eps)
     y = op(x, w, b)
-    if state.recomputing:
+    if modes.recomputing:
         return y
     m = y.size // y.shape[1]
     batch = {"running_mean": (op.mean, 1.0), "running_var": (op.var, m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}
     given = {name: _array(r) for name, r in running.items() if r is not None}
-    expect_channels(y, **given)  # both, before either is changed
+    checks.channels(y.held, **given)  # both, before either is changed
     for name, r in given.items():
-        average = twin_of(moving_average, backend_name(r)) or moving_average
-        average(r, *batch[name], momentum)
+        kernels.call(moving_average, r, r, *batch[name], momentum)
     return y
 
 

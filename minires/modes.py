@@ -1,123 +1,73 @@
-"""What surrounds the operations of a thread: modes, the module they run in, who watches.
+"""Modes of a thread: recording, reference operations alone, TF32, the module at work.
 
-Here too the fast twins of operations are registered and found: which of them runs depends on
-what surrounds it.
+All of them are one object, `modes`, that can be saved and restored whole.
 """
 
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-
-from .backend import Array
-
-if TYPE_CHECKING:
-    from .autograd import Op, Step
-
-T = TypeVar("T")
-Watcher: TypeAlias = "Callable[[Op, tuple[Array | None, ...], Array], None]"
-StepWatcher: TypeAlias = "Callable[[Step], None]"
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 
-class _State(threading.local):
-    """What surrounds the operations of one thread.
+class Modes(threading.local):
+    """The modes of one thread; every value is immutable.
 
     Attributes:
         grad_enabled, textbook, tf32: see `no_grad`, `textbook` and `tf32`.
-        recomputing: whether a forward runs for the second time, see `minires.checkpoint`.
+        recomputing: whether a forward pass runs for the second time, see `minires.checkpoint`.
         path: the names of the modules that an operation runs in, the outermost first.
-        watchers, step_watchers: see `watching` and `watching_steps`.
+        forward_hooks, backward_hooks: see `minires.autograd.hooks`.
     """
 
     grad_enabled = True
     recomputing = False
     textbook = os.environ.get("MINIRES_TEXTBOOK", "0") not in ("", "0")
     tf32 = False
-
-    def __init__(self) -> None:
-        self.path: list[str] = []
-        self.watchers: list[Watcher] = []
-        self.step_watchers: list[StepWatcher] = []
+    path: tuple[str, ...] = ()
+    forward_hooks: tuple[Callable[..., None], ...] = ()
+    backward_hooks: tuple[Callable[..., None], ...] = ()
 
 
-state = _State()
+modes = Modes()
 
-_twins: dict[tuple[Any, str], Any] = {}
+_NAMES = tuple(name for name in vars(Modes) if not name.startswith("_"))
 
 
-def twin(original: Any, backend: str) -> Callable[[T], T]:
-    """Make what is decorated the fast twin of `original` on arrays of `backend`.
+def saved_modes() -> dict[str, Any]:
+    """Return the value of every mode by name, to be given to `set_modes` later."""
+    return {name: getattr(modes, name) for name in _NAMES}
 
-    The twin of an Op is a subclass that an operation becomes where its `suits` says so; that
-    of a function is a function of the same arguments.
+
+@contextmanager
+def set_modes(**values: Any) -> Iterator[None]:
+    """Set modes by name inside the context; restore their former values after it."""
+    before = {name: getattr(modes, name) for name in values}
+    vars(modes).update(values)
+    try:
+        yield
+    finally:
+        vars(modes).update(before)
+
+
+def no_grad() -> AbstractContextManager[None]:
+    """Return a context in which operations are computed but not recorded, and save nothing."""
+    return set_modes(grad_enabled=False)
+
+
+def textbook() -> AbstractContextManager[None]:
+    """Return a context in which every operation runs as it is written in `minires.ops`.
+
+    Outside it, kernels are used where there are any. Backward takes the way that forward took.
+    MINIRES_TEXTBOOK=1 in the environment does the same for a whole program.
     """
-
-    def register(fast: T) -> T:
-        _twins[original, backend] = fast
-        return fast
-
-    return register
+    return set_modes(textbook=True)
 
 
-def twin_of(original: Any, backend: str) -> Any:
-    """The fast twin of an operation or function; None if there is none, or within `textbook`."""
-    return None if state.textbook else _twins.get((original, backend))
+def tf32(use: bool = True) -> AbstractContextManager[None]:
+    """Return a context in which convolutions and linear layers on a GPU may `use` tensor cores.
 
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside, operations are computed but not recorded: no graph, nothing saved."""
-    before, state.grad_enabled = state.grad_enabled, False
-    try:
-        yield
-    finally:
-        state.grad_enabled = before
-
-
-@contextmanager
-def textbook() -> Iterator[None]:
-    """Inside, every operation is computed as it is written in `minires.ops`.
-
-    Outside, fast twins of the operations are used where there are any; backward always goes
-    the way that forward went. MINIRES_TEXTBOOK=1 in the environment does it for a whole program.
+    Their float32 factors are then rounded to TF32, with 10 bits of fraction instead of 23; the
+    products are added in float32. Nothing else changes, and nothing on a CPU.
     """
-    before, state.textbook = state.textbook, True
-    try:
-        yield
-    finally:
-        state.textbook = before
-
-
-@contextmanager
-def tf32(use: bool = True) -> Iterator[None]:
-    """Inside, convolutions and fully connected layers on a GPU may `use` its tensor cores.
-
-    Their factors, in float32, are then rounded to TF32, with 10 bits of fraction instead of 23; the
-    products are added up in float32. Nothing else changes, and nothing on a CPU.
-    """
-    before, state.tf32 = state.tf32, use
-    try:
-        yield
-    finally:
-        state.tf32 = before
-
-
-@contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Inside, `watcher(op, inputs, output)` is called after every forward."""
-    state.watchers.append(watcher)
-    try:
-        yield
-    finally:
-        state.watchers.remove(watcher)
-
-
-@contextmanager
-def watching_steps(watcher: StepWatcher) -> Iterator[None]:
-    """Inside, `watcher(step)` is called after every backward, before its gradients go on."""
-    state.step_watchers.append(watcher)
-    try:
-        yield
-    finally:
-        state.step_watchers.remove(watcher)
+    return set_modes(tf32=use)

@@ -1,13 +1,12 @@
 """Gradient descent with momentum, and learning rates as functions of the iteration."""
 
 from collections.abc import Iterable
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
+from . import kernels
 from .autograd import Tensor
-from .backend import Array, array_module, backend_name, expect_same_backend, move
-from .modes import twin_of
-
-Change: TypeAlias = tuple[Array, Array, Array]  # a parameter, its velocity and its gradient
+from .backend import Array, array_module, expect_same_backend, move
+from .ops.update import Change, update_all
 
 
 class SGD:
@@ -58,28 +57,13 @@ class SGD:
                 expect_same_backend("SGD", parameter=p.data, velocity=v)
                 changed.append((p.data, v, p.grad))
         if changed:
-            fast = twin_of(update_all, backend_name(changed[0][1]))
-            (fast or update_all)(changed, self.lr, self.momentum, self.weight_decay)
+            settings = self.lr, self.momentum, self.weight_decay
+            kernels.call(update_all, changed[0][1], changed, *settings)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters:
             p.zero_grad()
-
-
-def update_all(changed: list[Change], lr: float, momentum: float, weight_decay: float) -> None:
-    """`update` of each parameter, velocity and gradient."""
-    for w, v, g in changed:
-        fast = twin_of(update, backend_name(v))
-        (fast or update)(w, v, g, lr, momentum, weight_decay)
-
-
-def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float) -> None:
-    """v ← momentum v + (g + weight_decay w), w ← w − lr v, both in place."""
-    v *= momentum
-    v += g
-    v += weight_decay * w
-    w -= lr * v
 
 
 class StepSchedule:

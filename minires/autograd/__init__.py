@@ -1,7 +1,11 @@
-"""Automatic differentiation: tensors, operations, and the walk backwards through them."""
+"""Automatic differentiation: tensors, and the walk backwards through their operations."""
 
-from .engine import Gradients, Op, Operand, Tensor, add_gradients
-from .step import Ops, Step, Target, expect_some, matching, norm
+from ..ops import Gradients, Op
+from . import apply
+from .operators import Operand
+from .selection import Ops, expect_some, matching
+from .step import Step, Target, norm
+from .tensor import Tensor
 
 __all__ = [
     "Gradients",
@@ -11,7 +15,7 @@ __all__ = [
     "Step",
     "Target",
     "Tensor",
-    "add_gradients",
+    "apply",
     "expect_some",
     "matching",
     "norm",

@@ -1,10 +1,10 @@
 """Activation checkpointing: less memory for one more forward pass (Chen et al. 2016, 1604.06174).
 
-What an operation saves for its backward is most of the memory of a training step. A segment of a
-net that is checkpointed keeps its inputs alone; when the walk backwards comes to it, it is computed
-once more, and the walk goes through it as if it had always been there. With segments of about the
-square root of the depth, what is kept between segments and what is alive inside of one both grow
-with the square root of the depth.
+What operations save for backward is most of the memory of a training step. A checkpointed segment
+of a model keeps its inputs alone; when the walk backwards reaches it, it is computed again, and
+the walk goes through it as if it had always been there. With segments of about the square root
+of the depth, both what is kept between segments and what is alive inside one grow with the square
+root of the depth.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -12,19 +12,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..backend import Array, generator
-from ..errors import UsageError, expect
-from ..modes import no_grad, state
-from .engine import Gradients, Op, Tensor
+from ..errors import UsageError
+from ..modes import modes, no_grad, saved_modes, set_modes
+from ..ops import Gradients, Op
+from .backward import walk
 from .step import Step
+from .tensor import Tensor
 
 
 def checkpoint(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """`function(*inputs)`, of which nothing but the inputs is kept until backward.
+    """Return `function(*inputs)`, of which nothing but the inputs is kept until backward.
 
     The function is called twice, with the same numbers: the second time batch norm does not
     update its running statistics again, random numbers come from the same place in their stream,
-    and nobody who watches forwards sees it. Gradients are the same to the bit. Parameters that
-    the function uses get their gradients as ever; `backward_steps` steps through what is inside.
+    and forward hooks are not called. Gradients are the same to the bit. Parameters that the
+    function uses get their gradients as ever; `backward_steps` steps through what is inside.
 
     Args:
         function: of tensors, returning one; it must do the same each time.
@@ -33,9 +35,10 @@ def checkpoint(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     Raises:
         UsageError: the function returned no tensor.
     """
-    if not state.grad_enabled:
+    if not modes.grad_enabled:
         return function(*inputs)
-    return Segment(function)(*inputs)
+    y: Tensor = Segment(function)(*inputs)
+    return y
 
 
 class Segment(Op):
@@ -48,40 +51,38 @@ class Segment(Op):
 
     def forward(self, *inputs: Array) -> Any:
         self.input_names = tuple(f"x{i}" for i in range(len(inputs)))
-        self.textbook = state.textbook
+        self.modes = saved_modes()
         self.stream = generator().bit_generator.state
         self.save(*inputs)
         with no_grad():
             y = self.function(*map(Tensor.holding, inputs))
-        expect(
-            isinstance(y, Tensor),
-            UsageError,
-            f"checkpoint needs a function that returns a Tensor, got {type(y).__name__}",
-        )
+        if not isinstance(y, Tensor):
+            raise UsageError(
+                f"checkpoint needs a function that returns a Tensor, got {type(y).__name__}"
+            )
         return y.held
 
-    def walk_again(
+    def walk(
         self, gy: Array, asked: Callable[[Op], bool] | None
     ) -> Generator[Step, None, Gradients]:
+        """Compute the segment again, and walk back through it; return its inputs' gradients."""
         wanted = zip(self.saved, self.needs_grad, strict=True)
         inputs = [Tensor.holding(x, requires_grad=want) for x, want in wanted]
-        with self._as_the_first_time():
+        with self._as_in_forward():
             y = self.function(*inputs)
-        if y.requires_grad:
-            yield from y._walk(gy, retain_graph=False, asked=asked)
+        if y.op is not None:
+            yield from walk(y.op, gy, asked=asked)
+        elif y.requires_grad:  # the function returned one of its inputs
+            y.accumulate(gy)
         return tuple(x.grad for x in inputs)
 
     @contextmanager
-    def _as_the_first_time(self) -> Iterator[None]:
-        """Inside, all that surrounds operations is what it was in forward."""
-        before = dict(vars(state))
+    def _as_in_forward(self) -> Iterator[None]:
+        """Restore all modes and the random stream of forward inside."""
         stream, generator().bit_generator.state = generator().bit_generator.state, self.stream
-        state.grad_enabled, state.recomputing, state.textbook = True, True, self.textbook
-        state.path = self.path.split(".") if self.path else []
-        state.watchers = []
         try:
-            yield
+            again = {"grad_enabled": True, "recomputing": True, "forward_hooks": ()}
+            with set_modes(**{**self.modes, **again}):
+                yield
         finally:
-            vars(state).clear()
-            vars(state).update(before)
             generator().bit_generator.state = stream

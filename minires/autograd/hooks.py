@@ -1,13 +1,14 @@
-"""Functions that are called after forwards and backwards of chosen operations."""
+"""Functions that are called after the forward and the backward of chosen operations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
 from ..backend import Array
-from ..modes import watching, watching_steps
-from .engine import Op
-from .step import Ops, Step, matching
+from ..modes import modes
+from ..ops import Op
+from .selection import Ops, matching
+from .step import Step
 
 ForwardHook: TypeAlias = Callable[[Op, tuple[Array | None, ...], Array], None]
 BackwardHook: TypeAlias = Callable[[Step], None]
@@ -15,7 +16,7 @@ BackwardHook: TypeAlias = Callable[[Step], None]
 
 @contextmanager
 def forward_hook(hook: ForwardHook, path: str | None = None, ops: Ops = None) -> Iterator[None]:
-    """Inside, `hook(op, inputs, output)` is called after each forward of the operations chosen.
+    """Call `hook(op, inputs, output)` inside, after each forward of the operations chosen.
 
     Inputs and output are arrays, not to be changed; an input that was left out is None.
 
@@ -25,20 +26,23 @@ def forward_hook(hook: ForwardHook, path: str | None = None, ops: Ops = None) ->
     """
     chosen = matching(ops, path)
 
-    def watcher(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
+    def call(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
         if chosen(op):
             hook(op, inputs, output)
 
-    with watching(watcher):
+    modes.forward_hooks += (call,)
+    try:
         yield
+    finally:
+        modes.forward_hooks = tuple(h for h in modes.forward_hooks if h is not call)
 
 
 @contextmanager
 def backward_hook(hook: BackwardHook, path: str | None = None, ops: Ops = None) -> Iterator[None]:
-    """Inside, `hook(step)` is called in each backward pass after the operations chosen.
+    """Call `hook(step)` inside, in each backward pass after the operations chosen.
 
-    It sees the step that `Tensor.backward_steps` gives out, and as there it may replace what is
-    in `step.gxs`.
+    It gets the step that `Tensor.backward_steps` gives out, and may replace what is in
+    `step.gxs` likewise.
 
     Args:
         hook: what to call.
@@ -46,9 +50,12 @@ def backward_hook(hook: BackwardHook, path: str | None = None, ops: Ops = None) 
     """
     chosen = matching(ops, path)
 
-    def watcher(step: Step) -> None:
+    def call(step: Step) -> None:
         if chosen(step.op):
             hook(step)
 
-    with watching_steps(watcher):
+    modes.backward_hooks += (call,)
+    try:
         yield
+    finally:
+        modes.backward_hooks = tuple(h for h in modes.backward_hooks if h is not call)

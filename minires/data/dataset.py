@@ -8,9 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ..backend import Array, array_module, backend_name, move
+from .. import kernels
+from ..backend import Array, move
 from ..errors import DataError, UsageError, expect
-from ..modes import twin_of
+from ..ops import augment
 
 _TEST_BATCH = 256
 
@@ -110,9 +111,8 @@ class Dataset:
     ) -> Iterator[tuple[Array, Array]]:
         """The batches of an epoch from number `first` on; see `Source` and `training_batch`."""
         drawn = Epoch.draw(self, seed, epoch)
-        make = twin_of(training_batch, backend_name(self.train_images)) or training_batch
         for start in range(first * batch_size, self.train_size, batch_size):
-            yield make(self, drawn, slice(start, start + batch_size))
+            yield training_batch(self, drawn, slice(start, start + batch_size))
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
         """The test images in order, so many at a time as fit well into memory."""
@@ -163,13 +163,7 @@ class Dataset:
 
     def inputs(self, images: Array) -> Array:
         """uint8 images as the net sees them: white as 1, the mean training image taken away."""
-        x = images.astype(np.float32)
-        if not self.standardised:
-            x *= 255 / self.white
-            return x
-        x /= self.white
-        x -= self.mean
-        return x
+        return augment.standardised(images, self.mean if self.standardised else None, self.white)
 
 
 @dataclass(frozen=True)
@@ -204,23 +198,21 @@ class Epoch:
 
 
 def training_batch(dataset: Dataset, epoch: Epoch, batch: slice) -> tuple[Array, Array]:
-    """The augmented images, float32 (B, C, H, W), and labels, int64 (B,), at places `batch`.
+    """Return the augmented images, float32 (B, C, H, W), and labels, int64 (B,), of a batch.
 
-    Each image is padded with zeros by `shift` pixels on each side, cut at a random place to
-    its size, and mirrored half of the time (He et al. 2015, section 4.2).
+    See `minires.ops.augment.training_batch`.
     """
-    xp = array_module(dataset.train_images)
-    drawn = (epoch.order, epoch.down, epoch.right, epoch.flipped)
-    chosen, down, right, flipped = (xp.asarray(values[batch]) for values in drawn)
-    x = dataset.inputs(dataset.train_images[chosen])
-    H, W = x.shape[2:]
-    border = (dataset.shift, dataset.shift)
-    padded = xp.pad(x, ((0, 0), (0, 0), border, border))
-    crops = xp.lib.stride_tricks.sliding_window_view(padded, (H, W), axis=(2, 3))
-    # crops: (B, C, 2 shift + 1, 2 shift + 1, H, W), a view; one crop of each image is taken
-    x = crops[xp.arange(len(x)), :, down, right]
-    x[flipped] = x[flipped, :, :, ::-1]
-    return x, dataset.train_labels[chosen]
+    draws = (epoch.order, epoch.down, epoch.right, epoch.flipped)
+    return kernels.call(
+        augment.training_batch,
+        dataset.train_images,
+        dataset.train_images,
+        dataset.train_labels,
+        dataset.mean if dataset.standardised else None,
+        augment.Draws(*(values[batch] for values in draws)),
+        dataset.shift,
+        dataset.white,
+    )
 
 
 def test_batches(dataset: Dataset, batch_size: int) -> Iterator[tuple[Array, Array]]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..autograd import Op, Step
+from ..autograd.hooks import backward_hook, forward_hook
 from ..backend import Array, array_module
 from ..errors import NonFiniteError
-from ..modes import watching, watching_steps
 
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Inside, the first NaN or infinity that an operation makes is refused, by name and line.
+    """Raise an error inside at the first NaN or infinity that an operation makes.
 
     That may be the output of a forward, or a gradient that a backward hands on.
 
@@ -19,11 +19,11 @@ def detect_anomaly() -> Iterator[None]:
         NonFiniteError: names the op, its module, the forward line, and whether the op made
             the NaN or was given it.
     """
-    with watching(_refuse_output), watching_steps(_refuse_gradients):
+    with forward_hook(_check_output), backward_hook(_check_gradients):
         yield
 
 
-def _refuse_output(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
+def _check_output(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
     if _finite(output):
         return
     named = zip(op.input_names, inputs, strict=False)
@@ -32,7 +32,7 @@ def _refuse_output(op: Op, inputs: tuple[Array | None, ...], output: Array) -> N
     raise NonFiniteError(f"{op.name} ({op.where}) gave a NaN or an infinity; it {origin}")
 
 
-def _refuse_gradients(step: Step) -> None:
+def _check_gradients(step: Step) -> None:
     targets = zip(step.targets, step.gxs, strict=True)
     bad = [t.name for t, gx in targets if gx is not None and not _finite(gx)]
     if bad:

@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import Any
 
 from ..autograd import Op, Tensor
-from ..backend import Promise, is_array
+from ..backend import is_array
 from ..errors import GraphError, UsageError, expect
+from ..kernels import LazyArray
 from .tree import branches
 
 
@@ -187,9 +188,9 @@ def _saved_bytes(ops: Iterable[Op]) -> dict[Op, int]:
 
 def _arrays(saved: Any) -> Iterator[Any]:
     """The arrays in what an operation saved."""
-    if isinstance(saved, Promise):
-        if saved.is_kept:
-            yield saved.array()
+    if isinstance(saved, LazyArray):
+        if saved.is_realized:
+            yield saved.realize()
     elif is_array(saved):
         yield saved
     elif isinstance(saved, tuple | list):

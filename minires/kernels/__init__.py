@@ -1,9 +1,25 @@
-"""Fast kernels of the reference operations, for NumPy and for CuPy.
+"""Fast kernels of the reference operations, by machine, and the registry that chooses one.
 
-Importing this package registers them; they have the reference's signatures and answers.
+Importing this package registers them. See README.md beside this file.
 """
 
 from . import cpu, cuda
-from .cpu.threads import get_num_threads, set_num_threads
+from .cpu.threads import blas_threads, get_num_threads, set_num_threads
+from .lazy import LazyArray, realized
+from .registry import REFERENCE, Kernel, call, choose, register, registered
 
-__all__ = ["cpu", "cuda", "get_num_threads", "set_num_threads"]
+__all__ = [
+    "REFERENCE",
+    "Kernel",
+    "LazyArray",
+    "blas_threads",
+    "call",
+    "choose",
+    "cpu",
+    "cuda",
+    "get_num_threads",
+    "realized",
+    "register",
+    "registered",
+    "set_num_threads",
+]

@@ -1,38 +1,38 @@
-"""Batch norm with given statistics, as the twins of all backends have it."""
+"""Batch norm with given statistics, as the kernels of all backends have it."""
 
 from typing import Any
 
-from .. import ops
-from ..autograd import Gradients
-from ..backend import Array, array_module, settled
-from ..ops.batchnorm import expect_channels, per_channel
+from ..backend import Array, array_module
+from ..ops import BatchNormInference, Gradients
+from ..ops.batchnorm import per_channel
+from .lazy import realized
+from .registry import Kernel
 
 
-class PromisedInference(ops.batchnorm.BatchNormInference):
-    """The textbook's batch norm with given statistics; forward gives a promise.
+class LazyBatchNormInference(Kernel):
+    """Batch norm with given statistics; forward returns a lazy array.
 
-    The normalised x, which the textbook saves, is computed only where backward comes.
+    The normalised x, which the reference saves, is computed only if backward runs.
     """
 
-    takes_promises = True
+    takes_lazy = True
 
-    def forward(self, x: Any, w: Array, b: Array) -> Any:
-        x = settled(x)
-        expect_channels(x, running_mean=self.mean, running_var=self.var, w=w, b=b)
-        r = 1 / array_module(x).sqrt(self.var + self.eps)
+    def forward(self, op: BatchNormInference, x: Any, w: Array, b: Array) -> Any:
+        x = realized(x)
+        r = 1 / array_module(x).sqrt(op.var + op.eps)
         scale = w * r
-        self.save(x, w, r, self.mean.copy())  # which training moves on
-        return self.promise(x, scale, b - self.mean * scale)
+        op.save(x, w, r, op.mean.copy())  # a copy: training changes the running mean in place
+        return self.scaled(x, scale, b - op.mean * scale)
 
-    def promise(self, x: Array, scale: Array, shift: Array) -> Any:
-        """scale · x + shift, with a scale and a shift (C,) a channel of x (N, C, H, W)."""
+    def scaled(self, x: Array, scale: Array, shift: Array) -> Any:
+        """Return scale · x + shift, with a scale and a shift (C,) a channel of x (N, C, H, W)."""
         raise NotImplementedError
 
-    def backward(self, gy: Any) -> Gradients:
-        x, w, r, mean = self.saved
-        kept, r = self.saved, per_channel(r, 4)
-        self.saved = (x - per_channel(mean, 4)) * r, w, r  # as the textbook has them
+    def backward(self, op: BatchNormInference, gy: Any) -> Gradients:
+        x, w, r, mean = saved = op.saved
+        r = per_channel(r, 4)
+        op.saved = (x - per_channel(mean, 4)) * r, w, r  # as the reference has them
         try:
-            return super().backward(settled(gy))
+            return op.backward(realized(gy))
         finally:
-            self.saved = kept
+            op.saved = saved

@@ -10,7 +10,7 @@ from ..autograd import Tensor
 from ..autograd.checkpoint import checkpoint
 from ..backend import Array
 from ..errors import UsageError, expect
-from ..ops.windows import Pair, pair
+from ..ops.checks import Pair, pair
 from .init import by_column, he_normal
 from .module import Module, Parameter
 

@@ -6,9 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from ..autograd import Tensor
-from ..backend import Array, backend_name, is_array, move, to_numpy
+from ..backend import Array, backend_name, destination, is_array, move, to_numpy
 from ..errors import StateDictError, expect
-from ..modes import state
+from ..modes import modes
 from .stored import Stored
 
 
@@ -43,11 +43,12 @@ class Module:
         x = x if isinstance(x, Tensor) else Tensor(x)
         if not self._name:
             return self.forward(x)
-        state.path.append(self._name)  # and no context manager: this is called for every layer
+        before = modes.path
+        modes.path = (*before, self._name)  # no context manager: this is called for every layer
         try:
             return self.forward(x)
         finally:
-            state.path.pop()
+            modes.path = before
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Module):
@@ -101,14 +102,19 @@ class Module:
         """Use the running statistics in batch norm (the mode for testing)."""
         return self.train(False)
 
-    def to(self, dtype: Any = None, backend: str | None = None) -> Self:
-        """Convert parameters and buffers to a dtype, move them to a backend; drops gradients.
+    def to(self, target: Any = None, dtype: Any = None, backend: str | None = None) -> Self:
+        """Convert parameters and buffers to a dtype or move them to a backend; drop gradients.
 
         An optimiser made before has velocities that do not move with them: see `SGD.to`.
 
+        Args:
+            target: a backend, "numpy" or "cupy", or a dtype, as in `model.to("cupy")`.
+            dtype, backend: the same by name.
+
         Raises:
-            UsageError, DeviceError: there is no such backend, or it cannot be used.
+            UsageError, DeviceError: there is no such backend or dtype, or it cannot be used.
         """
+        dtype, backend = destination(target, dtype, backend)
         for _, tensor in self.named_tensors():
             if dtype is not None:
                 tensor.data = tensor.data.astype(dtype)

@@ -1,12 +1,12 @@
-"""The textbook: every operation, forward and hand-written backward side by side."""
+"""The reference operations: forward and hand-written backward side by side, on arrays alone."""
 
-from ..autograd import Op
-from ..autograd.operators import table
 from .arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from .batchnorm import BatchNorm, BatchNormInference
+from .checks import Pair
 from .conv import Conv2d
 from .loss import CrossEntropy, LogSoftmax
 from .matmul import Linear, Matmul
+from .op import Gradients, Op
 from .pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from .reduce import Max, Mean, Sum
 from .relu import ReLU
@@ -22,4 +22,35 @@ ALL: tuple[type[Op], ...] = (
     *(LogSoftmax, CrossEntropy),
 )
 
-table.update({op.__name__: op for op in ALL})
+__all__ = [
+    "ALL",
+    "Add",
+    "AvgPool2d",
+    "BatchNorm",
+    "BatchNormInference",
+    "Conv2d",
+    "CrossEntropy",
+    "Div",
+    "Exp",
+    "GlobalAvgPool2d",
+    "Gradients",
+    "Index",
+    "Linear",
+    "Log",
+    "LogSoftmax",
+    "Matmul",
+    "Max",
+    "MaxPool2d",
+    "Mean",
+    "Mul",
+    "Neg",
+    "Op",
+    "Pad",
+    "Pair",
+    "Permute",
+    "Pow",
+    "ReLU",
+    "Reshape",
+    "Sub",
+    "Sum",
+]

@@ -1,12 +1,12 @@
 """Element by element: + − × ÷, powers, exp and log, with NumPy's broadcasting."""
 
-from ..autograd import Gradients, Op
 from ..backend import Array, array_module
-from ..errors import ShapeError, expect
+from . import checks
+from .op import Gradients, Op
 
 
 def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
-    """Sum `g` back to `shape`: what was repeated forward is added up backward."""
+    """Return `g` summed to `shape`: what forward repeated, backward adds up."""
     if g.shape == shape:
         return g
     g = g.sum(axis=tuple(range(g.ndim - len(shape))))
@@ -14,36 +14,24 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     return g.sum(axis=repeated, keepdims=True) if repeated else g
 
 
-def broadcasts(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Whether two shapes, from the last size on, differ only where one of them is 1."""
-    return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
-
-
 class BinaryOp(Op):
     """An operation on two inputs of shapes that broadcast."""
 
-    def expect_broadcastable(self, a: Array, b: Array) -> None:
-        """Refuse two shapes that do not broadcast."""
-        expect(
-            broadcasts(a.shape, b.shape),
-            ShapeError,
-            f"{self.name} got shapes {a.shape} and {b.shape}, which do not broadcast",
-        )
+    check = checks.binary
 
     def unbroadcast(self, ga: Array, gb: Array) -> tuple[Array, Array]:
-        """Both gradients, each summed back to the shape of its input."""
+        """Return both gradients, each summed to the shape of its input."""
         return unbroadcast(ga, self.input_shapes[0]), unbroadcast(gb, self.input_shapes[1])
 
 
 class Add(BinaryOp):
-    """y = a + b.  ga = gb = gy: an addition copies its gradient to both arms.
+    """y = a + b.  ga = gb = gy: an addition copies its gradient to both branches.
 
-    This is the residual join (He et al. 2015, equation 1): y = F(x) + x.
+    This is the residual addition (He et al. 2015, equation 1): y = F(x) + x.
     Saves nothing.
     """
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.expect_broadcastable(a, b)
         return a + b
 
     def backward(self, gy: Array) -> Gradients:
@@ -54,7 +42,6 @@ class Sub(BinaryOp):
     """y = a − b.  ga = gy, gb = −gy.  Saves nothing."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.expect_broadcastable(a, b)
         return a - b
 
     def backward(self, gy: Array) -> Gradients:
@@ -65,7 +52,6 @@ class Mul(BinaryOp):
     """y = a b.  ga = gy b, gb = gy a.  Saves a and b."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.expect_broadcastable(a, b)
         self.save(a, b)
         return a * b
 
@@ -78,7 +64,6 @@ class Div(BinaryOp):
     """y = a / b.  ga = gy / b, gb = −gy a / b².  Saves a and b."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.expect_broadcastable(a, b)
         self.save(a, b)
         return a / b
 
@@ -86,6 +71,12 @@ class Div(BinaryOp):
         a, b = self.saved
         ga = gy / b
         return self.unbroadcast(ga, -ga * a / b)
+
+
+def add_gradients(a: Array, b: Array) -> Array:
+    """Return a + b, the gradient of what two operations used; not in place, for an operation may
+    give the same array to both of its inputs."""
+    return a + b
 
 
 class Neg(Op):

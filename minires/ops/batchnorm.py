@@ -1,26 +1,13 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
-from ..autograd import Gradients, Op, Tensor
-from ..backend import Array, array_module, expect_same_backend
-from ..errors import ShapeError, expect
+from ..backend import Array, array_module
+from . import checks
+from .op import Gradients, Op
 
 
 def per_channel(v: Array, ndim: int) -> Array:
-    """(C,) -> (1, C, 1, ...), so that it broadcasts along the channels of x."""
+    """Return v (C,) as (1, C, 1, ...), which broadcasts along the channels of x."""
     return v.reshape(1, -1, *(1,) * (ndim - 2))
-
-
-def expect_channels(x: Array | Tensor, **vectors: Array) -> None:
-    """Refuse an x without channels, and vectors that are not one value a channel beside it."""
-    if x.ndim < 2:
-        raise ShapeError(f"batch_norm expected x (N, C, ...), got shape {x.shape}")
-    expect_same_backend("batch_norm", x=x.held if isinstance(x, Tensor) else x, **vectors)
-    for name, v in vectors.items():
-        if v.shape != (x.shape[1],):
-            raise ShapeError(
-                f"batch_norm got {name} of shape {v.shape} for x of shape {x.shape}; "
-                f"expected {(x.shape[1],)}"
-            )
 
 
 class BatchNorm(Op):
@@ -38,6 +25,7 @@ class BatchNorm(Op):
     all of x changes nothing. Saves x̂, w and 1/√(σ² + ε).
     """
 
+    check = checks.batch_norm
     mean: Array
     var: Array
 
@@ -45,7 +33,6 @@ class BatchNorm(Op):
         self.eps = eps
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
-        self.expect_inputs(x, w, b)
         axes = (0, *range(2, x.ndim))
         mean = x.mean(axis=axes, keepdims=True)
         centred = x - mean
@@ -68,18 +55,6 @@ class BatchNorm(Op):
         gx = per_channel(w, gy.ndim) * r * (gy - lost)
         return gx, gw, gb
 
-    @staticmethod
-    def expect_inputs(x: Array, w: Array, b: Array) -> None:
-        """Refuse shapes that do not fit, and a batch too small to have a variance."""
-        expect_channels(x, w=w, b=b)
-        expect(
-            x.size > x.shape[1],
-            ShapeError,
-            lambda: (
-                f"batch_norm in training needs more than one value a channel, got shape {x.shape}"
-            ),
-        )
-
 
 class BatchNormInference(Op):
     """y = w x̂ + b with x̂ = (x − μ) / √(σ² + ε), μ and σ² given and constant.
@@ -88,13 +63,14 @@ class BatchNormInference(Op):
     Saves x̂, w and 1/√(σ² + ε).
     """
 
+    check = checks.batch_norm_inference
+
     def __init__(self, mean: Array, var: Array, eps: float = 1e-5) -> None:
         self.mean = mean
         self.var = var
         self.eps = eps
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
-        expect_channels(x, running_mean=self.mean, running_var=self.var, w=w, b=b)
         r = 1 / array_module(x).sqrt(per_channel(self.var, x.ndim) + self.eps)
         xhat = (x - per_channel(self.mean, x.ndim)) * r
         self.save(xhat, w, r)
@@ -108,6 +84,6 @@ class BatchNormInference(Op):
 
 
 def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
-    """r ← (1 − momentum) r + momentum factor s, in place: the average that evaluation uses."""
+    """Set r ← (1 − momentum) r + momentum factor s, the average that evaluation uses."""
     r *= 1 - momentum
     r += momentum * (s * factor)

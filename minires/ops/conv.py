@@ -1,9 +1,10 @@
 """Convolution as one matrix product (im2col), and its three gradients."""
 
-from ..autograd import Gradients, Op
 from ..backend import Array
-from ..errors import ShapeError, expect
-from .windows import Pair, col2im, im2col, output_size, pair
+from . import checks
+from .checks import Pair, pair
+from .op import Gradients, Op
+from .windows import col2im, im2col, output_size
 
 
 class Conv2d(Op):
@@ -20,13 +21,15 @@ class Conv2d(Op):
     X, which is kh·kw times larger than x, is cut again in backward.
     """
 
+    check = checks.conv2d
+
     def __init__(self, stride: int | Pair = 1, padding: int | Pair = 0) -> None:
         self.stride = pair(stride, "stride", at_least=1)
         self.padding = pair(padding, "padding", at_least=0)
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
-        Ho, Wo = self.output_size(x, w, b)
         N, O, kernel = x.shape[0], w.shape[0], w.shape[2:]
+        Ho, Wo = output_size(x.shape, kernel, self.stride, self.padding)
         X = im2col(x, kernel, self.stride, self.padding).reshape(w[0].size, Ho * Wo * N)
         Y = w.reshape(O, -1) @ X  # (O, C·kh·kw) (C·kh·kw, Ho·Wo·N) -> (O, Ho·Wo·N)
         if b is not None:
@@ -49,23 +52,3 @@ class Conv2d(Op):
         if self.needs_grad[2]:
             gb = gY.sum(axis=1)
         return gx, gw, gb
-
-    def output_size(self, x: Array, w: Array, b: Array | None) -> Pair:
-        """(Ho, Wo), of inputs whose shapes fit each other."""
-        expect(
-            x.ndim == 4 and w.ndim == 4 and x.shape[1] == w.shape[1],
-            ShapeError,
-            lambda: (
-                f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
-                "expected (N, C, H, W) and (O, C, kh, kw) with the same C"
-            ),
-        )
-        expect(
-            b is None or b.shape == w.shape[:1],
-            ShapeError,
-            lambda: (
-                f"conv2d got b of shape {b is not None and b.shape} for w of shape {w.shape}; "
-                f"expected {w.shape[:1]}"
-            ),
-        )
-        return output_size(x.shape, (w.shape[2], w.shape[3]), self.stride, self.padding)

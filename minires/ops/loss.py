@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from ..autograd import Gradients, Op
-from ..backend import Array, array_module, expect_same_backend
-from ..errors import LabelError, ShapeError, UsageError, expect
+from ..backend import Array, array_module
+from . import checks
+from .op import Gradients, Op
 
 
 def log_softmax(x: Array, dim: int) -> Array:
-    """x − ln Σ eˣ along `dim`; the maximum is taken out first, so that eˣ cannot overflow."""
+    """Return x − ln Σ eˣ along `dim`; less the maximum first, so that eˣ cannot overflow."""
     xp = array_module(x)
     shifted = x - x.max(axis=dim, keepdims=True)
     return shifted - xp.log(xp.exp(shifted).sum(axis=dim, keepdims=True))
@@ -17,15 +17,12 @@ def log_softmax(x: Array, dim: int) -> Array:
 class LogSoftmax(Op):
     """y = x − ln Σ eˣ along `dim`.  gx = gy − eʸ Σ gy.  Saves y."""
 
+    check = checks.log_softmax
+
     def __init__(self, dim: int = -1) -> None:
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
-        expect(
-            -x.ndim <= self.dim < x.ndim and x.size > 0,
-            ShapeError,
-            f"log_softmax got dim={self.dim} for x of shape {x.shape}",
-        )
         y = log_softmax(x, self.dim)
         self.save(y)
         return y
@@ -43,17 +40,14 @@ class CrossEntropy(Op):
     Saves (softmax(x) − t) / N.
     """
 
+    check = checks.cross_entropy
+
     def __init__(self, labels: Array, label_smoothing: float = 0.0) -> None:
-        expect(
-            0 <= label_smoothing <= 1,
-            UsageError,
-            f"label_smoothing must be between 0 and 1, got {label_smoothing}",
-        )
+        checks.label_smoothing(label_smoothing)
         self.labels = labels
         self.label_smoothing = label_smoothing
 
     def forward(self, x: Array) -> Array:
-        self.expect_inputs(x)
         N, xp = x.shape[0], array_module(x)
         logp = log_softmax(x, dim=1)
         t = self._targets(xp, x)
@@ -69,34 +63,3 @@ class CrossEntropy(Op):
         t: Array = xp.full((N, C), self.label_smoothing / C, x.dtype)
         t[xp.arange(N), self.labels] += 1 - self.label_smoothing
         return t
-
-    def expect_inputs(self, x: Array) -> None:
-        """Refuse logits of a wrong shape, and labels that are not one class for each, beside it."""
-        expect(
-            x.ndim == 2 and x.size > 0,
-            ShapeError,
-            f"cross_entropy expected logits (N, C), got shape {x.shape}",
-        )
-        (N, C), labels = x.shape, self.labels
-        expect_same_backend("cross_entropy", x=x, labels=labels)
-        expect(
-            labels.dtype.kind in "iu",
-            LabelError,
-            f"cross_entropy expected integer labels, got {labels.dtype}",
-        )
-        expect(
-            labels.shape == (N,),
-            ShapeError,
-            f"cross_entropy got labels of shape {labels.shape} for logits {x.shape}; "
-            f"expected {(N,)}",
-        )
-        self.expect_labels(C)
-
-    def expect_labels(self, classes: int) -> None:
-        """Refuse labels that are none of so many classes."""
-        low, high = int(self.labels.min()), int(self.labels.max())
-        expect(
-            low >= 0 and high < classes,
-            LabelError,
-            f"cross_entropy got labels from {low} to {high}; expected 0 to {classes - 1}",
-        )

@@ -1,37 +1,33 @@
 """Sums, means and maxima over dimensions."""
 
 import math
+from typing import Any
 
-import numpy as np
-
-from ..autograd import Gradients, Op
 from ..backend import Array, array_module
-from ..errors import ShapeError, expect
+from . import checks
+from .op import Gradients, Op
 
 
 class Reduction(Op):
     """An operation that leaves one value for all elements along `dim` (all by default)."""
 
+    check = checks.reduction
+
     def __init__(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> None:
         self.dim = dim
         self.keepdim = keepdim
 
-    def axes(self, x: Array) -> tuple[int, ...]:
-        """`dim` as a tuple of dimensions of `x`; refused where `x` has no such dimension."""
+    def dims(self, x: Array) -> tuple[Any, ...]:
+        """Return `dim` as a tuple, all dimensions for None."""
         dims = range(x.ndim) if self.dim is None else self.dim
-        dims = tuple(dims) if isinstance(dims, tuple | list | range) else (dims,)
-        whole = (d for d in dims if isinstance(d, int | np.integer))
-        axes = tuple(int(d) % x.ndim for d in whole if -x.ndim <= d < x.ndim)
-        expect(
-            len(set(axes)) == len(dims),
-            ShapeError,
-            f"{self.name} got dim={self.dim} for shape {x.shape}; expected dimensions of it, "
-            "each at most once",
-        )
-        return axes
+        return tuple(dims) if isinstance(dims, tuple | list | range) else (dims,)
 
-    def spread(self, y: Array, axes: tuple[int, ...]) -> Array:
-        """`y` repeated along the reduced `axes`, back to the shape of the input."""
+    def axes(self, x: Array) -> tuple[int, ...]:
+        """Return `dim` as dimensions of `x` from 0 on."""
+        return tuple(int(d) % x.ndim for d in self.dims(x))
+
+    def repeat(self, y: Array, axes: tuple[int, ...]) -> Array:
+        """Return `y` repeated along the reduced `axes`, in the shape of the input."""
         shape = self.input_shapes[0]
         kept = tuple(1 if i in axes else size for i, size in enumerate(shape))
         return array_module(y).broadcast_to(y.reshape(kept), shape)
@@ -47,7 +43,7 @@ class Sum(Reduction):
 
     def backward(self, gy: Array) -> Gradients:
         (axes,) = self.saved
-        return self.spread(gy, axes)
+        return self.repeat(gy, axes)
 
 
 class Mean(Reduction):
@@ -61,7 +57,7 @@ class Mean(Reduction):
     def backward(self, gy: Array) -> Gradients:
         (axes,) = self.saved
         m = math.prod(self.input_shapes[0][i] for i in axes)
-        return self.spread(gy / m, axes)
+        return self.repeat(gy / m, axes)
 
 
 class Max(Reduction):
@@ -70,15 +66,16 @@ class Max(Reduction):
     Saves x and y.
     """
 
+    check = checks.max_reduction
+
     def forward(self, x: Array) -> Array:
         axes = self.axes(x)
-        expect(x.size > 0, ShapeError, f"max of an empty array of shape {x.shape}")
         y: Array = x.max(axis=axes, keepdims=self.keepdim)
         self.save(x, y, axes)
         return y
 
     def backward(self, gy: Array) -> Gradients:
         x, y, axes = self.saved
-        is_max = x == self.spread(y, axes)
-        share = self.spread(gy, axes) / is_max.sum(axis=axes, keepdims=True, dtype=x.dtype)
+        is_max = x == self.repeat(y, axes)
+        share = self.repeat(gy, axes) / is_max.sum(axis=axes, keepdims=True, dtype=x.dtype)
         return array_module(x).where(is_max, share, 0)

@@ -1,7 +1,7 @@
 """The rectifier."""
 
-from ..autograd import Gradients, Op
 from ..backend import Array, array_module
+from .op import Gradients, Op
 
 
 class ReLU(Op):

@@ -1,42 +1,25 @@
 """What convolution and pooling share: cutting images into windows, and its transpose.
 
-Both walk over the kh · kw places of a kernel instead of over the windows: for one place
-(i, j), the pixels that all windows have there are one strided slice of the padded image.
+Both go over the kh · kw taps of a kernel instead of over the windows: for one tap (i, j), the
+pixels that all windows have there are one strided slice of the padded image.
 """
 
-import numpy as np
-
 from ..backend import Array, array_module
-from ..errors import ShapeError, UsageError, expect
-
-Pair = tuple[int, int]
+from .checks import Pair
 
 
-def pair(value: int | tuple[int, int], name: str, at_least: int) -> Pair:
-    """`value`, or `value` twice: (vertical, horizontal)."""
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    expect(
-        len(both) == 2 and all(isinstance(n, int | np.integer) and n >= at_least for n in both),
-        UsageError,
-        f"{name} must be one or two integers of at least {at_least}, got {value!r}",
-    )
-    return int(both[0]), int(both[1])
+def output_size(
+    shape: tuple[int, ...], kernel: tuple[int, ...], stride: Pair, padding: Pair
+) -> Pair:
+    """Return (Ho, Wo) of windows on images of `shape` (N, C, H, W): ⌊(H + 2p − k) / s⌋ + 1."""
+    Ho, Wo = ((shape[2 + d] + 2 * padding[d] - kernel[d]) // stride[d] + 1 for d in (0, 1))
+    return Ho, Wo
 
 
-def output_size(shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> Pair:
-    """(Ho, Wo) of windows on maps of `shape` (N, C, H, W): ⌊(H + 2p − k) / s⌋ + 1."""
-    expect(len(shape) == 4, ShapeError, lambda: f"expected images (N, C, H, W), got shape {shape}")
-    H, W = shape[2] + 2 * padding[0], shape[3] + 2 * padding[1]
-    expect(
-        kernel[0] <= H and kernel[1] <= W,
-        ShapeError,
-        lambda: f"a kernel of {kernel[0]}x{kernel[1]} is larger than the padded input of {H}x{W}",
-    )
-    return (H - kernel[0]) // stride[0] + 1, (W - kernel[1]) // stride[1] + 1
-
-
-def im2col(x: Array, kernel: Pair, stride: Pair, padding: Pair, outside: float = 0.0) -> Array:
-    """The windows of x: (N, C, H, W) -> (C, kh, kw, Ho, Wo, N), a new array.
+def im2col(
+    x: Array, kernel: tuple[int, ...], stride: Pair, padding: Pair, outside: float = 0.0
+) -> Array:
+    """Return the windows of x: (N, C, H, W) -> (C, kh, kw, Ho, Wo, N), a new array.
 
     Padding has the value `outside`. With Ho, Wo and N last, all windows of the batch are
     the columns of one matrix of C · kh · kw rows (Chellapilla et al. 2006); with N the very
@@ -59,7 +42,7 @@ def im2col(x: Array, kernel: Pair, stride: Pair, padding: Pair, outside: float =
 
 
 def col2im(columns: Array, shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """The transpose of im2col: (C, kh, kw, Ho, Wo, N) -> `shape` (N, C, H, W).
+    """Apply the transpose of im2col: (C, kh, kw, Ho, Wo, N) -> `shape` (N, C, H, W).
 
     Where windows overlap a pixel was copied several times, so here it is added up.
     """

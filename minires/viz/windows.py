@@ -6,7 +6,8 @@ import numpy as np
 
 from ..backend import Array
 from ..errors import UsageError, expect
-from ..ops.windows import Pair, im2col, output_size
+from ..ops import Pair
+from ..ops.windows import im2col, output_size
 from .style import picture
 
 _MOST = 36  # windows, or pixels with their padding, that can still be read

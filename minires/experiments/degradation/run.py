@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...backend import blas_threads, load, manual_seed
+from ...backend import load, manual_seed
 from ...data import Dataset
 from ...errors import RunError, UsageError, expect
 from ...inspect.memory import expect_room
+from ...kernels import blas_threads
 from ...kernels.cuda.graph import expect_graphs
 from ...models import cifar_net
 from ...models.cifar import parse_name

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...backend import blas_threads, manual_seed
+from ...backend import manual_seed
 from ...data import Dataset
 from ...data.dataset import Epoch, training_batch
 from ...errors import UsageError, expect
 from ...files import table
+from ...kernels import blas_threads
 from ...models import cifar_net
 from ...models.cifar import parse_name
 from ...nn import Module

@@ -1,4 +1,4 @@
-"""Batch norm that reads the batch once for its statistics and promises the rest.
+"""Batch norm that reads the batch once for its statistics and leaves the rest lazy.
 
 Each thread has channels of its own. The mean and the squared deviations of every row are
 taken while it is in cache, deviations from the row's own mean, and put together in float64
@@ -12,41 +12,40 @@ from typing import Any
 import numpy as np
 
 from ... import ops
-from ...autograd import Gradients
-from ...backend import Array, settled
-from ...modes import twin
-from ..inference import PromisedInference
+from ...backend import Array
+from ...ops import Gradients
+from ..inference import LazyBatchNormInference
+from ..lazy import realized
+from ..registry import Kernel, register
 from .incoming import Incoming
 from .layout import are_constant_rows, result, rows
 from .maps import Combination, along, filled, tile_height, tiles
 from .memory import empty
-from .threads import spread
+from .threads import parallel_for
+from .tuning import tuning
 
-_GROUP = 1 << 19  # elements of channels that backward goes through twice
 
+@register(ops.BatchNorm, "numpy")
+class CpuBatchNorm(Kernel):
+    """Batch norm of feature maps; forward returns scale · x + shift, lazy."""
 
-@twin(ops.batchnorm.BatchNorm, "numpy")
-class BatchNorm(ops.batchnorm.BatchNorm):
-    """The textbook's batch norm of maps; forward gives a promise of scale · x + shift."""
+    takes_lazy = True
 
-    takes_promises = True
+    def suits(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> bool:
+        return x.ndim == 4
 
-    def suits(self, x: Any, w: Array, b: Array) -> bool:
-        return len(x.shape) == 4
-
-    def forward(self, x: Any, w: Array, b: Array) -> Any:
-        x = settled(x)
-        self.expect_inputs(x, w, b)
+    def forward(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> Any:
+        x = realized(x)
         X = rows(x)
-        self.mean, self.var = (v.astype(x.dtype) for v in moments(X))
-        r = 1 / np.sqrt(self.var + x.dtype.type(self.eps))
-        self.save(X, w, self.mean, r)
+        op.mean, op.var = (v.astype(x.dtype) for v in moments(X))
+        r = 1 / np.sqrt(op.var + x.dtype.type(op.eps))
+        op.save(X, w, op.mean, r)
         scale = w * r
-        y = Combination([(X, scale)], b - self.mean * scale, x.shape[0])
-        return y if are_constant_rows(x) else y.array()
+        y = Combination([(X, scale)], b - op.mean * scale, x.shape[0])
+        return y if are_constant_rows(x) else y.realize()
 
-    def backward(self, gy: Any) -> Gradients:
-        X, w, mean, r = self.saved
+    def backward(self, op: ops.BatchNorm, gy: Any) -> Gradients:
+        X, w, mean, r = op.saved
         H, C, L = X.shape
         m = H * L
         incoming = Incoming(gy, X)
@@ -55,7 +54,7 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         ones = filled(1, (L,), X.dtype)
 
         def work(start: int, stop: int) -> None:
-            width = min(stop - start, max(1, _GROUP // m))
+            width = min(stop - start, max(1, tuning.batch_norm_group // m))
             step = tile_height(X.shape, width)
             spare = empty((step, width, L), X.dtype)
             room = incoming.room(width)
@@ -87,25 +86,25 @@ class BatchNorm(ops.batchnorm.BatchNorm):
                     np.add(out, buffer, out=out)
                     np.add(out, constant, out=out)
 
-        spread(work, C, 4 * X.size)
-        incoming.settle(gy)
+        parallel_for(work, C, 4 * X.size)
+        incoming.finish(gy)
         return result(gx, gy.shape[0]), gw, gb
 
 
-@twin(ops.batchnorm.BatchNormInference, "numpy")
-class BatchNormInference(PromisedInference):
-    """The promise is kept at once where somebody could still write to x."""
+@register(ops.BatchNormInference, "numpy")
+class CpuBatchNormInference(LazyBatchNormInference):
+    """Computed at once if x can still be written to."""
 
-    def suits(self, x: Any, w: Array, b: Array) -> bool:
-        return len(x.shape) == 4
+    def suits(self, op: ops.BatchNormInference, x: Any, w: Array, b: Array) -> bool:
+        return x.ndim == 4
 
-    def promise(self, x: Array, scale: Array, shift: Array) -> Any:
+    def scaled(self, x: Array, scale: Array, shift: Array) -> Any:
         y = Combination([(rows(x), scale)], shift, x.shape[0])
-        return y if are_constant_rows(x) else y.array()
+        return y if are_constant_rows(x) else y.realize()
 
 
 def moments(X: Array) -> tuple[Array, Array]:
-    """The mean and the (biased) variance of each channel of (H, C, L), in float64."""
+    """Return the mean and the (biased) variance of each channel of (H, C, L), in float64."""
     H, C, L = X.shape
     means, squares = np.empty((H, C)), np.empty((H, C))
     ones = filled(1, (L,), X.dtype)
@@ -122,7 +121,7 @@ def moments(X: Array) -> tuple[Array, Array]:
             means[h, c] = mean
             squares[h, c] = np.vecdot(centred, centred)
 
-    spread(work, C, 4 * X.size)
+    parallel_for(work, C, 4 * X.size)
     mean = np.add.reduce(means) / H
     means -= mean
     within, between = np.add.reduce(squares) / (H * L), np.vecdot(means.T, means.T) / H

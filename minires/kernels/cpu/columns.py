@@ -14,43 +14,42 @@ import math
 import numpy as np
 
 from ...backend import Array
+from ..geometry import Axis
 from .gemm import effort
 from .memory import empty
-from .strips import Walk
-from .threads import spread
-
-_NARROW = 40  # columns Wo·N of a row; from so many on it is multiplied where it lies
+from .threads import parallel_for
+from .tuning import tuning
 
 
-def are_few(across: Walk, N: int) -> bool:
-    """Whether rows of N images are so short that a column matrix is faster."""
-    return across.out * N < _NARROW
+def are_few(across: Axis, N: int) -> bool:
+    """Return whether rows of N images are so short that a column matrix is faster."""
+    return across.out * N < tuning.column_row
 
 
 class ColumnCorrelation:
     """Σ_v W_v X_v: (H, C, W·N), (O, C, kh, kw) -> (Ho, O, Wo·N)."""
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
         self.x = (down.size, C, across.size, N)
         self.y = (down.out, O, across.out * N)
-        self.X = (across.k, down.k, C, down.out, across.out, N)
-        terms = across.k * down.k * C
+        self.X = (across.taps, down.taps, C, down.out, across.out, N)
+        terms = across.taps * down.taps * C
         # So few columns that to read the weights is work beside the arithmetic.
         self.effort = effort(math.prod(self.y), terms) + O * terms
         self.taps = []
-        for v in range(across.k):
-            columns, x_columns = across.meetings(v)
-            for u in range(down.k):
-                rows, x_rows = down.meetings(u)
+        for v in range(across.taps):
+            columns, x_columns = across.valid_slices(v)
+            for u in range(down.taps):
+                rows, x_rows = down.valid_slices(u)
                 self.taps.append(((v, u), (rows, columns), (x_rows, x_columns)))
 
     def __call__(self, x: Array, w: Array) -> Array:
-        kw, kh, C, *windows = self.X
+        kw, kh, C, *out = self.X
         x = x.reshape(self.x).swapaxes(0, 1)
         columns = np.zeros(self.X, x.dtype)
-        for place, met, pixels in self.taps:
-            columns[place][:, *met] = x[:, *pixels]
-        X = columns.reshape(kw, kh * C, math.prod(windows))
+        for tap, windows, pixels in self.taps:
+            columns[tap][:, *windows] = x[:, *pixels]
+        X = columns.reshape(kw, kh * C, math.prod(out))
         W = np.ascontiguousarray(w.transpose(3, 0, 2, 1)).reshape(kw, len(w), kh * C)
         y = empty(self.y, x.dtype)
 
@@ -58,5 +57,5 @@ class ColumnCorrelation:
             part = np.add.reduce(np.matmul(W[:, start:stop], X))
             y[:, start:stop] = part.reshape(stop - start, len(y), y.shape[2]).swapaxes(0, 1)
 
-        spread(work, len(w), self.effort)
+        parallel_for(work, len(w), self.effort)
         return y

@@ -8,8 +8,7 @@ with the pixels as they lie, added up while they are in cache:
     gW_v = Σ_i gY_i X_i[:, v·N : v·N + Wo·N]ᵀ        (O, Wo·N) (Wo·N, kh·C) -> (O, kh·C)
 
 and gx is the first of these again, with gy for x and the kernel turned round. Nothing is
-copied, and what lies on padding is not multiplied at all. Where a row of pixels lies in its
-strip is worked out once for all convolutions of the same shapes.
+copied, and what lies on padding is not multiplied at all.
 """
 
 import math
@@ -18,86 +17,80 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ... import ops
-from ...autograd import Gradients
 from ...backend import Array
-from ...modes import twin
-from ...ops.windows import Pair
+from ...ops import Gradients
+from ..geometry import Axis, axes
+from ..registry import Kernel, register
 from .columns import ColumnCorrelation, are_few
 from .gemm import effort, product, product_transposed
 from .layout import result, rows
 from .memory import empty
-from .strips import Strips, Walk, widened
-from .threads import spread
-
-_TILE = 1 << 19  # elements of y worked on at a time: they, and x under them, stay in cache
-_FEW = 24  # rows kh·C of a matrix; with fewer, one product of kw times as many is faster
-_SHORT, _LITTLE = 160, 1e6  # columns and effort; below, weight gradients are taken by pixels
+from .strips import Strips, widened
+from .threads import parallel_for
+from .tuning import derived, tuning
 
 
-@twin(ops.conv.Conv2d, "numpy")
-class Conv2d(ops.conv.Conv2d):
-    """The textbook's convolution, as sums of products on pixels where they lie."""
+@register(ops.Conv2d, "numpy")
+class CpuConv2d(Kernel):
+    """Convolution as sums of matrix products on pixels where they lie."""
 
-    def suits(self, x: Array, w: Array, b: Array | None) -> bool:
-        return math.prod(x.shape) > 0 and w.size > 0
+    def suits(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> bool:
+        return x.size > 0 and w.size > 0
 
-    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
-        out = self.output_size(x, w, b)
-        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out)
-        y = self.plan.correlation(rows(x), w)
+    def forward(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> Array:
+        p = plan(x.shape, w.shape, op.stride, op.padding)
+        y = p.correlation(rows(x), w)
         if b is not None:
             y += b[:, None]
-        self.save(x, w)
+        op.save(x, w, p)
         return result(y, x.shape[0])
 
-    def backward(self, gy: Array) -> Gradients:
-        x, w = self.saved
+    def backward(self, op: ops.Conv2d, gy: Array) -> Gradients:
+        x, w, p = op.saved
         N, g = x.shape[0], rows(gy)
         gx = gw = gb = None
-        if self.needs_grad[0]:
-            gx = result(self.plan.scatter(g, w), N)
-        if self.needs_grad[1]:
-            gw = self.plan.weight_gradient(rows(x), g)
-        if self.needs_grad[2]:
+        if op.needs_grad[0]:
+            gx = result(p.input_gradient(g, w), N)
+        if op.needs_grad[1]:
+            gw = p.weight_gradient(rows(x), g)
+        if op.needs_grad[2]:
             gb = g.sum(axis=(0, 2))
         return gx, gw, gb
 
 
 class Plan:
-    """What the shapes of a convolution decide."""
+    """What depends on the shapes of a convolution alone, worked out once for each."""
 
     def __init__(
-        self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, out: Pair
+        self, x: tuple[int, ...], w: tuple[int, ...], stride: ops.Pair, padding: ops.Pair
     ) -> None:
-        (O, C, *kernel), self.N = w, x[0]
-        self.O, self.C = O, C
-        self.down, self.across = (
-            Walk(kernel[d], stride[d], -padding[d], x[2 + d], out[d]) for d in (0, 1)
-        )
+        O, C, *kernel = w
+        self.sizes = (O, C, *axes(x, tuple(kernel), stride, padding), x[0])
 
     @cached_property
     def correlation(self) -> "Correlation | ColumnCorrelation":
-        """Of forward."""
-        return correlation(self.O, self.C, self.down, self.across, self.N)
+        """What computes y."""
+        return correlation(*self.sizes)
 
     @cached_property
-    def scatter(self) -> "Scatter":
-        """Of the gradient of x."""
-        return Scatter(self.O, self.C, self.down, self.across, self.N)
+    def input_gradient(self) -> "InputGradient":
+        """What computes gx."""
+        return InputGradient(*self.sizes)
 
     @cached_property
     def weight_gradient(self) -> "WeightGradient":
-        """Of the gradient of w."""
-        return WeightGradient(self.O, self.C, self.down, self.across, self.N)
+        """What computes gw."""
+        return WeightGradient(*self.sizes)
 
 
 plan = lru_cache(maxsize=1024)(Plan)
+derived(plan.cache_clear)
 
 
 def correlation(
-    O: int, C: int, down: Walk, across: Walk, N: int
+    O: int, C: int, down: Axis, across: Axis, N: int
 ) -> "Correlation | ColumnCorrelation":
-    """What correlates maps of such rows."""
+    """Return what correlates feature maps of such rows."""
     kind = ColumnCorrelation if are_few(across, N) else Correlation
     return kind(O, C, down, across, N)
 
@@ -105,14 +98,14 @@ def correlation(
 class Correlation:
     """y_i = Σ_v W_v X_i, shifted: (H, C, W·N), (O, C, kh, kw) -> (Ho, O, Wo·N)."""
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
         self.N = N
-        self.widening = across if across.k > 1 and down.k * C < _FEW else None
+        self.widening = across if across.taps > 1 and down.taps * C < tuning.widened_rows else None
         if self.widening:
-            C, across = across.k * C, _beside_each_other(across)
+            C, across = across.taps * C, _of_widened(across)
         self.y = (down.out, O, across.out * N)
-        self.cut = Strips(down, across, N, max(1, _TILE // max(1, O * across.out * N)))
-        self.effort = effort(math.prod(self.y), down.k * across.k * C)
+        self.cut = Strips(down, across, N, max(1, tuning.conv_tile // max(1, O * across.out * N)))
+        self.effort = effort(math.prod(self.y), down.taps * across.taps * C)
 
     def __call__(self, x: Array, w: Array) -> Array:
         if self.widening:
@@ -126,12 +119,13 @@ class Correlation:
 
         def work(start: int, stop: int) -> None:
             summand = empty((min(cut.most, stop - start), *self.y[1:]), x.dtype)
-            for i0, i1, u0, u1 in cut.runs(start, stop):
+            for strip in cut.within(start, stop):
+                i0, i1, u0, u1 = strip
                 if not cut.covered or u0 == u1:
                     y[i0:i1] = 0
                 if u0 == u1:
                     continue
-                phases = cut.phases(x, i0, i1, u0, u1)
+                phases = cut.phases(x, strip)
                 kernels = W[:, :, u0:u1].reshape(*W.shape[:2], (u1 - u0) * W.shape[3])
                 for n, (v, windows, phase, pixels) in enumerate(cut.taps):
                     part = y[i0:i1, :, windows]
@@ -142,61 +136,61 @@ class Correlation:
                         product(kernels[v], phases[phase][:, :, pixels], more)
                         np.add(part, more, out=part)
 
-        spread(work, self.y[0], self.effort)
+        parallel_for(work, self.y[0], self.effort)
         return y
 
 
-class Scatter:
-    """gx: what each pixel gave to the windows it was in: (Ho, O, Wo·N) -> (H, C, W·N).
+class InputGradient:
+    """gx: what each pixel gave to its windows: (Ho, O, Wo·N) -> (H, C, W·N).
 
-    The pixels that have the same place in a stride were met by the same places of the kernel,
-    so each such set is a correlation, of stride 1, of gy with a part of the kernel turned round.
+    The pixels of one stride phase meet the same taps of the kernel, so for each phase gx is a
+    correlation, of stride 1, of gy with a part of the kernel turned round.
 
     Attributes:
-        gathered: for each place in a stride: its pixels, the kernel's places that met them, last
-            first, and the correlation of gy with these.
+        phases: for each stride phase its pixels, the taps that meet them, the last one first,
+            and the correlation of gy with these.
     """
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
         self.gx = (down.size, C, across.size, N)
-        self.gathered = []
+        self.phases = []
         for row in range(down.stride):
-            above, back_down = down.turned(row)
+            taps_down, back_down = down.transposed(row)
             for column in range(across.stride):
-                beside, back_across = across.turned(column)
+                taps_across, back_across = across.transposed(column)
                 pixels = slice(row, None, down.stride), slice(column, None, across.stride)
                 gather = correlation(C, O, back_down, back_across, N)
-                self.gathered.append((pixels, (above, beside), gather))
+                self.phases.append((pixels, (taps_down, taps_across), gather))
 
     def __call__(self, g: Array, w: Array) -> Array:
         H, C, W, N = self.gx
         turned = w.swapaxes(0, 1)
-        if len(self.gathered) == 1:
-            _, met, gather = self.gathered[0]
-            return gather(g, turned[:, :, *met])
+        if len(self.phases) == 1:
+            _, taps, gather = self.phases[0]
+            return gather(g, turned[:, :, *taps])
         gX = empty((H, C, W * N), g.dtype)
         gx = gX.reshape(self.gx)
-        for (down, across), met, gather in self.gathered:
+        for (down, across), taps, gather in self.phases:
             part = gx[down, :, across]
-            part[...] = gather(g, turned[:, :, *met]).reshape(part.shape)
+            part[...] = gather(g, turned[:, :, *taps]).reshape(part.shape)
         return gX
 
 
 class WeightGradient:
     """gW_v = Σ_i gY_i X_iᵀ, shifted: (H, C, W·N), (Ho, O, Wo·N) -> (O, C, kh, kw)."""
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int) -> None:
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
         self.N = N
-        self.w = (O, C, down.k, across.k)
-        self.widening = across if across.k > 1 and down.k * C < _FEW else None
+        self.w = (O, C, down.taps, across.taps)
+        self.widening = across if across.taps > 1 and down.taps * C < tuning.widened_rows else None
         if self.widening:
-            C, across = across.k * C, _beside_each_other(across)
-        self.gW = (across.k, O, down.k, C)
+            C, across = across.taps * C, _of_widened(across)
+        self.gW = (across.taps, O, down.taps, C)
         self.Ho = down.out
-        self.cut = Strips(down, across, N, max(1, _TILE // (O * across.out * N)))
-        self.effort = effort(down.out * O * across.out * N, down.k * across.k * C)
-        short = across.out * N <= _SHORT and down.stride == across.stride == 1
-        self.by_pixels = short and self.effort <= _LITTLE
+        self.cut = Strips(down, across, N, max(1, tuning.conv_tile // (O * across.out * N)))
+        self.effort = effort(down.out * O * across.out * N, down.taps * across.taps * C)
+        short = across.out * N <= tuning.pixel_row and down.stride == across.stride == 1
+        self.by_pixels = short and self.effort <= tuning.pixel_effort
 
     def __call__(self, x: Array, g: Array) -> Array:
         if self.widening:
@@ -215,20 +209,21 @@ class WeightGradient:
 
         def work(start: int, stop: int) -> None:
             gW = shares[start] = np.zeros(self.gW, x.dtype)
-            runs = cut.runs(start, stop)
-            for i0, i1, u0, u1 in runs:
+            strips = cut.within(start, stop)
+            for strip in strips:
+                i0, i1, u0, u1 = strip
                 if u0 == u1:
                     continue
-                phases = cut.phases(x, i0, i1, u0, u1)
+                phases = cut.phases(x, strip)
                 for v, windows, phase, pixels in cut.taps:
                     seen = gW[v, :, u0:u1].reshape(len(gW[v]), -1)
-                    more = seen if len(runs) == 1 else np.empty_like(seen)
+                    more = seen if len(strips) == 1 else np.empty_like(seen)
                     product_transposed(g[i0:i1, :, windows], phases[phase][:, :, pixels], more)
                     if more is not seen:
                         seen += more
 
-        spread(work, self.Ho, self.effort)
-        first, *others = (shares[start] for start in sorted(shares))  # whoever was done first
+        parallel_for(work, self.Ho, self.effort)
+        first, *others = (shares[start] for start in sorted(shares))  # in a fixed order
         for share in others:
             first += share
         return first
@@ -237,7 +232,7 @@ class WeightGradient:
         """The same with the channels of a pixel side by side, (O, Wo·N) (Wo·N, C), for short rows:
         their sums have few terms, and are up to twice as fast like this."""
         kw, O, kh, C = self.gW
-        beside = self.cut.beside_each_other(x)  # (H, W·N, C) between zeros
+        beside = self.cut.channels_last(x)  # (H, W·N, C) between zeros
         row, pixel, channel = beside.strides
         gW = np.zeros((kw, kh, O, C), x.dtype)
         for v, windows, _, pixels in self.cut.taps:
@@ -248,6 +243,6 @@ class WeightGradient:
         return np.ascontiguousarray(gW.swapaxes(1, 2))
 
 
-def _beside_each_other(across: Walk) -> Walk:
-    """The walk over pixels that were `widened`: each window is in one place."""
-    return Walk(1, 1, 0, across.out, across.out)
+def _of_widened(across: Axis) -> Axis:
+    """Return the axis of `widened` pixels: windows of one tap."""
+    return Axis(1, 1, 0, across.out, across.out)

@@ -17,17 +17,11 @@ from functools import lru_cache
 import numpy as np
 
 from ...backend import Array
-
-_SMALL = 1_000_000  # multiplications in a product of OpenBLAS' small kernels
-_SMALL_RESULT = 1200  # elements of its result, where the second factor is transposed
-_LANES = 16  # columns in a register of float32
-_NARROW = 48  # columns; a narrower cut costs more than it saves
-_BLOCK = 32  # rows of the first factor in a block of a transposed product
-_MANY = 100  # blocks; a result of more of them is large enough to be packed for
+from .tuning import derived, tuning
 
 
 def effort(size: int, terms: int) -> float:
-    """Of `size` sums of `terms` products, for `spread`: some 20 take as long as a copy."""
+    """Return the effort of `size` sums of `terms` products: 20 take as long as one copy."""
     return size * terms / 20
 
 
@@ -66,23 +60,31 @@ def product_transposed(y: Array, x: Array, w: Array) -> None:
 
 @lru_cache(maxsize=4096)
 def _width(weights: int, L: int) -> int:
-    """How many of L columns to multiply at a time."""
-    widest = _SMALL // weights // _LANES * _LANES
-    if widest < _NARROW or widest >= L:
+    """Return how many of L columns to multiply at a time."""
+    widest = tuning.small_product // weights // tuning.lanes * tuning.lanes
+    if widest < tuning.narrow or widest >= L:
         return L
-    return math.ceil(L / math.ceil(L / widest) / _LANES) * _LANES
+    return math.ceil(L / math.ceil(L / widest) / tuning.lanes) * tuning.lanes
 
 
 @lru_cache(maxsize=4096)
 def _blocks(O: int, K: int, L: int) -> tuple[int, int, int]:
-    """Rows and columns of a block of the result, and the pieces L is cut into."""
-    o = _divisor(O, _BLOCK)
-    k = _divisor(K, _SMALL_RESULT // o)
-    if O // o * (K // k) > _MANY:
+    """Return rows and columns of a block of the result, and the pieces L is cut into."""
+    o = _divisor(O, tuning.block)
+    k = _divisor(K, tuning.small_result // o)
+    if O // o * (K // k) > tuning.many_blocks:
         return O, K, 1
-    return o, k, next(p for p in range(math.ceil(L * o * k / _SMALL), L + 1) if L % p == 0)
+    return (
+        o,
+        k,
+        next(p for p in range(math.ceil(L * o * k / tuning.small_product), L + 1) if L % p == 0),
+    )
+
+
+derived(_width.cache_clear)
+derived(_blocks.cache_clear)
 
 
 def _divisor(n: int, most: int) -> int:
-    """The largest divisor of n that is at most `most`."""
+    """Return the largest divisor of n that is at most `most`."""
     return next(d for d in range(min(n, most), 0, -1) if n % d == 0)

@@ -1,9 +1,9 @@
-"""Maps that are not computed yet: sums of scaled maps, and gradients that pass a gate.
+"""Lazy feature maps: sums of scaled maps, and gradients behind a ReLU mask.
 
-Batch norm is a scale and a shift of each channel, a residual join a sum, and what comes next
-is nearly always a ReLU. Done one after the other each reads and writes the whole batch, and
-for that the memory is too slow. So they hand on promises, and whoever needs the numbers
-computes all of it, tile by tile, while a tile is in cache.
+Batch norm is a scale and a shift of each channel, residual addition a sum, and the next operation
+is nearly always a ReLU. One after the other, each reads and writes the whole batch, and memory is
+too slow for that. So they return lazy arrays, and the kernel that needs the numbers computes all
+of it, tile by tile, while a tile is in cache.
 """
 
 from collections.abc import Iterator
@@ -12,50 +12,47 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import Array, Promise
+from ...backend import Array
+from ..lazy import LazyArray, realized
 from .layout import are_constant_rows, result, rows
 from .memory import empty
-from .threads import spread
-
-# Elements. A few arrays of a quarter of this would stay in the cache of a core, but threads that
-# call NumPy more often wait more often for each other to let go of the interpreter.
-_TILE = 1 << 19
-_SHORT = 64  # elements of a row; of shorter ones, copies cost less than a call for each
+from .threads import parallel_for
+from .tuning import tuning
 
 
 def tile_height(shape: tuple[int, ...], channels: int) -> int:
-    """How many rows of maps (H, C, L) make a tile of so many channels."""
-    return min(shape[0], max(1, _TILE // (channels * shape[2])))
+    """Return how many rows of maps (H, C, L) make a tile of so many channels."""
+    return min(shape[0], max(1, tuning.tile // (channels * shape[2])))
 
 
 def tiles(height: int, step: int) -> Iterator[slice]:
-    """`height` rows in steps."""
+    """Return `height` rows in steps."""
     return (slice(h, min(h + step, height)) for h in range(0, height, step))
 
 
 def along(v: Array, L: int) -> Array:
-    """v (C,), shaped to be combined with each row of maps (H, C, L).
+    """Return v (C,) in a shape to be combined with each row of maps (H, C, L).
 
-    Where rows are short v is written out as (C, L), so that NumPy goes over the channels of a
+    Where rows are short, v is written out as (C, L), so that NumPy goes over the channels of a
     row in one go: for (28, 512, 28) in an eighth of the time.
     """
-    return np.repeat(v, L).reshape(len(v), L) if L < _SHORT else v[:, None]
+    return np.repeat(v, L).reshape(len(v), L) if tuning.short_row > L else v[:, None]
 
 
 @lru_cache(maxsize=256)
 def filled(value: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """One value many times: to compare with or to multiply by, faster than with the number."""
+    """Return one value many times: operands of products are faster as arrays than as numbers."""
     array = np.full(shape, value, dtype)
     array.flags.writeable = False
     return array
 
 
-class Maps(Promise):
-    """Maps (H, C, L = W·N), to the reader (N, C, H, W), that can be computed by the tile.
+class LazyMaps(LazyArray):
+    """Feature maps (H, C, L = W·N), as a tensor (N, C, H, W), that are computed by the tile.
 
     Attributes:
-        shared: whether more than one will want it, so that the first should keep what it
-            computes.
+        shared: whether more than one operation takes it, so that the first should keep the
+            numbers it computes.
     """
 
     backend = "numpy"
@@ -68,7 +65,7 @@ class Maps(Promise):
         self.dtype = like.dtype
 
     def fill(self, h: slice, c: slice, out: Array, spare: Array) -> None:
-        """Compute rows h of channels c into `out`; `spare` is room for another such tile."""
+        """Compute rows h of channels c into `out`; `spare` has room for another such tile."""
         raise NotImplementedError
 
     def compute(self) -> Array:
@@ -81,11 +78,11 @@ class Maps(Promise):
                 out = y[h, c]
                 self.fill(h, c, out, spare[: len(out)])
 
-        spread(work, self.maps[1], 3 * y.size)
+        parallel_for(work, self.maps[1], 3 * y.size)
         return result(y, self.N)
 
 
-class Combination(Maps):
+class Combination(LazyMaps):
     """Σ_k scale_k · x_k + shift, of maps x_k and a scale and a shift a channel.
 
     Args:
@@ -113,7 +110,7 @@ class Combination(Maps):
         return Combination(self.terms + other.terms, shift, self.N)
 
     def rectified(self) -> "Combination":
-        """The ReLU of it."""
+        """Return the ReLU of it, lazy too."""
         return Combination(self.terms, self.shift, self.N, floor=True)
 
     def fill(self, h: slice, c: slice, out: Array, spare: Array) -> None:
@@ -134,30 +131,30 @@ class Combination(Maps):
         if self.shift is not None:
             np.add(out, along(self.shift[c], L), out=out)
         if self.floor:
-            row = (out.shape[1], L) if L < _SHORT else (L,)
+            row = (out.shape[1], L) if tuning.short_row > L else (L,)
             np.maximum(out, filled(0, row, self.dtype), out=out)
 
 
-class Gated(Maps):
-    """g where y > 0, and 0 elsewhere."""
+class Masked(LazyMaps):
+    """The gradient behind a ReLU: g where y > 0, and 0 elsewhere."""
 
-    def __init__(self, g: Array | Maps, y: Array, N: int) -> None:
+    def __init__(self, g: "Array | LazyMaps", y: Array, N: int) -> None:
         super().__init__(y, N)
         self.g = g
         self.y = y
 
     def fill(self, h: slice, c: slice, out: Array, spare: Array) -> None:
-        if isinstance(self.g, Maps):
+        if isinstance(self.g, LazyMaps):
             self.g.fill(h, c, spare, out)
             g = spare
         else:
             g = self.g[h, c]
         flags = np.greater(self.y[h, c], 0, out=empty(out.shape, np.dtype(bool)))
-        gate(g, flags, out)
+        masked(g, flags, out)
 
 
-def gate(g: Array, flags: Array, out: Array) -> None:
-    """out = g where a flag is set, 0 elsewhere; the flags are used up.
+def masked(g: Array, flags: Array, out: Array) -> None:
+    """Write g to `out` where a flag is set, 0 elsewhere; the flags are used up.
 
     Each becomes a whole number of all bits or none, to which g is added by "and": `where` takes
     ten times as long, and g · flag is NaN where g is infinite.
@@ -169,20 +166,20 @@ def gate(g: Array, flags: Array, out: Array) -> None:
     np.bitwise_and(mask, g.view(whole), out=mask)
 
 
-def in_rows(x: Any) -> Array | Maps:
-    """Maps not computed yet as they are; of everything else the rows (H, C, L)."""
-    if isinstance(x, Maps) and not x.is_kept:
+def in_rows(x: Any) -> Array | LazyMaps:
+    """Return lazy maps as they are, and the rows (H, C, L) of everything else."""
+    if isinstance(x, LazyMaps) and not x.is_realized:
         return x
-    return rows(x.array() if isinstance(x, Promise) else x)
+    return rows(realized(x))
 
 
-def is_combination(x: Array | Promise) -> bool:
-    """Whether `combination` takes x: it lies in rows, and stays as it is."""
-    if isinstance(x, Promise):
+def is_combination(x: Any) -> bool:
+    """Return whether `combination` takes x: it lies in rows, and cannot change."""
+    if isinstance(x, LazyArray):
         return isinstance(x, Combination)
     return x.ndim == 4 and x.size > 0 and are_constant_rows(x)
 
 
-def combination(x: Array | Combination) -> Combination:
-    """x as a combination: itself, or one term."""
+def combination(x: Any) -> Combination:
+    """Return x as a combination: itself, or one term."""
     return x if isinstance(x, Combination) else Combination([(rows(x), None)], None, len(x))

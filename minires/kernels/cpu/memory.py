@@ -2,7 +2,7 @@
 
 A fresh array costs more than what is written into it: the system maps its pages one by
 one and clears each. A training step needs the same sizes again and again, so memory whose
-arrays are gone waits here for the next array of its size. Small arrays NumPy itself keeps.
+arrays are gone waits here for the next array of its size. NumPy itself keeps small arrays.
 """
 
 import math
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backend import Array
+from .tuning import tuning
 
-_SMALL = 1 << 18  # bytes; below, NumPy's own allocator is faster
 _LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 
 
@@ -28,7 +28,7 @@ class _Memory(NamedTuple):
 
 
 class _Owner:
-    """What an array's memory belongs to; gives it back when the last view of it is gone."""
+    """The owner of an array's memory; gives it back when the last view of it is gone."""
 
     __slots__ = ("__array_interface__", "_memory")
 
@@ -87,15 +87,15 @@ _pool = _Pool()
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An array of any content, as `numpy.empty`; a large one on memory that is used again."""
+    """Return an array of any content; a large one lies on memory that is used again."""
     size = math.prod(shape) * dtype.itemsize
-    if size < _SMALL:
+    if size < tuning.pooled_bytes:
         return np.empty(shape, dtype)
     return np.asarray(_Owner(_pool.take(-(-size // _LINE) * _LINE), shape, dtype))
 
 
 def is_constant(array: Any) -> bool:
-    """Whether nobody can write to `array`: neither it nor what it is a view of is writeable."""
+    """Return whether neither `array` nor what it is a view of is writeable."""
     while isinstance(array, np.ndarray):
         if array.flags.writeable:
             return False
@@ -110,7 +110,7 @@ def _on_a_line(size: int) -> _Memory:
 
 
 def _start_afresh() -> None:
-    """In a forked process nobody holds the lock, whoever held it in the parent."""
+    """Make a new lock in a forked process: a thread of the parent may have held the old one."""
     _pool.lock = threading.RLock()
 
 

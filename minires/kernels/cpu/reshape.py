@@ -1,40 +1,41 @@
-"""The two operations of the parameter-free shortcut, with results that lie as convolutions' do."""
+"""The two operations of the parameter-free shortcut, with results laid out as a convolution's."""
+
+from typing import Any
 
 from ... import ops
-from ...autograd import Gradients
 from ...backend import Array
-from ...modes import twin
+from ...ops import Gradients
+from ..registry import Kernel, register
 from .layout import images, result
 from .memory import empty
 
 
-@twin(ops.reshape.Pad, "numpy")
-class Pad(ops.reshape.Pad):
-    """The textbook's padding, of maps."""
+@register(ops.Pad, "numpy")
+class CpuPad(Kernel):
+    """Padding of feature maps."""
 
-    def suits(self, x: Array) -> bool:
-        return len(x.shape) == 4 and 0 not in x.shape
+    def suits(self, op: ops.Pad, x: Any) -> bool:
+        return x.ndim == 4 and 0 not in x.shape
 
-    def forward(self, x: Array) -> Array:
-        self.expect_widths(x)
-        sizes = zip(self.widths, x.shape, strict=True)
+    def forward(self, op: ops.Pad, x: Array) -> Array:
+        sizes = zip(op.widths, x.shape, strict=True)
         N, C, H, W = (before + size + after for (before, after), size in sizes)
         Y = empty((H, C, W * N), x.dtype)
-        Y[...] = self.value
-        images(Y, N)[self.inside] = x
+        Y[...] = op.value
+        images(Y, N)[op.inside] = x
         return result(Y, N)
 
 
-@twin(ops.reshape.Index, "numpy")
-class Index(ops.reshape.Index):
-    """The textbook's indexing of maps by slices."""
+@register(ops.Index, "numpy")
+class CpuIndex(Kernel):
+    """Indexing of feature maps by slices."""
 
-    def suits(self, x: Array) -> bool:
-        return len(x.shape) == 4 and 0 not in x.shape and not self.may_repeat
+    def suits(self, op: ops.Index, x: Any) -> bool:
+        return x.ndim == 4 and 0 not in x.shape and not op.may_repeat
 
-    def backward(self, gy: Array) -> Gradients:
-        N, C, H, W = self.input_shapes[0]
+    def backward(self, op: ops.Index, gy: Array) -> Gradients:
+        N, C, H, W = op.input_shapes[0]
         gX = empty((H, C, W * N), gy.dtype)
         gX[...] = 0
-        images(gX, N)[self.key] = gy
+        images(gX, N)[op.key] = gy
         return result(gX, N)

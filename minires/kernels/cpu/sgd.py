@@ -1,30 +1,33 @@
-"""The update of a large parameter by SGD, tile by tile: one way through memory, not six."""
+"""The update of large parameters by SGD, tile by tile: one pass through memory, not six."""
 
 import numpy as np
 
-from ...backend import Array
-from ...modes import twin
-from ...optim import update as textbook_update
-from .layout import is_dense
+from ...backend import Array, is_dense
+from ...ops.update import Change, update, update_all
+from ..registry import register
 from .memory import empty
-from .threads import spread
-
-_TILE = 1 << 15  # elements of w, v and g that stay in cache
-_LARGE = 1 << 17  # elements; smaller parameters are in cache as they are
+from .threads import parallel_for
+from .tuning import tuning
 
 
-@twin(textbook_update, "numpy")
-def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float) -> None:
-    """The textbook's update, operation for operation, so that every bit is the same."""
-    if w.size < _LARGE or not w.strides == v.strides == g.strides or not is_dense(w):
-        textbook_update(w, v, g, lr, momentum, weight_decay)
-        return
+@register(update_all, "numpy")
+def cpu_update_all(changes: list[Change], lr: float, momentum: float, weight_decay: float) -> None:
+    """Apply the reference's update, operation for operation, so that every bit is the same."""
+    for w, v, g in changes:
+        large = isinstance(w, np.ndarray) and w.size >= tuning.large_parameter
+        same = w.strides == v.strides == g.strides and is_dense(w)
+        (_by_tiles if large and same else update)(w, v, g, lr, momentum, weight_decay)
+
+
+def _by_tiles(
+    w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float
+) -> None:
     w_flat, v_flat, g_flat = (a.ravel(order="K") for a in (w, v, g))  # in memory's own order
 
     def work(start: int, stop: int) -> None:
-        spare = empty((_TILE,), w.dtype)
+        spare = empty((tuning.sgd_tile,), w.dtype)
         for tile in range(start, stop):
-            part = slice(tile * _TILE, (tile + 1) * _TILE)
+            part = slice(tile * tuning.sgd_tile, (tile + 1) * tuning.sgd_tile)
             wt, vt = w_flat[part], v_flat[part]
             product = spare[: len(wt)]
             np.multiply(vt, momentum, out=vt)
@@ -34,4 +37,4 @@ def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_deca
             np.multiply(vt, lr, out=product)
             np.subtract(wt, product, out=wt)
 
-    spread(work, -(-w.size // _TILE), 3 * w.size)
+    parallel_for(work, -(-w.size // tuning.sgd_tile), 3 * w.size)

@@ -1,95 +1,77 @@
-"""Which pixels meet which weight: the geometry of a convolution, a few rows at a time."""
+"""Feature maps cut into strips of a few rows, as a convolution multiplies them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ...backend import Array
+from ..geometry import Axis
+from .tuning import tuning
 
 
-@dataclass(frozen=True)
-class Walk:
-    """Windows of k places, `stride` apart, along one dimension of `size` pixels.
+class Tap(NamedTuple):
+    """A column of the kernel, and what it adds to each row of the result.
 
-    Place v of window j lies on pixel first + stride·j + v, or on padding where there is no
-    such pixel; there are `out` windows.
+    Attributes:
+        v: its number.
+        windows: the columns of the result it adds to.
+        phase: the stride phase of the pixels for these; pixels: where in it they are.
     """
 
-    k: int
-    stride: int
-    first: int
-    size: int
-    out: int
+    v: int
+    windows: slice
+    phase: int
+    pixels: slice
 
-    def windows(self, v: int) -> tuple[int, int]:
-        """The windows [a, b) whose place v lies on a pixel."""
-        a = max(0, -((self.first + v) // self.stride))
-        b = min(self.out, (self.size - 1 - self.first - v) // self.stride + 1)
-        return a, max(a, b)
 
-    def meetings(self, v: int) -> tuple[slice, slice]:
-        """The windows whose place v lies on a pixel, and these pixels."""
-        a, b = self.windows(v)
-        if a == b:
-            return slice(0), slice(0)
-        start = self.first + self.stride * a + v
-        return slice(a, b), slice(start, start + self.stride * (b - a), self.stride)
+class Strip(NamedTuple):
+    """Rows [i0, i1) of windows, of which the same taps [u0, u1) lie on pixels."""
 
-    def places(self, j: int) -> tuple[int, int]:
-        """The places [u0, u1) of window j that lie on pixels."""
-        start = self.first + self.stride * j
-        u0 = min(max(0, -start), self.k)
-        return u0, max(u0, min(self.k, self.size - start))
-
-    def turned(self, place: int) -> "tuple[slice, Walk]":
-        """Of the pixels at `place` of a stride: the kernel's places that meet them, last first,
-        and their walk over the windows that they are in."""
-        shift, least = divmod(place - self.first, self.stride)
-        met = range(least, self.k, self.stride)
-        pixels = len(range(place, self.size, self.stride))
-        before = least - self.stride  # where a slice going down must stop; -1 would be the end
-        places = slice(met[-1], before if before >= 0 else None, -self.stride) if met else slice(0)
-        return places, Walk(len(met), 1, shift - len(met) + 1, self.out, pixels)
+    i0: int
+    i1: int
+    u0: int
+    u1: int
 
 
 class Strips:
-    """Maps (H, C, W·N), cut into strips of up to `most` rows of windows.
+    """Feature maps (H, C, W·N), cut into strips of up to `most` rows of windows.
 
-    In a strip all windows have the same places on pixels, so that the pixels under a row of
-    them are one matrix, and under several rows a stack of matrices that overlap.
+    In a strip all windows have the same taps on pixels, so that the pixels under a row of them
+    are one matrix, and under several rows a stack of matrices that overlap.
 
     Attributes:
-        taps: for each column v of the kernel that meets pixels, the one that meets most
-            first: v, the columns of the result it adds to, the phase of the pixels for these,
-            and where in it they are.
+        taps: the columns of the kernel that meet pixels, the one that meets most first.
         covered: whether the first of them adds to all of the result.
     """
 
-    def __init__(self, down: Walk, across: Walk, N: int, most: int) -> None:
+    def __init__(self, down: Axis, across: Axis, N: int, most: int) -> None:
         self.N = N
         self.stride = across.stride
         # Zeros above and below make one strip of small maps; three would cost more than they.
-        small = down.out * across.out * N <= _SMALL and most >= down.out >= _FEW_ROWS
+        few = down.out * across.out * N <= tuning.margin_windows
+        small = few and most >= down.out >= tuning.margin_rows
         self.reach = _reach(down)
         self.margins = self.reach if small else (0, 0)
         above, below = self.margins
         size = down.size + above + below
-        self.down = Walk(down.k, down.stride, down.first + above, size, down.out)
+        self.down = Axis(down.taps, down.stride, down.first + above, size, down.out)
         self.most = most
-        self.taps: list[tuple[int, slice, int, slice]] = []
-        met = ((v, *across.windows(v)) for v in range(across.k))
-        for v, a, b in sorted(met, key=lambda tap: tap[1] - tap[2]):
+        self.taps: list[Tap] = []
+        valid = ((v, *across.valid_range(v)) for v in range(across.taps))
+        for v, a, b in sorted(valid, key=lambda tap: tap[1] - tap[2]):
             if a < b:
                 first, phase = divmod(across.first + across.stride * a + v, across.stride)
                 pixels = slice(first * N, (first + b - a) * N)
-                self.taps.append((v, slice(a * N, b * N), phase, pixels))
-        self.covered = bool(self.taps) and self.taps[0][1] == slice(0, across.out * N)
-        self._runs: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
+                self.taps.append(Tap(v, slice(a * N, b * N), phase, pixels))
+        self.covered = bool(self.taps) and self.taps[0].windows == slice(0, across.out * N)
+        self._strips: dict[tuple[int, int], list[Strip]] = {}
 
-    def beside_each_other(self, x: Array) -> Array:
-        """x with the channels of a pixel side by side, and zeros above and below:
-        (H, C, W·N) -> (rows that windows reach, W·N, C)."""
+    def channels_last(self, x: Array) -> Array:
+        """Return x with the channels of a pixel side by side, and zeros above and below.
+
+        (H, C, W·N) -> (rows that windows reach, W·N, C).
+        """
         H, C, L = x.shape
         above, below = self.reach
         y = np.zeros((above + H + below, L, C), x.dtype)
@@ -97,7 +79,7 @@ class Strips:
         return y
 
     def padded(self, x: Array) -> Array:
-        """x with the margins."""
+        """Return x with the margins."""
         above, below = self.margins
         if not above and not below:
             return x
@@ -108,27 +90,28 @@ class Strips:
         y[above + H :] = 0
         return y
 
-    def runs(self, start: int, stop: int) -> list[tuple[int, int, int, int]]:
-        """The strips of rows [start, stop): rows [i0, i1), whose places [u0, u1) are pixels."""
-        if (start, stop) not in self._runs:
-            self._runs[start, stop] = list(self._cut(start, stop))
-        return self._runs[start, stop]
+    def within(self, start: int, stop: int) -> list[Strip]:
+        """Return the strips of rows [start, stop)."""
+        if (start, stop) not in self._strips:
+            self._strips[start, stop] = list(self._cut(start, stop))
+        return self._strips[start, stop]
 
-    def _cut(self, start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
+    def _cut(self, start: int, stop: int) -> Iterator[Strip]:
         i = start
         while i < stop:
-            places, end = self.down.places(i), i + 1
-            while end < min(stop, i + self.most) and self.down.places(end) == places:
+            taps, end = self.down.valid_taps(i), i + 1
+            while end < min(stop, i + self.most) and self.down.valid_taps(end) == taps:
                 end += 1
-            yield i, end, *places
+            yield Strip(i, end, *taps)
             i = end
 
-    def phases(self, x: Array, i0: int, i1: int, u0: int, u1: int) -> list[Array]:
-        """The pixels under a strip: (i1 − i0, (u1 − u0)·C, W·N), for each row a matrix.
+    def phases(self, x: Array, strip: Strip) -> list[Array]:
+        """Return the pixels under a strip: (i1 − i0, (u1 − u0)·C, W·N), a matrix for each row.
 
-        With a stride along the row there is one such stack for each place in a stride, so that
+        With a stride along the row there is one such stack for each stride phase, so that
         windows next to each other find their pixels next to each other.
         """
+        i0, i1, u0, u1 = strip
         _, C, L = x.shape
         stride = self.down.stride
         top = self.down.first + stride * i0 + u0
@@ -137,36 +120,32 @@ class Strips:
         if self.stride == 1:
             return [_stacked(x, i1 - i0, u1 - u0, stride)]
         x = x.reshape(size, C, L // self.N, self.N)
-        sorted_out = (np.ascontiguousarray(x[:, :, p :: self.stride]) for p in range(self.stride))
-        return [_stacked(phase, i1 - i0, u1 - u0, stride) for phase in sorted_out]
+        by_phase = (np.ascontiguousarray(x[:, :, p :: self.stride]) for p in range(self.stride))
+        return [_stacked(phase, i1 - i0, u1 - u0, stride) for phase in by_phase]
 
 
-_SMALL = 2048  # windows; of more of them, products with zeros cost more than calls
-_FEW_ROWS = 4  # of fewer, too much of the work would be with zeros
-
-
-def _reach(down: Walk) -> tuple[int, int]:
-    """The rows of padding above and below that windows reach."""
-    last = down.first + down.stride * (down.out - 1) + down.k
+def _reach(down: Axis) -> tuple[int, int]:
+    """Return the rows of padding above and below that windows reach."""
+    last = down.first + down.stride * (down.out - 1) + down.taps
     return max(0, -down.first), max(0, last - down.size)
 
 
 def _stacked(x: Array, R: int, k: int, stride: int) -> Array:
-    """k rows of pixels as one matrix, R times, `stride` rows further on each time: a view."""
+    """Return k rows of pixels as one matrix, R times, `stride` rows further on each: a view."""
     C, L = x.shape[1], x[0, 0].size
     down = x.strides[0]
     return np.ndarray((R, k * C, L), x.dtype, x, 0, (stride * down, down // C, x.itemsize))
 
 
-def widened(x: Array, N: int, across: Walk) -> Array:
-    """(H, C, W·N) -> (H, k·C, Wo·N): beside each pixel those of its window in the same row.
+def widened(x: Array, N: int, across: Axis) -> Array:
+    """Return x with the taps of a row beside each pixel: (H, C, W·N) -> (H, k·C, Wo·N).
 
     What is left to do for a convolution is then to go down the rows.
     """
     H, C, L = x.shape
     x = x.reshape(H, C, L // N, N)
-    wide = np.zeros((H, across.k, C, across.out, N), x.dtype)
-    for v in range(across.k):
-        windows, pixels = across.meetings(v)
+    wide = np.zeros((H, across.taps, C, across.out, N), x.dtype)
+    for v in range(across.taps):
+        windows, pixels = across.valid_slices(v)
         wide[:, v, :, windows] = x[:, :, pixels]
-    return wide.reshape(H, across.k * C, across.out * N)
+    return wide.reshape(H, across.taps * C, across.out * N)

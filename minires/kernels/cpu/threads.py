@@ -1,15 +1,16 @@
-"""Work shared out over threads, each of which has the matrix products to itself.
+"""Work in parallel: threads of Python, each with one BLAS thread to itself.
 
-NumPy lets go of the interpreter while it computes, so threads of Python run side by side.
-A BLAS with threads of its own would then fight them for the cores, and for a while after: its
-threads, once woken, look for more to do before they sleep. (ResNet-50 on one image: 90 ms, and
-140 where a single product in it had woken them.) So while there is work that is worth it, the
-BLAS is held to one thread a product, and set back afterwards.
+NumPy releases the interpreter's lock while it computes, so threads of Python run side by side.
+A BLAS with threads of its own would compete with them for the cores, and for a while after: its
+threads, once awake, look for more work before they sleep. (ResNet-50 on one image: 90 ms, and
+140 where a single product in it had woken them.) So during work that is worth it the BLAS is held
+to one thread a product, and set back afterwards.
 """
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 from itertools import pairwise
@@ -17,24 +18,16 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from ...errors import UsageError, expect
+from ...errors import UsageError
+from .tuning import tuning
 
-Share = Callable[[int, int], None]  # works on the items from `start` to `stop`
 _Outcomes: TypeAlias = "SimpleQueue[BaseException | None]"  # of shares: what they raised
-
-# NumPy copies the smaller operand of a broadcast into a buffer of this many elements
-# whenever a row of the larger one is shorter than the buffer, which it is for most layers
-# with the default of 8192, and takes twice the time for it. 64 is shorter than our rows.
-_UFUNC_BUFFER = 64
-
-_WORTH_SHARING = 500_000  # elements; handing out a share takes as long as some 100,000
-_WORTH_HOLDING = 250_000  # elements; to hold the BLAS takes as long as some 10,000
 
 
 def _usable_cpus() -> int:
-    """The CPUs this process may use."""
+    """Return the number of CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -61,7 +54,7 @@ class _Worker(threading.Thread):
 
 
 class _OneBlasThread:
-    """Holds the BLAS to one thread while anybody computes, and sets it back after the last."""
+    """Holds the BLAS to one thread while any thread computes, and sets it back after the last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -89,8 +82,7 @@ class _OneBlasThread:
 def _set_blas_threads(library: Any, n: int) -> None:
     """Let a BLAS use n threads, whichever thread of Python asks.
 
-    Newer versions of threadpoolctl listen to the thread alone that was the first to ask, until
-    it lets go.
+    Newer versions of threadpoolctl obey only the thread that asked first, until it lets go.
     """
     let_go = getattr(library, "clear_controlling_thread", None)
     if let_go is not None:
@@ -103,11 +95,11 @@ def _set_blas_threads(library: Any, n: int) -> None:
 _one_blas_thread = _OneBlasThread()
 _workers: list[_Worker] = []
 _count = _usable_cpus()
-_handing_out = threading.Lock()  # one set of workers: who comes while they work, works alone
+_handing_out = threading.Lock()  # one set of workers: a second caller meanwhile works alone
 
 
 def set_num_threads(n: int) -> None:
-    """Let operations use `n` threads; at the start, as many as this process may use CPUs.
+    """Set the number of threads of operations; at first, the number of CPUs of this process.
 
     The same seed gives the same bits again only with the same number of threads.
 
@@ -115,34 +107,37 @@ def set_num_threads(n: int) -> None:
         UsageError: `n` is no integer of at least 1.
     """
     global _count
-    expect(
-        isinstance(n, int) and not isinstance(n, bool) and n >= 1,
-        UsageError,
-        f"set_num_threads expected an integer of at least 1, got {n!r}",
-    )
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise UsageError(f"set_num_threads expected an integer of at least 1, got {n!r}")
     _count = n
 
 
 def get_num_threads() -> int:
-    """How many threads operations use."""
+    """Return the number of threads of operations."""
     return _count
 
 
-def spread(work: Share, items: int, effort: float) -> None:
+def parallel_for(work: Callable[[int, int], None], items: int, effort: float) -> None:
     """Call `work(start, stop)` on shares that together make up `range(items)`, one a thread.
 
-    Work of little `effort`, in units of an element read and written, is one share. The shares
-    depend on these numbers and the number of threads alone, so that sums kept by share do not
-    depend on who finished first.
+    The shares depend on these numbers and the number of threads alone, so that sums kept by
+    share do not depend on the order in which threads finish.
+
+    Args:
+        work: works on the items from `start` to `stop`.
+        items: how many there are.
+        effort: of all of it, in elements read and written once; little of it is one share.
     """
-    if effort <= _WORTH_HOLDING:
+    if effort <= tuning.held_effort:
         work(0, items)
         return
-    parts = max(1, min(_count, items)) if effort > _WORTH_SHARING else 1
+    parts = max(1, min(_count, items)) if effort > tuning.shared_effort else 1
     bounds = [items * part // parts for part in range(parts + 1)]
     shares = list(pairwise(bounds))
     with _one_blas_thread, np.errstate():  # which sets back the buffer's size as well
-        np.setbufsize(_UFUNC_BUFFER)
+        # NumPy copies the smaller operand of a broadcast into a buffer whenever rows are shorter
+        # than it: with the default of 8192 that is most layers, which then take twice the time.
+        np.setbufsize(tuning.ufunc_buffer)
         if parts > 1 and _handing_out.acquire(blocking=False):
             try:
                 _share_out(work, shares)
@@ -153,11 +148,18 @@ def spread(work: Share, items: int, effort: float) -> None:
                 work(start, stop)
 
 
-def _share_out(work: Share, shares: list[tuple[int, int]]) -> None:
+@contextmanager
+def blas_threads(n: int) -> Iterator[None]:
+    """Let matrix products outside of kernels use `n` threads inside; as many as before after."""
+    with threadpool_limits(limits=n, user_api="blas"):
+        yield
+
+
+def _share_out(work: Callable[[int, int], None], shares: list[tuple[int, int]]) -> None:
     """The first share to this thread, one to each worker."""
     while len(_workers) < len(shares) - 1:
         _workers.append(_Worker())
-    # A queue of its own: whoever is interrupted here leaves no outcome behind for the next.
+    # A queue of its own: an interrupt here leaves no outcome behind for the next call.
     outcomes: _Outcomes = SimpleQueue()
     for worker, share in zip(_workers, shares[1:], strict=False):
         # In a copy of this thread's context, which has NumPy's buffer size and treatment of errors.
@@ -172,7 +174,7 @@ def _share_out(work: Share, shares: list[tuple[int, int]]) -> None:
 
 
 def _start_afresh() -> None:
-    """A forked process has none of its parent's threads, and nobody else's locks to wait for."""
+    """Forget the parent's threads and locks in a forked process, which has none of them."""
     global _handing_out, _one_blas_thread
     _workers.clear()
     _handing_out = threading.Lock()

@@ -1,7 +1,7 @@
-"""Batch norm on a GPU: two kernels for its statistics, and the promise of the rest.
+"""Batch norm on a GPU: two kernels for its statistics, the rest lazy.
 
-Backward has as many, and one for gx; all of them read the gradient through the gate of the ReLU
-that came after, if there was one. See cuda/batchnorm.cu.
+Backward has as many, and one for gx; all of them read the gradient through the mask of the ReLU
+that came after, if there was one. See batchnorm.cu.
 """
 
 from typing import Any
@@ -9,44 +9,43 @@ from typing import Any
 import numpy as np
 
 from ... import ops
-from ...autograd import Gradients
-from ...backend import Array, load, settled
-from ...modes import twin
-from ...ops.batchnorm import moving_average as textbook_average
-from ..inference import PromisedInference
+from ...backend import Array, load
+from ...ops import Gradients
+from ...ops.batchnorm import moving_average
+from ..inference import LazyBatchNormInference
+from ..lazy import realized
+from ..registry import Kernel, register
 from .launch import blocks, launch, over
 from .layout import are_maps, empty, images, planes
-from .maps import Combination, gate_of
+from .maps import Combination, unmasked
 
-_PARTS = 64  # of a channel, at most; as many threads put them together
+_PARTS = 64  # of a channel, at most; as many threads add them up
 _VALUES = 1024  # of a part, at least
 
 
-@twin(ops.batchnorm.BatchNorm, "cupy")
-class BatchNorm(ops.batchnorm.BatchNorm):
-    """The textbook's batch norm of maps; forward gives a promise of scale · x + shift."""
+@register(ops.BatchNorm, "cupy")
+class CudaBatchNorm(Kernel):
+    """Batch norm of feature maps; forward returns scale · x + shift, lazy."""
 
-    takes_promises = True
+    takes_lazy = True
 
-    def suits(self, x: Any, w: Array, b: Array) -> bool:
+    def suits(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> bool:
         return are_maps(x)
 
-    def forward(self, x: Any, w: Array, b: Array) -> Any:
-        x = settled(x)
-        self.expect_inputs(x, w, b)
-        X, w, b = planes(x), *map(load("cupy").ascontiguousarray, (w, b))
+    def forward(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> Any:
+        X, w, b = planes(realized(x)), *map(load("cupy").ascontiguousarray, (w, b))
         sums = Sums(X)
-        self.mean, self.var, r, scale, shift = empty((5, len(X)))
-        made = (self.mean, self.var, r, scale, shift)
+        op.mean, op.var, r, scale, shift = empty((5, len(X)))
+        made = (op.mean, op.var, r, scale, shift)
         parts = sums.each_part("part_moments", X)
         sizes = (sums.count, sums.M, sums.values)
-        sums.together("moments", parts, w, b, *made, *sizes, float(self.eps))
-        self.save(X, w, self.mean, r)
+        sums.together("moments", parts, w, b, *made, *sizes, float(op.eps))
+        op.save(X, w, op.mean, r)
         return Combination([(X, scale)], shift)
 
-    def backward(self, gy: Any) -> Gradients:
-        X, w, mean, r = self.saved
-        g, y = gate_of(gy)
+    def backward(self, op: ops.BatchNorm, gy: Any) -> Gradients:
+        X, w, mean, r = op.saved
+        g, y = unmasked(gy)
         sums = Sums(X)
         gw, gb, *factors = empty((5, len(X)))
         parts = sums.each_part("part_sums", g, y, X, mean)
@@ -57,25 +56,25 @@ class BatchNorm(ops.batchnorm.BatchNorm):
         return images(gx), gw, gb
 
 
-@twin(ops.batchnorm.BatchNormInference, "cupy")
-class BatchNormInference(PromisedInference):
-    """Of maps in float32."""
+@register(ops.BatchNormInference, "cupy")
+class CudaBatchNormInference(LazyBatchNormInference):
+    """Of feature maps in float32."""
 
-    def suits(self, x: Any, w: Array, b: Array) -> bool:
+    def suits(self, op: ops.BatchNormInference, x: Any, w: Array, b: Array) -> bool:
         return are_maps(x)
 
-    def promise(self, x: Array, scale: Array, shift: Array) -> Any:
+    def scaled(self, x: Array, scale: Array, shift: Array) -> Any:
         return Combination([(planes(x), scale)], shift)
 
 
-@twin(textbook_average, "cupy")
-def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
-    """The textbook's moving average, in one kernel instead of four."""
-    lie_well = r.flags.c_contiguous and s.flags.c_contiguous
-    if r.dtype == s.dtype == np.float32 and lie_well:
+@register(moving_average, "cupy")
+def cuda_moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
+    """Update the running statistics r in one kernel instead of four."""
+    contiguous = r.flags.c_contiguous and s.flags.c_contiguous
+    if r.dtype == s.dtype == np.float32 and contiguous:
         over("batchnorm", "moving_average", r.size, r, s, float(momentum), float(factor))
     else:
-        textbook_average(r, s, factor, momentum)
+        moving_average(r, s, factor, momentum)
 
 
 class Sums:
@@ -98,5 +97,5 @@ class Sums:
         return parts
 
     def together(self, name: str, *arguments: Any) -> None:
-        """Run a kernel that puts the parts of each channel together."""
+        """Run a kernel that adds up the parts of each channel."""
         launch("batchnorm", name, (self.C,), *arguments, threads=_PARTS)

@@ -1,6 +1,6 @@
-"""Convolution on a GPU: three products whose second factor is never made; see cuda/conv.cu.
+"""Convolution on a GPU: three matrix products whose second factor is never made; see conv.cu.
 
-The fully connected layer is the same, with kernels and maps of one pixel.
+The linear layer is the same, with kernels and feature maps of one pixel.
 """
 
 import math
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import ops
-from ...autograd import Gradients
 from ...backend import Array, load
-from ...modes import state, twin
-from ...ops.windows import Pair
-from ..cpu.strips import Walk
+from ...modes import modes
+from ...ops import Gradients, Pair
+from ..geometry import Axis, axes
+from ..registry import Kernel, register
 from .launch import blocks, launch, structure
 from .layout import are_maps, empty, images, planes
 
@@ -22,47 +22,45 @@ _BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiproce
 LANES = 32  # numbers that a block adds up from their parts
 
 
-@twin(ops.conv.Conv2d, "cupy")
-class Conv2d(ops.conv.Conv2d):
-    """The textbook's convolution in hand-written kernels, in float32 or within `tf32`."""
+@register(ops.Conv2d, "cupy")
+class CudaConv2d(Kernel):
+    """Convolution in hand-written kernels, in float32 or within `tf32`."""
 
-    def suits(self, x: Any, w: Array, b: Array | None) -> bool:
+    def suits(self, op: ops.Conv2d, x: Any, w: Array, b: Array | None) -> bool:
         return are_maps(x) and w.size > 0
 
-    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
-        out = self.output_size(x, w, b)
-        self.plan = plan(x.shape, w.shape, self.stride, self.padding, out, state.tf32)
+    def forward(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> Array:
+        p = plan(x.shape, w.shape, op.stride, op.padding, modes.tf32)
         X = planes(x)
-        self.save(X, w)
-        return images(self.plan.forward(X, w, b))
+        op.save(X, w, p)
+        return images(p.forward(X, w, b))
 
-    def backward(self, gy: Array) -> Gradients:
-        X, w = self.saved
-        gx, gw, gb = self.plan.backward(X, w, planes(gy), self.needs_grad)
+    def backward(self, op: ops.Conv2d, gy: Array) -> Gradients:
+        X, w, p = op.saved
+        gx, gw, gb = p.backward(X, w, planes(gy), op.needs_grad)
         return None if gx is None else images(gx), gw, gb
 
 
-@twin(ops.matmul.Linear, "cupy")
-class Linear(ops.matmul.Linear):
-    """The textbook's fully connected layer: a convolution with maps of one pixel.
+@register(ops.Linear, "cupy")
+class CudaLinear(Kernel):
+    """A linear layer: a convolution of feature maps of one pixel.
 
     CuPy would ask cuBLAS, which cannot be captured in a CUDA graph.
     """
 
-    def suits(self, x: Any, w: Array, b: Array | None) -> bool:
+    def suits(self, op: ops.Linear, x: Any, w: Array, b: Array | None) -> bool:
         return x.dtype == np.float32 and 0 not in (*x.shape, *w.shape)
 
-    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
-        self.expect_inputs(x, w, b)
+    def forward(self, op: ops.Linear, x: Array, w: Array, b: Array | None) -> Array:
         pixel = (1, 1)
-        self.plan = plan((*x.shape, *pixel), (*w.shape, *pixel), pixel, (0, 0), pixel, state.tf32)
+        p = plan((*x.shape, *pixel), (*w.shape, *pixel), pixel, (0, 0), modes.tf32)
         X, kernel = _pixel(planes(x)), _kernel(w)
-        self.save(X, kernel)
-        return images(self.plan.forward(X, kernel, b)[:, 0, 0])
+        op.save(X, kernel, p)
+        return images(p.forward(X, kernel, b)[:, 0, 0])
 
-    def backward(self, gy: Array) -> Gradients:
-        X, kernel = self.saved
-        gx, gw, gb = self.plan.backward(X, kernel, _pixel(planes(gy)), self.needs_grad)
+    def backward(self, op: ops.Linear, gy: Array) -> Gradients:
+        X, kernel, p = op.saved
+        gx, gw, gb = p.backward(X, kernel, _pixel(planes(gy)), op.needs_grad)
         gx = None if gx is None else images(gx[:, 0, 0])
         return gx, None if gw is None else gw[:, :, 0, 0], gb
 
@@ -78,7 +76,7 @@ def _kernel(w: Array) -> Array:
 
 
 class Tile(NamedTuple):
-    """What a block of threads makes at a time, BR x BQ in steps of BK, and each thread TR x TQ.
+    """What a block of threads computes at a time, BR x BQ in steps of BK, and each thread TR x TQ.
 
     On tensor cores a warp of 32 threads makes up to 32 x 32 of them, in steps of at least 8.
     """
@@ -118,7 +116,7 @@ def correlation_tile(O: int, C: int) -> Tile:
 
 
 def gradient_tile(O: int) -> Tile:
-    """The tile for the weight gradient of O rows; BQ counts places of the kernel and channels."""
+    """The tile for the weight gradient of O rows; BQ counts taps of the kernel and channels."""
     if O <= 16:
         return Tile(BR=16, BQ=64, BK=32, TR=4, TQ=4)
     if O <= 32:
@@ -127,23 +125,17 @@ def gradient_tile(O: int) -> Tile:
 
 
 class Plan:
-    """What the shapes of a convolution decide, and whether it is to use TF32."""
+    """What depends on the shapes of a convolution alone, and whether it uses TF32."""
 
     def __init__(
-        self,
-        x: tuple[int, ...],
-        w: tuple[int, ...],
-        stride: Pair,
-        padding: Pair,
-        out: Pair,
-        tf32: bool,
+        self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, tf32: bool
     ) -> None:
         O, C, *kernel = w
         N = x[0]
-        down, across = (Walk(kernel[d], stride[d], -padding[d], x[2 + d], out[d]) for d in (0, 1))
-        self.y, self.gx = (O, *out, N), (C, *x[2:], N)
+        down, across = axes(x, tuple(kernel), stride, padding)
+        self.y, self.gx = (O, down.out, across.out, N), (C, *x[2:], N)
         self.correlation = Correlation(O, C, down, across, N, tf32)
-        self.scatter = Scatter(O, C, down, across, N, tf32)
+        self.input_gradient = InputGradient(O, C, down, across, N, tf32)
         self.weight_gradient = WeightGradient(O, C, down, across, N, tf32)
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
@@ -161,7 +153,7 @@ class Plan:
         gx = gw = gb = None
         if wanted[0]:
             gx = empty(self.gx)
-            self.scatter(g, w, gx)
+            self.input_gradient(g, w, gx)
         if wanted[1]:
             gw = load("cupy").empty_like(w)
             self.weight_gradient(x, g, gw)
@@ -176,7 +168,7 @@ plan = lru_cache(maxsize=1024)(Plan)
 class Correlation:
     """y_ij = Σ_uv w_uv x_(i+u)(j+v): (C, H, W, N), (O, C, kh, kw) -> (O, Ho, Wo, N)."""
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int, tf32: bool) -> None:
         self.O = O
         self.maps = _maps(C, down, across, N)
         tile = correlation_tile(O, C)
@@ -189,38 +181,38 @@ class Correlation:
         launch("conv", "correlate", self.grid, *arguments, **self.settings)
 
 
-class Scatter:
-    """gx: what each pixel gave to the windows it was in: (O, Ho, Wo, N) -> (C, H, W, N).
+class InputGradient:
+    """gx: what each pixel gave to its windows: (O, Ho, Wo, N) -> (C, H, W, N).
 
-    The pixels that have the same place in a stride were met by the same places of the kernel,
-    so each such set is a correlation, of stride 1, of gy with a part of the kernel turned round.
+    The pixels of one stride phase meet the same taps of the kernel, so for each phase gx is a
+    correlation, of stride 1, of gy with a part of the kernel turned round.
 
     Attributes:
-        gathered: for each place in a stride: its pixels, the kernel's places that met them, last
-            first, and the correlation of gy with these.
+        phases: for each stride phase its pixels, the taps that meet them, the last one first,
+            and the correlation of gy with these.
     """
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
-        self.gathered = []
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int, tf32: bool) -> None:
+        self.phases = []
         for row in range(min(down.stride, down.size)):
-            above, back_down = down.turned(row)
+            taps_down, back_down = down.transposed(row)
             for column in range(min(across.stride, across.size)):
-                beside, back_across = across.turned(column)
+                taps_across, back_across = across.transposed(column)
                 pixels = slice(row, None, down.stride), slice(column, None, across.stride)
                 gather = Correlation(C, O, back_down, back_across, N, tf32)
-                self.gathered.append((pixels, (above, beside), gather))
+                self.phases.append((pixels, (taps_down, taps_across), gather))
 
     def __call__(self, g: Array, w: Array, gx: Array) -> None:
         turned = w.swapaxes(0, 1)
-        for pixels, met, gather in self.gathered:
-            gather(g, turned[:, :, *met], gx[:, *pixels])
+        for pixels, taps, gather in self.phases:
+            gather(g, turned[:, :, *taps], gx[:, *pixels])
 
 
 class WeightGradient:
     """gw_uv = Σ_ij gy_ij x_(i+u)(j+v)ᵀ: (C, H, W, N), (O, Ho, Wo, N) -> (O, C, kh, kw)."""
 
-    def __init__(self, O: int, C: int, down: Walk, across: Walk, N: int, tf32: bool) -> None:
-        self.O, self.depth = O, down.k * across.k * C
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int, tf32: bool) -> None:
+        self.O, self.depth = O, down.taps * across.taps * C
         self.maps = _maps(C, down, across, N)
         tile = gradient_tile(O)
         self.settings = tile.settings(tf32)
@@ -240,12 +232,12 @@ class WeightGradient:
         launch("parts", "add_parts", (blocks(size, LANES),), *arguments, LANES=LANES)
 
 
-def _maps(C: int, down: Walk, across: Walk, N: int) -> Array:
-    """The structure Maps of cuda/conv.cu."""
-    windows = (C, down.size, across.size, down.out, across.out, N, down.k, across.k)
+def _maps(C: int, down: Axis, across: Axis, N: int) -> Array:
+    """The structure Maps of conv.cu."""
+    windows = (C, down.size, across.size, down.out, across.out, N, down.taps, across.taps)
     return structure(*windows, down.stride, across.stride, down.first, across.first)
 
 
 def _strides(a: Array) -> Array:
-    """The structure Strides of cuda/conv.cu: those of an array of four dimensions, in elements."""
+    """The structure Strides of conv.cu: those of an array of four dimensions, in elements."""
     return structure(*(stride // a.itemsize for stride in a.strides))

@@ -1,10 +1,9 @@
 """How arrays lie in the GPU's memory: the batch innermost, (C, H, W, N).
 
 Threads next to each other work on images next to each other, and so read one run of memory; the
-values of a channel are one run too, for batch norm. To the reader it is a tensor (N, C, H, W).
+values of a channel are one run too, for batch norm. As a tensor it is (N, C, H, W).
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,25 +12,25 @@ from ...backend import Array, load
 
 
 def planes(x: Array) -> Array:
-    """(N, C, ...) -> (C, ..., N), contiguous; copied only if x does not lie like that."""
+    """Return x (N, C, ...) as (C, ..., N), contiguous; copied only if it does not lie so."""
     return load("cupy").ascontiguousarray(x.transpose(*range(1, x.ndim), 0))
 
 
 def images(p: Array) -> Array:
-    """(C, ..., N) -> (N, C, ...), the same memory."""
+    """Return p (C, ..., N) as (N, C, ...), the same memory."""
     return p.transpose(p.ndim - 1, *range(p.ndim - 1))
 
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
-    """An array of any content on the GPU."""
+    """Return an array of any content on the GPU."""
     return load("cupy").empty(shape, dtype)
 
 
 def address(x: Any) -> int:
-    """Where the first element of an array lies in the GPU's memory."""
+    """Return the address of the first element of an array in the GPU's memory."""
     return x.data.ptr
 
 
 def are_maps(x: Any) -> bool:
-    """Whether x, an array or the promise of one, is images in float32, of which the kernels are."""
-    return len(x.shape) == 4 and x.dtype == np.float32 and math.prod(x.shape) > 0
+    """Return whether x, an array or lazy, is feature maps in float32, as the kernels take them."""
+    return x.ndim == 4 and x.dtype == np.float32 and x.size > 0

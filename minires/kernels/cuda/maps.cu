@@ -1,4 +1,4 @@
-// Scaled maps added up, and gradients that pass a gate: what stands between convolutions.
+// Sums of scaled feature maps, and gradients behind a ReLU mask: what stands between convolutions.
 // Maps lie as (C, H, W, N); a channel has M = H · W · N values.
 
 // y = scale_a a + scale_b b + shift, and its ReLU if asked for. Scales and shift are one number a
@@ -17,7 +17,7 @@ extern "C" __global__ void combine(const float *__restrict__ a, const float *__r
 }
 
 // out = g where y > 0, and 0 elsewhere; and another gradient added to it, if there is one.
-extern "C" __global__ void gate(const float *__restrict__ g, const float *__restrict__ y,
+extern "C" __global__ void mask(const float *__restrict__ g, const float *__restrict__ y,
                                 const float *__restrict__ other, float *__restrict__ out,
                                 int size) {
     const int e = blockIdx.x * blockDim.x + threadIdx.x;

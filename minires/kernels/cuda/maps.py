@@ -1,20 +1,21 @@
-"""Maps on a GPU that are not computed yet: sums of scaled maps, and gradients that pass a gate.
+"""Lazy feature maps on a GPU: sums of scaled maps, and gradients behind a ReLU mask.
 
-As in `maps`, batch norm, residual join and ReLU hand on promises, and one kernel computes what
-would be a pass through memory each. Where a gradient has a gate to pass, the kernels of batch norm
-look at the gate themselves. An array on a GPU cannot be protected from being written to: until a
-promise is computed, nobody may change the arrays that it was made from.
+As on the CPU, batch norm, residual addition and ReLU return lazy arrays, and one kernel computes
+what would be a pass through memory each. The kernels of batch norm read a gradient through its ReLU
+mask themselves. An array on a GPU cannot be protected from being written to: until a lazy array is
+computed, the arrays it is made from must not be changed.
 """
 
 import math
 
-from ...backend import Array, Promise, settled
+from ...backend import Array
+from ..lazy import LazyArray, realized
 from .launch import blocks, launch, over
 from .layout import empty, images, planes
 
 
-class Maps(Promise):
-    """Maps (C, H, W, N), to the reader (N, C, H, W)."""
+class LazyMaps(LazyArray):
+    """Feature maps (C, H, W, N), as a tensor (N, C, H, W)."""
 
     backend = "cupy"
 
@@ -24,7 +25,7 @@ class Maps(Promise):
         self.dtype = like.dtype
 
 
-class Combination(Maps):
+class Combination(LazyMaps):
     """scale_a · a + scale_b · b + shift, of one map or two, a scale and a shift a channel.
 
     Args:
@@ -41,11 +42,11 @@ class Combination(Maps):
         return self._write(rectify=False)
 
     def rectified(self) -> Array:
-        """The ReLU of it, computed."""
+        """Return the ReLU of it, computed."""
         return self._write(rectify=True)
 
     def plus(self, other: "Combination") -> "Combination":
-        """The sum of two of one term each."""
+        """Return the sum of two of one term each."""
         shifts = [s for s in (self.shift, other.shift) if s is not None]
         shift = shifts[0] + shifts[1] if len(shifts) == 2 else next(iter(shifts), None)
         return Combination(self.terms + other.terms, shift)
@@ -59,8 +60,8 @@ class Combination(Maps):
         return images(y)
 
 
-class Gated(Maps):
-    """g where y > 0, and 0 elsewhere; both (C, H, W, N)."""
+class Masked(LazyMaps):
+    """The gradient behind a ReLU: g where y > 0, and 0 elsewhere; both (C, H, W, N)."""
 
     def __init__(self, g: Array, y: Array) -> None:
         super().__init__(y)
@@ -71,21 +72,21 @@ class Gated(Maps):
         return self.plus(None)
 
     def plus(self, other: Array | None) -> Array:
-        """The sum with another gradient (C, H, W, N), if there is one."""
+        """Return the sum with another gradient (C, H, W, N), if there is one."""
         out = empty(self.maps)
-        over("maps", "gate", out.size, self.g, self.y, other, out)
+        over("maps", "mask", out.size, self.g, self.y, other, out)
         return images(out)
 
 
-def combination(x: Array | Promise) -> Combination:
-    """x as a combination of one term: itself, or the array that it is."""
-    if isinstance(x, Combination) and len(x.terms) == 1 and not x.is_kept:
+def combination(x: Array | LazyArray) -> Combination:
+    """Return x as a combination of one term: itself, or the array that it is."""
+    if isinstance(x, Combination) and len(x.terms) == 1 and not x.is_realized:
         return x
-    return Combination([(planes(settled(x)), None)], None)
+    return Combination([(planes(realized(x)), None)], None)
 
 
-def gate_of(gy: Array | Promise) -> tuple[Array, Array | None]:
-    """A gradient (C, H, W, N), and the y that is its gate still; None for none."""
-    if isinstance(gy, Gated) and not gy.is_kept:
+def unmasked(gy: Array | LazyArray) -> tuple[Array, Array | None]:
+    """Return a gradient (C, H, W, N), and the y of a ReLU mask still to be applied, or None."""
+    if isinstance(gy, Masked) and not gy.is_realized:
         return gy.g, gy.y
-    return planes(settled(gy)), None
+    return planes(realized(gy)), None

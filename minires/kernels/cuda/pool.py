@@ -1,4 +1,4 @@
-"""Pooling on a GPU: one thread a number of the result; see cuda/pool.cu."""
+"""Pooling on a GPU: one thread for each number of the result; see pool.cu."""
 
 import math
 from typing import Any
@@ -6,53 +6,53 @@ from typing import Any
 import numpy as np
 
 from ... import ops
-from ...autograd import Gradients
 from ...backend import Array
-from ...modes import twin
+from ...ops import Gradients
 from ...ops.windows import output_size
+from ..registry import Kernel, register
 from .launch import over, structure
 from .layout import are_maps, empty, images, planes
 
 
-@twin(ops.pool.MaxPool2d, "cupy")
-class MaxPool2d(ops.pool.MaxPool2d):
-    """The textbook's max pooling; it keeps which place of a window won, in one byte."""
+@register(ops.MaxPool2d, "cupy")
+class CudaMaxPool2d(Kernel):
+    """Max pooling; the tap of each window that won is kept, in one byte."""
 
-    def suits(self, x: Any) -> bool:
-        return are_maps(x) and math.prod(self.kernel) <= 256
+    def suits(self, op: ops.MaxPool2d, x: Any) -> bool:
+        return are_maps(x) and math.prod(op.kernel_size) <= 256
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, op: ops.MaxPool2d, x: Array) -> Array:
         N, C, H, W = x.shape
-        out = output_size(x.shape, self.kernel, self.stride, self.padding)
-        windows = structure(H, W, *out, N, *self.kernel, *self.stride, *self.padding)
+        out = output_size(x.shape, op.kernel_size, op.stride, op.padding)
+        windows = structure(H, W, *out, N, *op.kernel_size, *op.stride, *op.padding)
         y, winner = empty((C, *out, N)), empty((C, *out, N), np.uint8)
         over("pool", "max_pool", y.size, planes(x), y, winner, windows)
-        self.save(winner, windows)
+        op.save(winner, windows)
         return images(y)
 
-    def backward(self, gy: Array) -> Gradients:
-        winner, windows = self.saved
-        N, C, H, W = self.input_shapes[0]
+    def backward(self, op: ops.MaxPool2d, gy: Array) -> Gradients:
+        winner, windows = op.saved
+        N, C, H, W = op.input_shapes[0]
         gx = empty((C, H, W, N))
         over("pool", "max_pool_gradient", gx.size, planes(gy), winner, gx, windows)
         return images(gx)
 
 
-@twin(ops.pool.GlobalAvgPool2d, "cupy")
-class GlobalAvgPool2d(ops.pool.GlobalAvgPool2d):
-    """The textbook's mean of each map."""
+@register(ops.GlobalAvgPool2d, "cupy")
+class CudaGlobalAvgPool2d(Kernel):
+    """The mean of each feature map."""
 
-    def suits(self, x: Any) -> bool:
+    def suits(self, op: ops.GlobalAvgPool2d, x: Any) -> bool:
         return are_maps(x)
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, op: ops.GlobalAvgPool2d, x: Array) -> Array:
         N, C, H, W = x.shape
         y = empty((C, N))
         over("pool", "mean_of_maps", y.size, planes(x), y, H * W, N)
         return images(y)
 
-    def backward(self, gy: Array) -> Gradients:
-        N, C, H, W = self.input_shapes[0]
+    def backward(self, op: ops.GlobalAvgPool2d, gy: Array) -> Gradients:
+        N, C, H, W = op.input_shapes[0]
         gx = empty((C, H, W, N))
         over("pool", "mean_of_maps_gradient", gx.size, planes(gy), gx, H * W, N)
         return images(gx)

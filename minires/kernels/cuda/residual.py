@@ -1,60 +1,63 @@
-"""The residual join and the ReLU after it on a GPU, in one pass over the batch each way."""
+"""Residual addition and the ReLU after it on a GPU, in one pass over the batch each way."""
 
 from typing import Any
 
 from ... import ops
-from ...autograd import Gradients, add_gradients
-from ...backend import Array, Promise, settled
-from ...modes import twin
+from ...backend import Array
+from ...ops import Gradients
+from ...ops.arithmetic import add_gradients
+from ..lazy import realized
+from ..registry import Kernel, register
 from .layout import are_maps, images, planes
-from .maps import Combination, Gated, combination, gate_of
+from .maps import Combination, Masked, combination, unmasked
 
 
-@twin(ops.arithmetic.Add, "cupy")
-class Add(ops.arithmetic.Add):
-    """The textbook's addition, of maps of one shape: promised, for a ReLU to compute."""
+@register(ops.Add, "cupy")
+class CudaAdd(Kernel):
+    """Addition of feature maps of one shape: lazy, for a ReLU to compute."""
 
-    takes_promises = True
+    takes_lazy = True
 
-    def suits(self, a: Any, b: Any) -> bool:
+    def suits(self, op: ops.Add, a: Any, b: Any) -> bool:
         return a.shape == b.shape and are_maps(a)
 
-    def forward(self, a: Any, b: Any) -> Any:
+    def forward(self, op: ops.Add, a: Any, b: Any) -> Any:
         return combination(a).plus(combination(b))
 
-    def backward(self, gy: Any) -> Gradients:
+    def backward(self, op: ops.Add, gy: Any) -> Gradients:
         return gy, gy
 
 
-@twin(ops.relu.ReLU, "cupy")
-class ReLU(ops.relu.ReLU):
-    """The textbook's rectifier, of maps, computed together with what they were promised from."""
+@register(ops.ReLU, "cupy")
+class CudaReLU(Kernel):
+    """The ReLU of feature maps, computed in one pass with the lazy maps it takes."""
 
-    takes_promises = True
+    takes_lazy = True
 
-    def suits(self, x: Any) -> bool:
+    def suits(self, op: ops.ReLU, x: Any) -> bool:
         return are_maps(x)
 
-    def forward(self, x: Any) -> Array:
-        promised = isinstance(x, Combination) and not x.is_kept
-        y = (x if promised else combination(x)).rectified()
-        self.save(y)
+    def forward(self, op: ops.ReLU, x: Any) -> Array:
+        lazy = isinstance(x, Combination) and not x.is_realized
+        y = (x if lazy else combination(x)).rectified()
+        op.save(y)
         return y
 
-    def backward(self, gy: Any) -> Gradients:
-        (y,) = self.saved
-        return Gated(planes(settled(gy)), planes(y))
+    def backward(self, op: ops.ReLU, gy: Any) -> Gradients:
+        (y,) = op.saved
+        masked: Any = Masked(planes(realized(gy)), planes(y))
+        return masked
 
 
-@twin(add_gradients, "cupy")
-def add(a: Array | Promise, b: Array | Promise) -> Array:
-    """The sum of two gradients; of maps, together with the gate that one has to pass still."""
+@register(add_gradients, "cupy")
+def add(a: Any, b: Any) -> Array:
+    """Return the sum of two gradients; of feature maps, with the ReLU mask that one is behind."""
     if not are_maps(a):
-        return settled(a) + settled(b)
-    g, gate = gate_of(a)
+        return realized(a) + realized(b)
+    g, mask = unmasked(a)
     other = b
-    if gate is None:
-        other, (g, gate) = images(g), gate_of(b)
-    if gate is None:
-        return images(planes(settled(other)) + g)
-    return Gated(g, gate).plus(planes(settled(other)))
+    if mask is None:
+        other, (g, mask) = images(g), unmasked(b)
+    if mask is None:
+        return images(planes(realized(other)) + g)
+    return Masked(g, mask).plus(planes(realized(other)))

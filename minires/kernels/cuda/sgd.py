@@ -1,14 +1,12 @@
-"""The update of parameters by SGD on a GPU: one kernel for all of them; see cuda/sgd.cu."""
+"""The update of parameters by SGD on a GPU: one kernel for all of them; see sgd.cu."""
 
 from typing import Any
 
 import numpy as np
 
-from ...backend import Array, backend_name, is_array
-from ...modes import twin
-from ...optim import Change, update
-from ...optim import update_all as textbook_update_all
-from ..cpu.layout import is_dense
+from ...backend import Array, backend_name, is_array, is_dense
+from ...ops.update import Change, update, update_all
+from ..registry import register
 from .launch import launch
 from .layout import address
 
@@ -18,29 +16,29 @@ _BLOCKS = 32  # of threads for each parameter, which go through it together
 _PARAMETER = np.dtype([("w", "u8"), ("v", "u8"), ("g", "u8"), ("size", "i8")])
 
 
-@twin(textbook_update_all, "cupy")
-def update_all(changed: list[Change], lr: Any, momentum: float, weight_decay: float) -> None:
-    """The textbook's updates; `lr` may be a number on the GPU, as a captured step has it."""
+@register(update_all, "cupy")
+def cuda_update_all(changes: list[Change], lr: Any, momentum: float, weight_decay: float) -> None:
+    """Update all parameters; `lr` may be a number on the GPU, as a captured step has it."""
     in_memory, rate = (lr, 0.0) if is_array(lr) else (None, float(lr))
     settings = (in_memory, rate, float(momentum), float(weight_decay))
-    together = [change for change in changed if _suits(*change)]
+    together = [change for change in changes if _suits(*change)]
     for start in range(0, len(together), _MOST):
         part = together[start : start + _MOST]
         grid = (_BLOCKS, len(part))
         launch("sgd", "update", grid, _table(part), *settings, MOST=_MOST)
-    for change in changed:
+    for change in changes:
         if not _suits(*change):
             update(*change, lr, momentum, weight_decay)
 
 
 def _suits(w: Array, v: Array, g: Array) -> bool:
-    """Whether all three are float32 on the GPU, and lie in the same order without gaps."""
+    """Return whether all three are float32 on the GPU, and lie in the same order without gaps."""
     on_gpu = backend_name(w) == "cupy" and w.dtype == np.float32
     return on_gpu and w.strides == v.strides == g.strides and is_dense(w)
 
 
 def _table(part: list[Change]) -> Array:
-    """The structure Parameters of cuda/sgd.cu."""
+    """Return the structure Parameters of sgd.cu."""
     table = np.zeros((), [("of", _PARAMETER, _MOST)])
     for n, (w, v, g) in enumerate(part):
         table["of"][n] = (*map(address, (w, v, g)), w.size)

@@ -1,0 +1,111 @@
+"""Applying an operation to tensors: forward, and what backward will need to know."""
+
+import itertools
+import sys
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..backend import backend_name, expect_same_backend, is_array, load
+from ..errors import DTypeError, GraphError
+from ..kernels import REFERENCE
+from ..modes import modes
+from ..ops import Op
+from .operators import Operand
+from .tensor import Tensor
+
+# Frames of these modules never are "the forward line that made it".
+_MACHINERY = ("minires.autograd.", "minires.ops.", "minires.functional", "minires.nn.")
+
+_clock = itertools.count()
+
+
+def apply(op: Op, *inputs: Operand) -> Tensor:
+    """Run the forward of `op`, and record where its inputs came from.
+
+    Args:
+        op: an operation that was not applied before.
+        inputs: tensors; numbers and arrays take on the dtype and backend of these; None for an
+            input left out.
+
+    Raises:
+        GraphError: it was applied before.
+        DTypeError, DeviceError: the inputs are of two dtypes or on two backends.
+        ShapeError and others: the inputs do not fit the operation.
+    """
+    if op.input_shapes:
+        raise GraphError(f"{op.name} has been applied before; make a new one for each call")
+    tensors = _tensors(op, inputs)
+    arrays = [None if t is None else t.held for t in tensors]
+    op.kernel = kernels.choose(op, arrays)
+    op.kernel.check(op, *arrays)
+    arrays = op.kernel.take(arrays)
+    recording = modes.grad_enabled
+    op.input_shapes = tuple([() if a is None else a.shape for a in arrays])
+    op.needs_grad = tuple([recording and t is not None and t.requires_grad for t in tensors])
+    op.path = ".".join(modes.path)
+    op.line = _forward_line()
+    y = op.kernel.forward(op, *arrays)
+    # NumPy makes the reduction of an array to one number a scalar, which is no array.
+    output = Tensor.holding(np.asarray(y) if isinstance(y, np.generic) else y)
+    dtype = next(a.dtype for a in arrays if a is not None)
+    if output.dtype != dtype:
+        raise DTypeError(f"{op.name} made {output.dtype} out of {dtype}")
+    if any(op.needs_grad) or (recording and op.recomputes):
+        op.sources = tuple(
+            [(t.op or t) if t is not None and t.requires_grad else None for t in tensors]
+        )
+        op.dtype = dtype
+        op.moment = next(_clock)
+        op.output = weakref.ref(output)
+        output.requires_grad = True
+        output.op = op
+    else:
+        op.saved = ()
+    for hook in modes.forward_hooks:
+        hook(op, tuple(REFERENCE.take(arrays)), output.data)
+    return output
+
+
+Op.engine = apply
+
+
+def _tensors(op: Op, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
+    """Return the inputs as tensors of one dtype and one backend."""
+    like = next((t for t in inputs if isinstance(t, Tensor)), None)
+    tensors = [_tensor(value, like) for value in inputs]
+    there = [t.held for t in tensors if t is not None]
+    dtype, backend = there[0].dtype, backend_name(there[0])
+    for other in there[1:]:
+        if other.dtype != dtype:
+            given = " and ".join(f"{name} {held.dtype}" for name, held in _named(op, tensors))
+            raise DTypeError(f"{op.name} got {given}; convert one of them first")
+        if backend_name(other) != backend:
+            expect_same_backend(op.name, **dict(_named(op, tensors)))
+    return tensors
+
+
+def _tensor(value: Operand, like: Tensor | None) -> Tensor | None:
+    if isinstance(value, Tensor) or value is None:
+        return value
+    if like is None:
+        return Tensor(value)
+    dtype = like.dtype if like.dtype.kind == "f" else None
+    if is_array(value):
+        return Tensor(value, dtype=dtype)
+    return Tensor.holding(load(backend_name(like.held)).asarray(value, dtype=dtype))
+
+
+def _named(op: Op, tensors: list[Tensor | None]) -> Iterator[tuple[str, Any]]:
+    named = zip(op.input_names, tensors, strict=False)
+    return ((name, t.held) for name, t in named if t is not None)
+
+
+def _forward_line() -> tuple[str, int]:
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_MACHINERY):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno

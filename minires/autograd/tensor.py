@@ -1,0 +1,258 @@
+"""A tensor: an array, its gradient, and the operation that made it.
+
+An Op knows where its inputs came from: other operations, or leaf tensors that want a gradient.
+That is the whole graph. Its edges run from operation to operation, never through a Tensor, so
+that the graph keeps alive only what an operation chose to `save`; and never forwards, so that
+dropping the loss frees everything.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from ..backend import (
+    Array,
+    array_module,
+    destination,
+    expect_same_backend,
+    is_array,
+    move,
+    placed,
+    to_numpy,
+)
+from ..errors import DTypeError, GraphError, ShapeError
+from ..kernels import realized
+from ..ops import Op
+from .backward import walk
+from .operators import Operand, Operators
+from .selection import Ops, matching
+from .step import Step
+
+
+class Tensor(Operators):
+    """An array that remembers how it was made.
+
+    Args:
+        data: a Tensor, an array (kept as it is, not copied), a number or a nested list
+            (Python floats become float32). NumPy arrays and numbers go to the default
+            backend, see `minires.backend.use`.
+        requires_grad: whether `backward` leaves a gradient in `.grad`; float32 and
+            float64 only.
+        dtype: convert `data` to it.
+
+    Attributes:
+        data: the array, NumPy's or CuPy's.
+        grad: an array of the same shape and dtype, or None; gradients of several
+            backward passes add up until `zero_grad`.
+        op: the operation that made this tensor, or None for a leaf.
+        name: its name in its module, such as "weight"; "" outside a module.
+
+    Raises:
+        DTypeError: `requires_grad` on a type that has no gradients.
+    """
+
+    __slots__ = ("__weakref__", "grad", "held", "name", "op", "requires_grad", "retains_grad")
+    __array_ufunc__ = None  # ndarray + Tensor is Tensor.__radd__'s, not an array of objects
+
+    def __init__(self, data: Operand, requires_grad: bool = False, dtype: Any = None) -> None:
+        if isinstance(data, Tensor):
+            data = data.data
+        elif not is_array(data):
+            given, data = data, np.asarray(data)
+            if data.dtype == np.float64 and not isinstance(given, np.generic):
+                data = data.astype(np.float32)
+        data = placed(data)
+        if dtype is not None:
+            data = data.astype(dtype, copy=False)
+        self._hold(data, requires_grad)
+
+    @classmethod
+    def holding(cls, data: Any, requires_grad: bool = False) -> Self:
+        """Return a tensor of just this array, or of what stands for one until it is computed."""
+        tensor = cls.__new__(cls)
+        tensor._hold(data, requires_grad)
+        return tensor
+
+    def _hold(self, data: Any, requires_grad: bool) -> None:
+        if data.dtype.kind not in "fiubc":
+            raise DTypeError(f"a tensor holds numbers, got {data.dtype}")
+        if requires_grad and data.dtype not in (np.float32, np.float64):
+            raise DTypeError(f"only float32 and float64 tensors have gradients, got {data.dtype}")
+        self.held = data
+        self.grad: Array | None = None
+        self.op: Op | None = None
+        self.requires_grad = requires_grad
+        self.retains_grad = False
+        self.name = ""
+
+    @property
+    def data(self) -> Array:
+        """The array."""
+        self.held = realized(self.held)
+        return self.held
+
+    @data.setter
+    def data(self, data: Array) -> None:
+        self.held = data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the dimensions."""
+        return self.held.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.held.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def numpy(self) -> Array:
+        """Return the data as a NumPy array: shared on the CPU, copied from a GPU."""
+        return to_numpy(self.data)
+
+    def item(self) -> float:
+        """Return the single element as a Python number."""
+        return self.data.item()
+
+    def detach(self) -> "Tensor":
+        """Return the same data as a leaf that requires no gradient."""
+        return Tensor.holding(self.data)
+
+    def to(self, target: Any = None, *, dtype: Any = None, backend: str | None = None) -> "Tensor":
+        """Return the same data in a dtype or on a backend, as a leaf.
+
+        Args:
+            target: a backend, "numpy" or "cupy", or a dtype, as in `x.to("cupy")`.
+            dtype, backend: the same by name.
+
+        Raises:
+            GraphError: an operation made it, whose graph would end here; `detach` it first.
+            UsageError, DeviceError: there is no such backend or dtype, or it cannot be used.
+        """
+        if self.op is not None:
+            raise GraphError(
+                f"a graph has one backend and one dtype, but {self.op.name} made this tensor; "
+                "detach() it, or convert what it was made from"
+            )
+        dtype, backend = destination(target, dtype, backend)
+        data = self.data if dtype is None else self.data.astype(dtype, copy=False)
+        return Tensor.holding(data if backend is None else move(data, backend), self.requires_grad)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
+
+    def __repr__(self) -> str:
+        made_by = f", op={self.op.name}" if self.op else ""
+        wants = ", requires_grad=True" if self.requires_grad and not self.op else ""
+        values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=100)
+        return f"Tensor({values}, dtype={self.dtype}{wants}{made_by})"
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    # --- gradients ----------------------------------------------------------------------
+
+    def zero_grad(self) -> None:
+        """Set the gradient to None."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Keep this interior tensor's gradient in `.grad` when backward passes through."""
+        self.retains_grad = True
+
+    def accumulate(self, gx: Array) -> None:
+        """Add `gx` to `.grad`; the array is copied, never shared."""
+        xp = array_module(self.data)
+        # Wrapped, because NumPy makes the sum of two 0-d arrays a scalar, which is no array.
+        self.grad = xp.array(gx) if self.grad is None else xp.asarray(self.grad + gx)
+
+    def backward(self, gy: Operand = None, retain_graph: bool = False) -> None:
+        """Leave d(self · gy)/d(leaf) in the `.grad` of every leaf that requires it.
+
+        Args:
+            gy: the gradient of this tensor, of its shape and dtype; 1 for a single element.
+            retain_graph: keep what the operations saved, so that backward can be called again.
+
+        Raises:
+            GraphError: nothing here requires a gradient, or the graph was released.
+            ShapeError: `gy` is missing for more than one element, or has another shape.
+        """
+        gy = self._cotangent(gy)
+        if self.op is None:
+            self.accumulate(gy)
+            return
+        for _ in walk(self.op, gy, retain_graph):
+            pass
+
+    def backward_steps(
+        self,
+        gy: Operand = None,
+        retain_graph: bool = False,
+        ops: Ops = None,
+        path: str | None = None,
+    ) -> Iterator[Step]:
+        """Walk backwards one operation at a time; `backward` is the same walk.
+
+        Each `Step` is given out after its operation's backward has run and before the gradients
+        go on; what is then in the list `step.gxs` goes on. The walk can be left in the middle:
+        operations that it has visited are released, leaves that it has not reached get no
+        gradient of it.
+
+        Args:
+            gy, retain_graph: as for `backward`, whose errors it raises too.
+            ops: give out the steps of these operations alone: the name or class of one, or
+                several, such as "Add" or ["Conv2d", "Linear"].
+            path: give out the steps in this module alone, such as "layer2", "layer2.0.conv1"
+                or, with * for anything, "*.bn1".
+
+        Raises:
+            UsageError: no operation that led here is one of `ops` in `path`.
+            ShapeError, DTypeError: a gradient was replaced by one that is not its input's.
+        """
+        gy = self._cotangent(gy)
+        if self.op is None:
+            self.accumulate(gy)
+            return iter(())
+        wanted = f"ops={ops!r}, path={path!r}"
+        return walk(self.op, gy, retain_graph, matching(ops, path), wanted)
+
+    def _cotangent(self, gy: Operand) -> Array:
+        if not self.requires_grad:
+            raise GraphError(
+                "backward() on a tensor that no leaf with requires_grad=True led to; "
+                "set requires_grad on the inputs, and compute outside no_grad()"
+            )
+        xp = array_module(self.data)
+        if gy is None:
+            if self.size != 1:
+                raise ShapeError(
+                    f"backward() of a tensor of shape {self.shape} needs gy, a gradient of that "
+                    "shape; only a single element has 1 as its default"
+                )
+            return xp.ones_like(self.data)
+        gy = gy.data if isinstance(gy, Tensor) else gy
+        if is_array(gy):
+            expect_same_backend("backward()", tensor=self.data, gy=gy)
+        gy = xp.asarray(gy, dtype=self.dtype)
+        if gy.shape != self.shape:
+            raise ShapeError(
+                f"backward() got gy of shape {gy.shape} for a tensor of shape {self.shape}"
+            )
+        return gy

@@ -1,0 +1,35 @@
+"""Which array library owns an array, loading it, moving arrays, random generators."""
+
+from .arrays import (
+    Array,
+    array_module,
+    backend_name,
+    destination,
+    expect_same_backend,
+    is_array,
+    is_dense,
+    move,
+    placed,
+    to_numpy,
+)
+from .library import BACKENDS, default, load, use
+from .random import generator, manual_seed
+
+__all__ = [
+    "BACKENDS",
+    "Array",
+    "array_module",
+    "backend_name",
+    "default",
+    "destination",
+    "expect_same_backend",
+    "generator",
+    "is_array",
+    "is_dense",
+    "load",
+    "manual_seed",
+    "move",
+    "placed",
+    "to_numpy",
+    "use",
+]

@@ -1,0 +1,106 @@
+"""Which array library owns an array, and moving arrays from one to another.
+
+An operation does not ask which device it runs on: it calls `array_module` on one of its
+arrays and works with the module it gets.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import DeviceError, UsageError
+from .library import BACKENDS, default, load
+
+# A NumPy array to the type checker; a CuPy array has the same methods.
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_NUMPY_TYPES = (np.ndarray, np.generic)
+
+
+def backend_name(array: Any) -> str:
+    """Return the name of the library that owns `array`: "numpy" or "cupy".
+
+    An object that stands for an array names its library in an attribute `backend`.
+    """
+    if isinstance(array, _NUMPY_TYPES):
+        return "numpy"
+    name: str | None = getattr(array, "backend", None)
+    return name or _package(array)
+
+
+def array_module(array: object) -> Any:
+    """Return the module (`numpy` or `cupy`) whose functions work on `array`."""
+    return np if isinstance(array, _NUMPY_TYPES) else load(backend_name(array))
+
+
+def is_array(value: object) -> bool:
+    """Return whether `value` is an array of one of the backends (a NumPy scalar is not)."""
+    return isinstance(value, np.ndarray) or _package(value) == "cupy"
+
+
+def is_dense(a: Array) -> bool:
+    """Return whether the elements lie in memory without gaps, in any order of dimensions."""
+    inner = a.itemsize
+    for stride, size in sorted(zip(a.strides, a.shape, strict=True)):
+        if size > 1 and stride != inner:
+            return False
+        inner *= size
+    return True
+
+
+def move(array: Array, name: str) -> Array:
+    """Return `array` on the backend `name`: itself if it is there, a copy otherwise.
+
+    Raises:
+        UsageError, DeviceError: as for `load`.
+    """
+    if backend_name(array) == name:
+        return array
+    xp = load(name)
+    return to_numpy(array) if xp is np else xp.asarray(to_numpy(array))
+
+
+def placed(array: Array) -> Array:
+    """Return a NumPy array on the default backend, and any other array as it is; see `use`."""
+    return move(array, default()) if isinstance(array, np.ndarray) else array
+
+
+def destination(
+    target: Any = None, dtype: Any = None, backend: str | None = None
+) -> tuple[np.dtype[Any] | None, str | None]:
+    """Return the dtype and the backend that `to(target, dtype, backend)` asks for.
+
+    Args:
+        target: a backend's name or a dtype.
+        dtype, backend: the same by name.
+
+    Raises:
+        UsageError: nothing is asked for, or it is neither a backend nor a dtype.
+    """
+    if isinstance(target, str) and target in BACKENDS:
+        backend = target
+    elif target is not None:
+        dtype = target
+    expected = f"expected a backend ({', '.join(BACKENDS)}) or a dtype"
+    if dtype is None and backend is None:
+        raise UsageError(f"to() got nothing; {expected}")
+    try:
+        return None if dtype is None else np.dtype(dtype), backend
+    except TypeError:
+        raise UsageError(f"to() got {dtype!r}; {expected}") from None
+
+
+def to_numpy(array: Any) -> Array:
+    """Return `array` as a NumPy array: itself if it is one, a copy from the device otherwise."""
+    return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+
+
+def expect_same_backend(what: str, **arrays: object) -> None:
+    """Raise DeviceError, with the names of `arrays`, if they are on two backends."""
+    if len(set(map(backend_name, arrays.values()))) > 1:
+        given = " and ".join(f"{name} on {backend_name(a)}" for name, a in arrays.items())
+        raise DeviceError(f"{what} got {given}; move them to one backend first")
+
+
+def _package(value: object) -> str:
+    return type(value).__module__.split(".")[0]

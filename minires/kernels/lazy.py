@@ -1,0 +1,58 @@
+"""Arrays that are computed when their numbers are first needed."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+
+
+class LazyArray:
+    """An array that is not computed yet.
+
+    A kernel that takes lazy arrays may use what this one is made from instead, so that an array
+    that only passes from one operation to the next is never written to memory.
+
+    Attributes:
+        shape, dtype, backend: those of the array.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    backend: str
+    _array: Array | None = None
+
+    def compute(self) -> Array:
+        """Return the array, newly computed."""
+        raise NotImplementedError
+
+    def realize(self) -> Array:
+        """Return the array; it is computed once."""
+        if self._array is None:
+            self._array = self.compute()
+        return self._array
+
+    def realized_as(self, array: Array) -> None:
+        """Take `array`, which a kernel had to compute, as the result of `realize`."""
+        self._array = array
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def is_realized(self) -> bool:
+        """Whether the array has been computed."""
+        return self._array is not None
+
+
+def realized(value: Any) -> Any:
+    """Return the array of a lazy array, and any other value as it is."""
+    return value.realize() if isinstance(value, LazyArray) else value

@@ -1,0 +1,232 @@
+"""Checks of what operations are given: messages name what was given and what was expected.
+
+Those of an operation are its method `check`, called before its kernel is chosen: `op` is the
+operation, the other arguments are its inputs.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, expect_same_backend, is_array
+from ..errors import DTypeError, LabelError, ShapeError, UsageError
+
+Pair = tuple[int, int]
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def pair(value: int | Pair, name: str, at_least: int) -> Pair:
+    """Return `value` as (vertical, horizontal); one number counts for both."""
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or not all(isinstance(n, int | np.integer) and n >= at_least for n in both):
+        raise UsageError(
+            f"{name} must be one or two integers of at least {at_least}, got {value!r}"
+        )
+    return int(both[0]), int(both[1])
+
+
+def pool_padding(padding: Pair, kernel: Pair) -> None:
+    """Check that no window of pooling can lie in the padding alone."""
+    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        raise ShapeError(
+            f"padding must be at most half the kernel, got padding {padding} "
+            f"for a kernel of {kernel}: a window could lie in the padding alone"
+        )
+
+
+def label_smoothing(value: float) -> None:
+    """Check that `value` is a share."""
+    if not 0 <= value <= 1:
+        raise UsageError(f"label_smoothing must be between 0 and 1, got {value}")
+
+
+# --- shapes -----------------------------------------------------------------------------------
+
+
+def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Return whether two shapes, from the last size on, differ only where one of them is 1."""
+    return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
+
+
+def images(x: Array) -> None:
+    """Check that x is (N, C, H, W)."""
+    if x.ndim != 4:
+        raise ShapeError(f"expected images (N, C, H, W), got shape {x.shape}")
+
+
+def windows(shape: tuple[int, ...], kernel: Pair, padding: Pair) -> None:
+    """Check that windows of `kernel` fit into padded images of `shape` (N, C, H, W)."""
+    H, W = shape[2] + 2 * padding[0], shape[3] + 2 * padding[1]
+    if kernel[0] > H or kernel[1] > W:
+        raise ShapeError(
+            f"a kernel of {kernel[0]}x{kernel[1]} is larger than the padded input of {H}x{W}"
+        )
+
+
+def channels(x: Array, **vectors: Array) -> None:
+    """Check that x is (N, C, ...) and each vector (C,), all on one backend."""
+    if x.ndim < 2:
+        raise ShapeError(f"batch_norm expected x (N, C, ...), got shape {x.shape}")
+    expect_same_backend("batch_norm", x=x, **vectors)
+    for name, v in vectors.items():
+        if v.shape != (x.shape[1],):
+            raise ShapeError(
+                f"batch_norm got {name} of shape {v.shape} for x of shape {x.shape}; "
+                f"expected {(x.shape[1],)}"
+            )
+
+
+# --- inputs of operations ---------------------------------------------------------------------
+
+
+def binary(op: Any, a: Array, b: Array) -> None:
+    """Check that two shapes broadcast."""
+    if not broadcast(a.shape, b.shape):
+        raise ShapeError(f"{op.name} got shapes {a.shape} and {b.shape}, which do not broadcast")
+
+
+def matmul(op: Any, a: Array, b: Array) -> None:
+    """Check for (..., I, J) and (..., J, K)."""
+    s, t = a.shape, b.shape
+    if len(s) < 2 or len(t) < 2 or s[-1] != t[-2] or not broadcast(s[:-2], t[:-2]):
+        raise ShapeError(f"matmul got shapes {s} and {t}; expected (..., I, J) and (..., J, K)")
+
+
+def linear(op: Any, x: Array, w: Array, b: Array | None) -> None:
+    """Check for (N, I), (O, I) and (O,)."""
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[1]:
+        raise ShapeError(
+            f"linear got x of shape {x.shape} and w of shape {w.shape}; expected (N, I) and (O, I)"
+        )
+    _bias("linear", w, b)
+
+
+def conv2d(op: Any, x: Array, w: Array, b: Array | None) -> None:
+    """Check for (N, C, H, W), (O, C, kh, kw) and (O,)."""
+    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1]:
+        raise ShapeError(
+            f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
+            "expected (N, C, H, W) and (O, C, kh, kw) with the same C"
+        )
+    _bias("conv2d", w, b)
+    windows(x.shape, (w.shape[2], w.shape[3]), op.padding)
+
+
+def _bias(what: str, w: Array, b: Array | None) -> None:
+    if b is not None and b.shape != w.shape[:1]:
+        raise ShapeError(
+            f"{what} got b of shape {b.shape} for w of shape {w.shape}; expected {w.shape[:1]}"
+        )
+
+
+def pool2d(op: Any, x: Array) -> None:
+    """Check for floats (N, C, H, W) that the windows fit into."""
+    images(x)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"{op.name} expected floats, got {x.dtype}")
+    windows(x.shape, op.kernel_size, op.padding)
+
+
+def global_avg_pool2d(op: Any, x: Array) -> None:
+    """Check for (N, C, H, W)."""
+    images(x)
+
+
+def batch_norm(op: Any, x: Array, w: Array, b: Array) -> None:
+    """Check for (N, C, ...), (C,) and (C,), with more than one value a channel."""
+    channels(x, w=w, b=b)
+    if x.size <= x.shape[1]:
+        raise ShapeError(
+            f"batch_norm in training needs more than one value a channel, got shape {x.shape}"
+        )
+
+
+def batch_norm_inference(op: Any, x: Array, w: Array, b: Array) -> None:
+    """Check for (N, C, ...), and (C,) for all else."""
+    channels(x, running_mean=op.mean, running_var=op.var, w=w, b=b)
+
+
+def log_softmax(op: Any, x: Array) -> None:
+    """Check that x has the dimension, and elements."""
+    if not (-x.ndim <= op.dim < x.ndim and x.size > 0):
+        raise ShapeError(f"log_softmax got dim={op.dim} for x of shape {x.shape}")
+
+
+def logits(op: Any, x: Array) -> None:
+    """Check for logits (N, C) and integer labels (N,) beside them."""
+    if x.ndim != 2 or 0 in x.shape:
+        raise ShapeError(f"cross_entropy expected logits (N, C), got shape {x.shape}")
+    labels = op.labels
+    expect_same_backend("cross_entropy", x=x, labels=labels)
+    if labels.dtype.kind not in "iu":
+        raise LabelError(f"cross_entropy expected integer labels, got {labels.dtype}")
+    if labels.shape != x.shape[:1]:
+        raise ShapeError(
+            f"cross_entropy got labels of shape {labels.shape} for logits {x.shape}; "
+            f"expected {x.shape[:1]}"
+        )
+
+
+def cross_entropy(op: Any, x: Array) -> None:
+    """Check for logits (N, C), and labels (N,) from 0 to C − 1."""
+    logits(op, x)
+    low, high = int(op.labels.min()), int(op.labels.max())
+    if low < 0 or high >= x.shape[1]:
+        raise LabelError(
+            f"cross_entropy got labels from {low} to {high}; expected 0 to {x.shape[1] - 1}"
+        )
+
+
+def reduction(op: Any, x: Array) -> None:
+    """Check that `op.dim` are dimensions of x, each at most once."""
+    dims = op.dims(x)
+    whole = [d for d in dims if isinstance(d, int | np.integer) and -x.ndim <= d < x.ndim]
+    if len({d % x.ndim for d in whole}) != len(dims):
+        raise ShapeError(
+            f"{op.name} got dim={op.dim} for shape {x.shape}; expected dimensions of it, "
+            "each at most once"
+        )
+
+
+def max_reduction(op: Any, x: Array) -> None:
+    """Check the dimensions, and that there is an element to be the largest."""
+    reduction(op, x)
+    if x.size == 0:
+        raise ShapeError(f"max of an empty array of shape {x.shape}")
+
+
+def reshape(op: Any, x: Array) -> None:
+    """Check that the elements of x fit the shape, of which one size may be -1."""
+    known = math.prod(size for size in op.shape if size != -1)
+    free = op.shape.count(-1)
+    valid = all(size >= -1 for size in op.shape)
+    fits = x.size == known if free == 0 else free == 1 and known > 0 and x.size % known == 0
+    if not (valid and fits):
+        raise ShapeError(f"reshape got shape {x.shape} for the shape {op.shape}")
+
+
+def permute(op: Any, x: Array) -> None:
+    """Check that `op.dims` names every dimension of x once."""
+    n = x.ndim
+    if sorted(d % n if -n <= d < n else d for d in op.dims) != list(range(n)):
+        raise ShapeError(
+            f"permute got dims {op.dims} for shape {x.shape}; expected each of 0 to {n - 1} once"
+        )
+
+
+def pad(op: Any, x: Array) -> None:
+    """Check for two widths of at least 0 for each dimension of x."""
+    if len(op.widths) != x.ndim or any(n < 0 for both in op.widths for n in both):
+        raise ShapeError(
+            f"pad got widths {op.widths} for shape {x.shape}; expected a (before, after) of "
+            "sizes of at least 0 for each dimension"
+        )
+
+
+def index(op: Any, x: Array) -> None:
+    """Check that arrays in the key are on the backend of x."""
+    for part in filter(is_array, op.key):
+        expect_same_backend("Index", x=x, key=part)
