@@ -8,13 +8,14 @@ import pytest
 from standin import standin
 
 from minires import Tensor, backend, models
+from minires.backend import library
 from minires.errors import DeviceError, UsageError
 
 
 @pytest.fixture(autouse=True)
 def afresh(monkeypatch):
     """Nobody has asked for the default yet, and nothing is in the environment."""
-    monkeypatch.setattr(backend, "_default", None)
+    monkeypatch.setattr(library, "_default", None)
     monkeypatch.delenv("MINIRES_BACKEND", raising=False)
 
 
@@ -120,7 +121,7 @@ def test_cupy_is_not_installed(monkeypatch):
 def test_of_cupys_banner_the_reason_is_shown(monkeypatch):
     rule = "=" * 64
     banner = f"\n{rule}\nFailed to import CuPy.\n\nOriginal error:\n  OSError: no libcu\n{rule}\n"
-    monkeypatch.setattr(backend.importlib, "import_module", fails(ImportError, banner))
+    monkeypatch.setattr(library.importlib, "import_module", fails(ImportError, banner))
     backend.load.cache_clear()
     assert "cannot be imported (OSError: no libcu)" in refusal()
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import minires
-from minires import Op, Tensor
-from minires.autograd import Gradients, gradcheck
+from minires import Op, Tensor, gradcheck
+from minires.autograd import Gradients
 from minires.backend import Array, array_module
 
 ROOT = Path(__file__).parent.parent

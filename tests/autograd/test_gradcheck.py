@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from minires import Op, Tensor
+from minires import Op, Tensor, gradcheck
 from minires import functional as F
-from minires.autograd import gradcheck
 from minires.errors import DTypeError, GradientError, UsageError
 from minires.inspect.gradchecks import cases
 from minires.ops.batchnorm import BatchNorm

@@ -8,8 +8,8 @@ import pytest
 from minires import MiniresError, Tensor, models, nn
 from minires import functional as F
 from minires.autograd import norm
+from minires.autograd.hooks import backward_hook
 from minires.errors import DTypeError, GraphError, ShapeError, UsageError
-from minires.modes import watching_steps
 from minires.ops import Add
 
 
@@ -44,7 +44,7 @@ def test_the_norm_of_a_gradient_that_explodes_is_a_number():
 def test_an_input_without_a_gradient_has_no_norm_and_no_target():
     (step,) = (leaf(1.0) * 2.0).backward_steps()
     assert step.targets[1].source is None
-    assert str(step.targets[1]) == "b to nobody"
+    assert str(step.targets[1]) == "b to nothing"
     (step,) = F.linear(
         np.ones((1, 2)), Tensor(np.ones((1, 2)), requires_grad=True)
     ).backward_steps()
@@ -59,7 +59,7 @@ def test_targets_say_where_gradients_go_and_whether_one_is_there():
         steps[step.op.name] = [(t.name, t.label, t.added) for t in step.targets]
     assert steps["Add"] == [("a", "Mul", False), ("b", "Exp", False)]
     assert steps["Exp"] == [("x", "Mul", True)], "the addition was there first"
-    assert steps["Mul"] == [("a", "a leaf", False), ("b", "nobody", False)]
+    assert steps["Mul"] == [("a", "a leaf", False), ("b", "nothing", False)]
     again = [t.added for step in (x * 3.0).backward_steps() for t in step.targets]
     assert again == [True, False], "of the first backward"
 
@@ -206,7 +206,7 @@ def test_watchers_see_every_step_of_every_walk_and_may_change_it():
         step.scale(2)
 
     x = leaf(1.0)
-    with watching_steps(watcher):
+    with backward_hook(watcher):
         (x * 3.0).exp().backward()
         [*(x * 3.0).backward_steps()]
     (x * 3.0).backward()
@@ -215,6 +215,6 @@ def test_watchers_see_every_step_of_every_walk_and_may_change_it():
 
 
 def test_a_watcher_that_fails_is_not_kept():
-    with pytest.raises(MiniresError), watching_steps(lambda step: step.scale(1, "no such input")):
+    with pytest.raises(MiniresError), backward_hook(lambda step: step.scale(1, "no such input")):
         (leaf(1.0) * 2.0).backward()
     (leaf(1.0) * 2.0).backward()

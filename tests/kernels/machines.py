@@ -1,4 +1,4 @@
-"""The fast operations as on other machines: with more threads, or cut into tiny pieces."""
+"""The kernels as on other machines: with more threads, or with tiny pieces."""
 
 from contextlib import contextmanager
 
@@ -6,61 +6,44 @@ import pytest
 from hypothesis import strategies as st
 
 import minires
-from minires import modes as context
-from minires.kernels.cpu import batchnorm as numpy_batchnorm
-from minires.kernels.cpu import columns, maps, memory, strips, threads
-from minires.kernels.cpu import conv as numpy_conv
-from minires.kernels.cpu import gemm as products
-from minires.kernels.cpu import pool as numpy_pool
-from minires.kernels.cpu import sgd as numpy_sgd
+from minires.kernels.cpu import tuning
+from minires.modes import Modes, modes
 
 # So small that a few numbers already are several tiles, blocks and shares.
-TINY = (
-    (columns, "_NARROW", 8),
-    (maps, "_SHORT", 8),
-    (maps, "_TILE", 40),
-    (memory, "_SMALL", 0),
-    (numpy_batchnorm, "_GROUP", 60),
-    (numpy_conv, "_SHORT", 10),
-    (numpy_conv, "_TILE", 100),
-    (numpy_pool, "_TILE", 40),
-    (numpy_sgd, "_LARGE", 1),
-    (numpy_sgd, "_TILE", 7),
-    (products, "_BLOCK", 4),
-    (products, "_LANES", 4),
-    (products, "_NARROW", 8),
-    (products, "_SMALL", 2000),
-    (products, "_SMALL_RESULT", 30),
-    (strips, "_FEW_ROWS", 2),
-    (threads, "_WORTH_HOLDING", 0),
-    (threads, "_WORTH_SHARING", 0),
-)
+TINY = {
+    "held_effort": 0,
+    "shared_effort": 0,
+    "pooled_bytes": 0,
+    "tile": 40,
+    "short_row": 8,
+    "batch_norm_group": 60,
+    "pool_tile": 40,
+    "conv_tile": 100,
+    "column_row": 8,
+    "margin_rows": 2,
+    "pixel_row": 10,
+    "small_product": 2000,
+    "small_result": 30,
+    "lanes": 4,
+    "narrow": 8,
+    "block": 4,
+    "large_parameter": 1,
+    "sgd_tile": 7,
+}
 
 
 @contextmanager
 def machine(threads=2, tiny=True):
-    """Inside, so many threads, fast operations even in a suite run by the textbook, tiny or not."""
+    """Use so many threads, kernels even in a suite of the reference alone, tiny pieces or not."""
     before = minires.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context._State, "textbook", False)
-        patch.setattr(context.state, "textbook", False)
-        for module, name, value in TINY if tiny else ():
-            patch.setattr(module, name, value)
-        forget_sizes()
+    with pytest.MonkeyPatch.context() as patch, tuning.changed(**(TINY if tiny else {})):
+        patch.setattr(Modes, "textbook", False)
+        patch.setattr(modes, "textbook", False)
         minires.set_num_threads(threads)
         try:
             yield
         finally:
             minires.set_num_threads(before)
-            forget_sizes()
-
-
-def forget_sizes():
-    """What was worked out from the sizes of pieces is worked out again."""
-    for module in (products, numpy_conv):
-        for value in vars(module).values():
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()
 
 
 machines = st.tuples(st.integers(1, 3), st.booleans())  # for `machine`

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from minires.kernels.cuda import batchnorm as cupy_batchnorm
-from minires.kernels.cuda import sgd as cupy_sgd
+from minires.kernels.cuda import batchnorm, sgd
 from minires.kernels.cuda.conv import LANES, correlation_tile, gradient_tile
 from minires.kernels.cuda.launch import FOLDER, source
 
@@ -28,8 +27,8 @@ SIZES = {  # threads and macros with which a file is compiled, where there are s
         gradient_tile(O).settings(tf32) for tf32 in (False, True) for O in (16, 32, 64)
     ],
     "parts": [{"LANES": LANES}],
-    "sgd": [{"MOST": cupy_sgd._MOST}],
-    "batchnorm": [{}, {"threads": cupy_batchnorm._PARTS}],
+    "sgd": [{"MOST": sgd._MOST}],
+    "batchnorm": [{}, {"threads": batchnorm._PARTS}],
 }
 CASES = [
     (file.stem, sizes)

@@ -8,46 +8,26 @@ import threading
 import time
 import warnings
 import weakref
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from blas import MUCH, blas_counts, blas_threads
 from hypothesis import given
 from hypothesis import strategies as st
 from machines import machine
 from oracles import assert_same, cotangent
-from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 import minires
 from minires import Tensor, models
 from minires import functional as F
 from minires.errors import UsageError
 from minires.kernels.cpu import memory
-from minires.kernels.cpu.threads import spread
+from minires.kernels.cpu.threads import parallel_for
 
-MUCH = 1e12  # effort: certainly worth sharing among threads
 MEDIUM = 4e5  # too little for that, but more than a few calls
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 needs_signals = pytest.mark.skipif(os.name != "posix", reason="no such signals on this system")
-
-
-@contextmanager
-def blas_threads(n):
-    """Inside, a BLAS of n threads, on which no thread of Python has a claim.
-
-    For threadpoolctl, who limits it first is the only one who can, until they are done.
-    """
-    with threadpool_limits(n, user_api="blas"):
-        anybody_may_limit_the_blas()
-        yield
-        anybody_may_limit_the_blas()
-
-
-def anybody_may_limit_the_blas():
-    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
-        if hasattr(library, "clear_controlling_thread"):
-            library.clear_controlling_thread(force=True)
 
 
 @pytest.fixture(autouse=True)
@@ -56,20 +36,15 @@ def two_threads():
         yield
 
 
-def blas_counts():
-    """How many threads each BLAS would use now."""
-    return [blas["num_threads"] for blas in threadpool_info() if blas["user_api"] == "blas"]
-
-
 def shares_of(items, effort=MUCH):
     """(start, stop, thread) of each share, in the order of the items."""
     seen = []
-    spread(lambda a, b: seen.append((a, b, threading.current_thread())), items, effort)
+    parallel_for(lambda a, b: seen.append((a, b, threading.current_thread())), items, effort)
     return sorted(seen, key=lambda share: share[:2])
 
 
 def expect_a_pool_that_works():
-    """Every share is done when spread returns, and done once."""
+    """Every share is done when parallel_for returns, and done once."""
     for delayed in (0, 1, None):
         done = np.zeros(6, int)
 
@@ -78,7 +53,7 @@ def expect_a_pool_that_works():
                 time.sleep(0.05)
             done[start:stop] += 1
 
-        spread(work, 6, MUCH)
+        parallel_for(work, 6, MUCH)
         assert done.tolist() == [1] * 6
 
 
@@ -103,10 +78,10 @@ def test_little_work_stays_where_it_is():
 
 def test_shares_run_at_the_same_time():
     both = threading.Barrier(2, timeout=10)
-    spread(lambda a, b: both.wait(), 2, MUCH)
+    parallel_for(lambda a, b: both.wait(), 2, MUCH)
     minires.set_num_threads(3)
     three = threading.Barrier(3, timeout=10)
-    spread(lambda a, b: three.wait(), 7, MUCH)
+    parallel_for(lambda a, b: three.wait(), 7, MUCH)
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, 2.0, True, "2", None])
@@ -194,7 +169,7 @@ def test_an_error_in_a_share_comes_out_and_leaves_the_pool_usable(where, error):
         finished.append(start)
 
     with pytest.raises(error, match=r"share [012]"):
-        spread(work, 3, MUCH)
+        parallel_for(work, 3, MUCH)
     assert sorted(finished) == [i for i in range(3) if i not in where], "came out too early"
     assert blas_counts() == [2] * len(blas_counts())
     expect_a_pool_that_works()
@@ -222,7 +197,7 @@ def test_an_interrupt_while_waiting_leaves_no_share_to_be_taken_for_the_next_one
 
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            spread(interrupted, 2, MUCH)
+            parallel_for(interrupted, 2, MUCH)
         expect_a_pool_that_works()
         assert blas_counts() == [2] * len(blas_counts())
 
@@ -230,7 +205,7 @@ def test_an_interrupt_while_waiting_leaves_no_share_to_be_taken_for_the_next_one
 def test_what_a_share_worked_on_does_not_live_on_in_the_pool():
     arrays = [np.ones(3)]
     there = weakref.ref(arrays[0])
-    spread(lambda a, b, x=arrays[0]: x.sum(), 2, MUCH)
+    parallel_for(lambda a, b, x=arrays[0]: x.sum(), 2, MUCH)
     del arrays
     deadline = time.monotonic() + 10
     while there() is not None and time.monotonic() < deadline:
@@ -250,9 +225,9 @@ def test_a_share_may_share_out_work_itself():
             def inner(a, b, i=i):
                 done[i, a:b] += 1
 
-            spread(inner, 6, MUCH)
+            parallel_for(inner, 6, MUCH)
 
-    spread(outer, 4, MUCH)
+    parallel_for(outer, 4, MUCH)
     assert (done == 1).all()
     assert blas_counts() == [2] * len(blas_counts())
     expect_a_pool_that_works()
@@ -311,21 +286,21 @@ def test_a_share_has_the_blas_to_itself_with_one_thread(before):
     with blas_threads(before):
         there, inside = blas_counts(), []
         assert there
-        spread(lambda a, b: inside.append(blas_counts()), 2, MUCH)
+        parallel_for(lambda a, b: inside.append(blas_counts()), 2, MUCH)
         assert blas_counts() == there == [before] * len(there)
         assert inside == [[1] * len(there)] * 2
 
 
 def test_work_too_little_to_share_has_one_thread_of_the_blas_too():
     there, inside = blas_counts(), []
-    spread(lambda a, b: inside.append((a, b, blas_counts())), 7, MEDIUM)
+    parallel_for(lambda a, b: inside.append((a, b, blas_counts())), 7, MEDIUM)
     assert inside == [(0, 7, [1] * len(there))]
     assert blas_counts() == there
 
 
 def test_nothing_to_do_is_one_empty_share():
     shares = []
-    spread(lambda a, b: shares.append((a, b)), 0, MUCH)
+    parallel_for(lambda a, b: shares.append((a, b)), 0, MUCH)
     assert shares == [(0, 0)]
 
 
@@ -339,7 +314,7 @@ def during_a_share_of_another_thread(function):
             assert goes_on.wait(10)
             inside.extend(blas_counts())
 
-    other = threading.Thread(target=lambda: spread(slow, 2, MUCH))
+    other = threading.Thread(target=lambda: parallel_for(slow, 2, MUCH))
     other.start()
     assert works.wait(10)
     function(lambda: (goes_on.set(), other.join()))
@@ -350,7 +325,7 @@ def during_a_share_of_another_thread(function):
 
 def test_the_blas_is_not_given_back_before_the_last_is_done():
     def begin_and_end(_):
-        spread(lambda a, b: None, 2, MUCH)
+        parallel_for(lambda a, b: None, 2, MUCH)
 
     assert during_a_share_of_another_thread(begin_and_end) == [1] * len(blas_counts())
     assert blas_counts() == [2] * len(blas_counts())
@@ -422,7 +397,7 @@ def test_a_process_that_was_forked_while_another_thread_took_memory_is_not_stuck
             memory.empty((1000 + start,), np.dtype(np.float32))
 
     done = threading.Event()
-    other = threading.Thread(target=lambda: spread(take, 2, MUCH))
+    other = threading.Thread(target=lambda: parallel_for(take, 2, MUCH))
     other.start()
     try:
         for _ in range(5):

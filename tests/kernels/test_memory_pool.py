@@ -14,7 +14,7 @@ from oracles import LAYOUTS, laid_out
 import minires
 from minires import Tensor, models, no_grad, optim
 from minires import functional as F
-from minires.kernels.cpu import memory
+from minires.kernels.cpu import memory, tuning
 from minires.kernels.cpu.memory import empty, is_constant
 
 F32, F64, U8 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
@@ -44,8 +44,7 @@ def nothing_of_other_tests_is_in_use():
 
 @pytest.fixture(autouse=True, scope="module")
 def small_arrays_too():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "_SMALL", 0)
+    with tuning.changed(pooled_bytes=0):
         yield
 
 
@@ -122,8 +121,7 @@ def without_writing(a):
 
 def test_constant_is_what_nobody_can_write_to_and_no_view_of_anything_else():
     for size in (0, 1 << 20):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(memory, "_SMALL", size)
+        with tuning.changed(pooled_bytes=size):
             a = empty((4, 6), F32)
         a[...] = 0
         early = a[1:]

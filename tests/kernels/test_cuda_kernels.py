@@ -1,4 +1,4 @@
-"""Every twin for CuPy against its textbook operation; kernels run in the emulator, or on a GPU."""
+"""Every kernel for CuPy against the reference, in the emulator or on a GPU."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ from cuda_emulator import DEVICES, device
 from oracles import assert_same, cotangent, run
 
 import minires
-from minires import Tensor
+from minires import Tensor, kernels
 from minires import functional as F
 from minires.data.dataset import Dataset
+from minires.ops.update import update, update_all
 
 TOLERANCE = 2e-5
 
@@ -154,7 +155,7 @@ def test_batch_norm_in_evaluation(cupy):
 
 
 def test_a_residual_block(cupy):
-    """Promises from batch norm through the join to the ReLU; gates on the way back."""
+    """Lazy arrays from batch norm through the addition to the ReLU; ReLU masks on the way back."""
 
     def block(x, w1, w2, gamma, beta):
         y = F.relu(F.batch_norm(F.conv2d(x, w1, padding=1), None, None, gamma, beta, True))
@@ -236,8 +237,8 @@ def test_labels_that_are_no_class(cupy, monkeypatch):
     x, labels = Tensor(cupy.asarray(numbers(0, 3, 4)), requires_grad=True), cupy.asarray([0, 4, -1])
     with pytest.raises(minires.errors.LabelError, match="labels from -1 to 4; expected 0 to 3"):
         F.cross_entropy(x, labels)
-    # In a capture nobody can look.
-    monkeypatch.setattr(minires.kernels.cuda.loss.CrossEntropy, "expect_labels", lambda *_: None)
+    # In a capture the labels cannot be read.
+    monkeypatch.setattr(kernels.cuda.loss.CudaCrossEntropy, "check", lambda *_: None)
     loss = F.cross_entropy(x, labels)
     loss.backward()
     assert np.isnan(loss.item())
@@ -253,7 +254,7 @@ def test_sgd(cupy, in_memory):
     sgd.velocities = [on_gpu[1]]
     sgd.parameters[0].grad = on_gpu[2]
     sgd.step()
-    minires.optim.update(w, v, g, 0.3, 0.9, 0.01)
+    update(w, v, g, 0.3, 0.9, 0.01)
     for moved, expected in zip(on_gpu, (w, v, g), strict=True):
         assert_same(moved.get(), expected, TOLERANCE)
 
@@ -263,8 +264,8 @@ def test_sgd_of_many_parameters_some_in_another_order_or_type(cupy):
     on_gpu = [[cupy.asarray(a) for a in three] for three in arrays]
     on_gpu[3][2] = cupy.asarray(np.ascontiguousarray(arrays[3][2].T)).T
     on_gpu[5] = [a.astype("float64") for a in on_gpu[5]]
-    minires.modes.twin_of(minires.optim.update_all, "cupy")(on_gpu, 0.3, 0.9, 0.01)
-    minires.optim.update_all(arrays, 0.3, 0.9, 0.01)
+    kernels.registered("cupy")[update_all](on_gpu, 0.3, 0.9, 0.01)
+    update_all(arrays, 0.3, 0.9, 0.01)
     for moved, expected in zip(on_gpu, arrays, strict=True):
         for m, e in zip(moved, expected, strict=True):
             assert_same(m.get(), e, TOLERANCE)
@@ -295,20 +296,19 @@ def test_a_net(cupy):
         assert_same(value, expected[1][name], 1e-4)
 
 
-def test_every_twin_is_compared_here():
-    """A new twin must come with a comparison; then it is added to this list."""
+def test_every_kernel_is_compared_here():
+    """A new kernel must come with a comparison; then it is added to this list."""
     compared = {
         *("Conv2d", "Linear", "BatchNorm", "BatchNormInference", "Add", "ReLU", "Pad", "Index"),
         *("MaxPool2d", "GlobalAvgPool2d", "CrossEntropy", "add_gradients"),
         *("moving_average", "update_all", "training_batch"),
     }
-    twins = minires.modes._twins
-    assert {original.__name__ for original, backend in twins if backend == "cupy"} == compared
+    assert {reference.__name__ for reference in kernels.registered("cupy")} == compared
 
 
 def test_float64_is_left_to_the_textbook(cupy, monkeypatch):
     made = []
-    monkeypatch.setattr(minires.kernels.cuda.launch, "_kernel", made.append)
+    monkeypatch.setattr(kernels.cuda.launch, "_kernel", made.append)
     x, w = (Tensor(cupy.zeros((3, 3, 4, 4)), requires_grad=True) for _ in range(2))
     F.relu(F.global_avg_pool2d(F.conv2d(x + x, w))).sum().backward()
     assert not made

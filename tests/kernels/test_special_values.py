@@ -1,18 +1,18 @@
-"""Where fast arithmetic could answer otherwise than the textbook: no numbers, no elements."""
+"""Where kernels could answer otherwise than the reference: NaN and infinities, no elements."""
 
 import threading
 
 import numpy as np
 import pytest
+from blas import MUCH, blas_counts, blas_threads
 from machines import machine
 from oracles import LAYOUTS, assert_same, cotangent, laid_out, run
-from test_fast_threads import MUCH, blas_counts, blas_threads
 
 import minires
 from minires import Tensor, textbook
 from minires import functional as F
 from minires.errors import DTypeError
-from minires.kernels.cpu.threads import spread
+from minires.kernels.cpu.threads import parallel_for
 
 NANS = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45], np.float32)
 
@@ -22,12 +22,12 @@ def numbers(seed, shape, dtype=np.float64, mean=0.0):
 
 
 def made(x):
-    """x, as an operation has made it: with its memory, promises can be made of it."""
+    """x, as an operation has made it: so that lazy arrays can be made from it."""
     return F.pad(x, (0, 0))
 
 
 def both(function, *arrays):
-    """(y, gradients) of the fast operation, and of the textbook's."""
+    """(y, gradients) of the kernel, and of the reference."""
     with np.errstate(all="ignore"):
         got = run(function, *arrays)[:2]
         with textbook():
@@ -159,7 +159,7 @@ WB = (np.array([1.0, 2.0, 0.5]), np.array([0.0, 1.0, -1.0]))
 @pytest.mark.parametrize("prepare", [made, lambda x: x], ids=["promised", "of a user's array"])
 @pytest.mark.parametrize("mean", [0, 10, -1000, 3e4])
 def test_batch_norm_far_from_zero_keeps_the_digits_that_float32_has(mean, prepare):
-    """Of x itself, the mean and the spread in float64: what remains is the rounding of x."""
+    """Mean and standard deviation of x itself in float64: what remains is the rounding of x."""
     x = numbers(0, (9, 3, 11, 7), np.float32, mean)
     w, b = (v.astype(np.float32) for v in WB)
     ulp = np.spacing(np.float32(max(1, abs(mean))))
@@ -225,11 +225,11 @@ def test_a_share_in_another_thread_treats_errors_as_its_caller_does():
 
     with machine(2, tiny=False):
         with np.errstate(over="ignore"):
-            spread(overflows, 10, MUCH)  # a warning is an error in this suite
+            parallel_for(overflows, 10, MUCH)  # a warning is an error in this suite
         seen = []
         with np.errstate(over="raise", divide="ignore"):
             expected = np.geterr()
-            spread(lambda a, b: seen.append(np.geterr()), 10, MUCH)
+            parallel_for(lambda a, b: seen.append(np.geterr()), 10, MUCH)
         assert seen == [expected] * 2
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"), machine(2, tiny=True):
             x = Tensor(np.full((4, 4, 8, 8), 1e30, np.float32), requires_grad=True)
@@ -275,7 +275,7 @@ def test_whoever_is_last_gives_the_blas_back():
     began, end, ended, leave = (threading.Event() for _ in range(4))
 
     def first():
-        spread(lambda a, b: (began.set(), end.wait(10)), 2, MUCH)
+        parallel_for(lambda a, b: (began.set(), end.wait(10)), 2, MUCH)
         ended.set()
         leave.wait(10)
 
@@ -283,7 +283,7 @@ def test_whoever_is_last_gives_the_blas_back():
         other = threading.Thread(target=first)
         other.start()
         assert began.wait(10)
-        spread(lambda a, b: (end.set(), ended.wait(10)), 2, MUCH)
+        parallel_for(lambda a, b: (end.set(), ended.wait(10)), 2, MUCH)
         counts = blas_counts()
         leave.set()
         other.join()
@@ -293,9 +293,9 @@ def test_whoever_is_last_gives_the_blas_back():
 def test_the_blas_is_held_for_every_thread_of_a_program_and_not_only_for_the_first():
     inside = []
     with machine(2, tiny=False), blas_threads(2):
-        spread(lambda a, b: None, 2, MUCH)
+        parallel_for(lambda a, b: None, 2, MUCH)
         other = threading.Thread(
-            target=lambda: spread(lambda a, b: inside.append(blas_counts()), 2, MUCH)
+            target=lambda: parallel_for(lambda a, b: inside.append(blas_counts()), 2, MUCH)
         )
         other.start()
         other.join()

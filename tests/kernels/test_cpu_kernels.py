@@ -1,50 +1,28 @@
-"""Every fast twin against its textbook operation: outputs and gradients, both dtypes."""
+"""Every kernel for the CPU against the reference: outputs and gradients, both dtypes."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from machines import machine
 from oracles import LAYOUTS, assert_same, cotangent, laid_out, run
 
 import minires
-from minires import Tensor, no_grad
+from minires import Tensor, kernels, no_grad
 from minires import functional as F
-from minires import modes as context
-from minires.kernels.cpu import batchnorm as numpy_batchnorm
-from minires.kernels.cpu import conv as numpy_conv
-from minires.kernels.cpu import gemm as products
-from minires.kernels.cpu import maps, threads
-from minires.kernels.cpu import pool as numpy_pool
-from minires.kernels.cpu import sgd as numpy_sgd
 from minires.models import cifar_plain, cifar_resnet
-from minires.optim import SGD, update
+from minires.ops.update import update, update_all
+from minires.optim import SGD
 
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-11}
 dtypes = st.sampled_from([np.float32, np.float64])
 
 
 @pytest.fixture(params=["as they are", "cut small"], autouse=True)
-def sizes(request, monkeypatch):
+def sizes(request):
     """Once as users have it, once with so small pieces that small arrays are cut and shared."""
-    before = minires.get_num_threads()
-    minires.set_num_threads(3)
-    if request.param == "cut small":
-        for module, name, value in (
-            *((maps, "_TILE", 40), (numpy_conv, "_TILE", 40), (numpy_batchnorm, "_GROUP", 40)),
-            *((maps, "_SHORT", 8), (numpy_conv, "_SHORT", 10)),
-            (numpy_pool, "_TILE", 40),
-            *((threads, "_WORTH_HOLDING", 0), (threads, "_WORTH_SHARING", 0)),
-            *((products, "_SMALL", 2000), (products, "_SMALL_RESULT", 30)),
-            *((products, "_NARROW", 8), (products, "_BLOCK", 4)),
-            *((numpy_sgd, "_TILE", 16), (numpy_sgd, "_LARGE", 8)),
-        ):
-            monkeypatch.setattr(module, name, value)
-    for cached in (numpy_conv.plan, products._width, products._blocks):
-        cached.cache_clear()
-    yield
-    for cached in (numpy_conv.plan, products._width, products._blocks):
-        cached.cache_clear()
-    minires.set_num_threads(before)
+    with machine(3, tiny=request.param == "cut small"):
+        yield
 
 
 def numbers(seed, shape, dtype=np.float64, mean=0.0):
@@ -216,13 +194,13 @@ def test_the_update_is_the_textbooks_to_the_bit(shape, order):
     w, v, g = (np.array(numbers(i, shape, np.float32), order=order) for i in range(3))
     expected = [w.copy("K"), v.copy("K")]
     update(*expected, g, 0.1, 0.9, 1e-4)
-    context.twin_of(update, "numpy")(w, v, g, 0.1, 0.9, 1e-4)
+    kernels.registered("numpy")[update_all]([(w, v, g)], 0.1, 0.9, 1e-4)
     np.testing.assert_array_equal(w, expected[0])
     np.testing.assert_array_equal(v, expected[1])
 
 
-def test_every_twin_is_compared_here():
-    """A new twin must come with a comparison; then it is added to this list."""
+def test_every_kernel_is_compared_here():
+    """A new kernel must come with a comparison; then it is added to this list."""
     compared = {
         "Conv2d",
         "BatchNorm",
@@ -235,8 +213,8 @@ def test_every_twin_is_compared_here():
         "Pad",
         "Index",
     }
-    registered = {original.__name__ for original, backend in context._twins if backend == "numpy"}
-    assert registered == compared | {"update", "add_gradients"}
+    registered = {reference.__name__ for reference in kernels.registered("numpy")}
+    assert registered == compared | {"update_all", "add_gradients"}
 
 
 # --- whole nets ---------------------------------------------------------------------------------
