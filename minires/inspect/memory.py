@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 
 from .. import functional as F
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..models import cifar_net
 from . import Graph
 from .graph import Node
@@ -105,12 +105,9 @@ class Profile:
 
     def memory(self, batch: int, checkpoint_every: int | None) -> Memory:
         """The memory of a step on so many images."""
-        expect(batch >= 1, UsageError, f"batch must be at least 1, got {batch}")
-        expect(
-            checkpoint_every is None or checkpoint_every >= 1,
-            UsageError,
-            f"checkpoint_every must be at least 1, got {checkpoint_every}",
-        )
+        for name, value in (("batch", batch), ("checkpoint_every", checkpoint_every)):
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1, got {value}")
         kept, segment, moving = self.outside, 0.0, _MOVING
         if checkpoint_every is not None:
             moving += _MOVING_AGAIN

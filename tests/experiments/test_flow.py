@@ -46,7 +46,7 @@ def test_the_measures_are_those_of_the_training_written_out():
             sgd.zero_grad()
             F.cross_entropy(net(x), labels).backward()
         sgd.step()
-        spreads.append(layers.spread)
+        spreads.append(layers.std)
         gradients.append(layers.gradient)
     flow = TINY.follow("plain8", CURED, batch_norm=True)
     assert flow.steps == (0, 1, 2)

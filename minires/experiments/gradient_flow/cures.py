@@ -165,7 +165,7 @@ class Cures:
             batch_norm,
             tuple(seen[0].paths),
             tuple(seen),
-            np.array([layers.spread for layers in seen.values()]),
+            np.array([layers.std for layers in seen.values()]),
             np.array([layers.gradient for layers in seen.values()]),
             ended,
         )

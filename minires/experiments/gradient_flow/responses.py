@@ -71,7 +71,7 @@ class Responses:
             model = self.model(net).train()
             with no_grad(), watch_layers() as layers:
                 model(x)
-            yield Response(net, tuple(layers.paths[:-1]), layers.spread[:-1])
+            yield Response(net, tuple(layers.paths[:-1]), layers.std[:-1])
 
     @property
     def training(self) -> str:
