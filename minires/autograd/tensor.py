@@ -210,10 +210,9 @@ class Tensor(Operators):
     ) -> Iterator[Step]:
         """Walk backwards one operation at a time; `backward` is the same walk.
 
-        Each `Step` is given out after its operation's backward has run and before the gradients
-        go on; what is then in the list `step.gxs` goes on. The walk can be left in the middle:
-        operations that it has visited are released, leaves that it has not reached get no
-        gradient of it.
+        Each `Step` is given out after its operation's backward has run; what is then in the list
+        `step.gxs` goes on. The walk can be left in the middle: visited operations are released,
+        leaves that it has not reached get no gradient of it.
 
         Args:
             gy, retain_graph: as for `backward`, whose errors it raises too.

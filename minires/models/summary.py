@@ -7,9 +7,9 @@ from itertools import groupby
 import numpy as np
 
 from ..autograd import Op, Tensor
+from ..autograd.hooks import forward_hook
 from ..backend import Array
 from ..errors import UsageError, expect
-from ..inspect import forward_hook
 from ..modes import no_grad
 from ..nn import Conv2d, Identity, Linear, Module
 from .blocks import BasicBlock, Block, Bottleneck
