@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import UsageError, expect
 from ...models.imagenet import NAMES
-from ...runs.config import from_facts
+from ...runs.config import parse_config
 from ..pictures import LEAST_SIZE
 from ..split import STAGES
 
@@ -84,7 +84,7 @@ class FinetuneConfig:
         Raises:
             RunError: it is of another experiment, or a value is missing or altered.
         """
-        return from_facts(cls, facts, out)
+        return parse_config(cls, facts, out)
 
     @property
     def trained(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...runs import Row
+from ...train import Row
 from ..folders import ImageFolder
 from .config import FinetuneConfig
 

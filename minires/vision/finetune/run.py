@@ -13,8 +13,8 @@ from ...models.imagenet import ImageNet, imagenet_net
 from ...nn import Module
 from ...optim import StepSchedule
 from ...runs import RunFolder
-from ...runs.autosave import Event, kept
-from ...runs.config import expect_same_options
+from ...runs.autosave import Event, autosave
+from ...runs.config import check_same_options
 from ...train import Progress, Recipe, Trainer
 from ...train.recipe import epoch_length
 from ...weights import load_weights
@@ -71,7 +71,7 @@ class Finetune:
             RunError: `out` cannot be written.
         """
         folder = RunFolder(out)
-        folder.expect_empty()
+        folder.check_empty()
         listed = image_folder(config.data, config.val_split, config.seed)
         net = _new_net(config, len(listed.classes))
         with Pictures(listed, config.size, workers=workers) as pictures:
@@ -105,7 +105,7 @@ class Finetune:
         """
         folder, facts = RunFolder.open(out)
         config = FinetuneConfig.from_facts(facts, out)
-        expect_same_options(config, asked, out)
+        check_same_options(config, asked, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
         try:
             left_out = {str(path): str(reason) for path, reason in facts["left_out"].items()}
@@ -149,7 +149,7 @@ class Finetune:
         if trainer.finished:
             yield Event(trainer, None)
         else:
-            self.stopped = yield from kept(trainer, trainer.run(), save, stop)
+            self.stopped = yield from autosave(trainer, trainer.run(), save, stop)
         self.report(time.monotonic() - started)
 
     def report(self, seconds: float) -> None:
