@@ -27,13 +27,11 @@ def load_all_but_the_last_layer(net: ImageNet, path: Path) -> None:
         DataError: no such file, or it cannot be read.
         StateDictError: the file holds the weights of another net; names it.
     """
-    problems = load_weights(net, path, strict=False)
-    others = [problem for problem in problems if not problem.startswith(_HEAD)]
-    more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
+    report = load_weights(net, path, strict=False)
     expect(
-        not others,
+        report.fits(except_for=_HEAD),
         StateDictError,
-        f"{path} does not hold the weights of this net: {'; '.join(others[:3])}{more}",
+        f"{path} does not hold the weights of this net: {report.describe(except_for=_HEAD)}",
     )
     num_classes, features = net.fc.weight.shape
     net.fc = Linear(features, num_classes)
