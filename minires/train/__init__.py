@@ -1,5 +1,6 @@
 """Training: the recipe and the loop."""
 
+from ..deprecated import keep_old_names
 from .loop import Progress, Trainer
 from .recipe import Recipe, paper_recipe, quick_recipe
 
@@ -10,3 +11,5 @@ __all__ = [
     "paper_recipe",
     "quick_recipe",
 ]
+
+keep_old_names(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 from ..autograd import Tensor
 from ..backend import Array, to_numpy
 from ..errors import StateDictError, expect
-from ..models.imagenet import ImageNet
+from ..models.resnet import ResNet
 from ..modes import no_grad
 from ..nn import Linear, Module
 from ..weights import load_weights
@@ -20,7 +20,7 @@ _MOST_KEPT = 1 << 30  # bytes of features of the training pictures, and of those
 _TEST_BATCH = 256
 
 
-def load_all_but_the_last_layer(net: ImageNet, path: Path) -> None:
+def load_all_but_the_last_layer(net: ResNet, path: Path) -> None:
     """Read weights into a net, and give it a new last layer with initial weights.
 
     Raises:
