@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import DataError, StateDictError, expect
+from ..errors import DataError, StateDictError
 from ..nn import LoadReport, Module
 from . import pth, safetensors_file
 from .safetensors_file import write_tensors
@@ -60,7 +60,8 @@ def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
         DataError: as for `load_weights`.
     """
     path = Path(path)
-    expect(path.is_file(), DataError, f"there is no weights file {path}")
+    if not path.is_file():
+        raise DataError(f"there is no weights file {path}")
     try:
         with open(path, "rb") as file:
             start = file.read(9)
@@ -82,7 +83,8 @@ def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
             "it may be cut short, or something else"
         )
     strange = next((name for name in tensors if not name.isprintable()), None)
-    expect(strange is None, DataError, f"{path} has a tensor with the name {strange!r:.100}")
+    if strange is not None:
+        raise DataError(f"{path} has a tensor with the name {strange!r:.100}")
     return tensors, passed_over
 
 
@@ -100,7 +102,8 @@ def renamed(
         for beginning, other in rename.items():
             if name.startswith(beginning):
                 name = other + name.removeprefix(beginning)
-        expect(name not in found, DataError, f"{path}: two tensors would be named {name!r}")
+        if name in found:
+            raise DataError(f"{path}: two tensors would be named {name!r}")
         found[name] = tensor
     return found
 

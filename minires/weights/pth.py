@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, expect
+from ..errors import DataError
 from .pickled import PickleMachine
 from .stored import BFLOAT16, Stored
 from .torch_zip import TorchZip
@@ -70,11 +70,10 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
         content = PickleMachine(path, lent.names, lent.storage).run(archive.content("data.pkl"))
         tensors, passed_over = _state_dict(path, content)
         spanned = sum(tensor.nbytes for tensor in tensors.values())
-        expect(
-            spanned <= _MOST_TIMES_THE_FILE * archive.size,
-            DataError,
-            f"{path} has {archive.size} bytes, but its tensors together span {spanned} of them",
-        )
+        if spanned > _MOST_TIMES_THE_FILE * archive.size:
+            raise DataError(
+                f"{path} has {archive.size} bytes, but its tensors together span {spanned} of them"
+            )
         return tensors, passed_over
 
 
@@ -98,12 +97,11 @@ class _Lent:
                 offset, size = self.archive.place(f"data/{key}")
             case _:
                 raise DataError(f"{self.path} refers to something that is no storage of a tensor")
-        expect(
-            count * element.itemsize == size,
-            DataError,
-            f"{self.path} says that storage {key} has {count} numbers of {element.itemsize} "
-            f"bytes; its member has {size} bytes",
-        )
+        if count * element.itemsize != size:
+            raise DataError(
+                f"{self.path} says that storage {key} has {count} numbers of {element.itemsize} "
+                f"bytes; its member has {size} bytes"
+            )
         return _Storage(element, offset, count)
 
     def tensor(
@@ -117,33 +115,32 @@ class _Lent:
         metadata: Any = None,
     ) -> Stored:
         """A view of a storage, held against it."""
-        expect(
+        if not (
             isinstance(storage, _Storage)
             and all(type(n) is int and 0 <= n < _BOUND for n in (offset, *shape, *strides))
             and len(shape) == len(strides) <= _MOST_DIMENSIONS
             and math.prod(n or 1 for n in shape) < _BOUND
-            and not metadata,
-            DataError,
-            f"{self.path} describes a tensor that is none: offset, sizes and strides must be "
-            "integers of at least 0, one size and stride a dimension",
-        )
+            and not metadata
+        ):
+            raise DataError(
+                f"{self.path} describes a tensor that is none: offset, sizes and strides must be "
+                "integers of at least 0, one size and stride a dimension"
+            )
         item = storage.element.itemsize
         tensor = Stored(
             self.path, storage.offset + item * offset, storage.element, tuple(shape), tuple(strides)
         )
-        expect(
-            math.prod(shape) <= tensor.extent <= storage.count - offset,
-            DataError,
-            f"{self.path} has a tensor of shape {tuple(shape)}, strides {tuple(strides)} and "
-            f"offset {offset}, which is no part of its storage of {storage.count} numbers",
-        )
+        if not (math.prod(shape) <= tensor.extent <= storage.count - offset):
+            raise DataError(
+                f"{self.path} has a tensor of shape {tuple(shape)}, strides {tuple(strides)} and "
+                f"offset {offset}, which is no part of its storage of {storage.count} numbers"
+            )
         return tensor
 
     def parameter(self, tensor: Any, requires_grad: Any, hooks: Any) -> Stored:
         """A parameter is its tensor."""
-        expect(
-            isinstance(tensor, Stored), DataError, f"{self.path} has a parameter that is no tensor"
-        )
+        if not isinstance(tensor, Stored):
+            raise DataError(f"{self.path} has a parameter that is no tensor")
         return tensor
 
 
@@ -154,20 +151,16 @@ def _empty_dict() -> dict[Any, Any]:
 
 def _state_dict(path: Path, content: Any) -> tuple[dict[str, Stored], list[str]]:
     """The tensors by name, from where they are; and what is passed over."""
-    expect(
-        isinstance(content, dict),
-        DataError,
-        f"{path} holds a {_kind(content)}; expected a state dict, tensors by name",
-    )
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a {_kind(content)}; expected a state dict, tensors by name")
     place = next((place for place in _PLACES if _tensors(content.get(place))), None)
     entries = content if place is None else content[place]
     tensors = _tensors(entries)
-    expect(
-        len(tensors) > 0,
-        DataError,
-        f"{path} has no tensors at its top, nor under {', '.join(_PLACES)}; "
-        f"there are: {_listed(content)}",
-    )
+    if not tensors:
+        raise DataError(
+            f"{path} has no tensors at its top, nor under {', '.join(_PLACES)}; "
+            f"there are: {_listed(content)}"
+        )
     passed_over = [
         f"{name!r:.60} is no tensor ({_kind(value)})"
         for name, value in entries.items()

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ..backend import Array
-from ..errors import DataError, expect
+from ..errors import DataError
 from ..files import write_atomically
 from .stored import BFLOAT16, Stored, in_order
 
@@ -78,11 +78,10 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
     tensors = {}
     for name, entry in header.items():
         kind, shape, places = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        expect(
-            kind in _ELEMENTS,
-            DataError,
-            f"{path} has {name!r:.60} of type {kind}; what is read is {', '.join(_ELEMENTS)}",
-        )
+        if kind not in _ELEMENTS:
+            raise DataError(
+                f"{path} has {name!r:.60} of type {kind}; what is read is {', '.join(_ELEMENTS)}"
+            )
         tensors[name] = Stored(path, beginning + places[0], _ELEMENTS[kind], shape, in_order(shape))
     return tensors, facts
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..backend import Array
-from ..errors import DataError, expect
+from ..errors import DataError
 
 # NumPy has no bfloat16, the upper half of a float32: this stands for it, and becomes one.
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
@@ -71,7 +71,8 @@ class Stored:
                 read = file.readinto(numbers.view(np.uint8).data)
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from error
-        expect(read == self.nbytes, DataError, f"{self.path} was cut short while it was read")
+        if read != self.nbytes:
+            raise DataError(f"{self.path} was cut short while it was read")
         if self.element != BFLOAT16:
             return numbers
         return (numbers.view("<u2").astype(np.uint32) << 16).view(np.float32)

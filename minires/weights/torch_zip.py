@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from ..errors import DataError, expect
+from ..errors import DataError
 
 # Bytes of a pickle; that of a ResNet-1202 and its optimizer has 1.1 million.
 _LARGEST_PICKLE = 4_000_000
@@ -73,12 +73,11 @@ class TorchZip:
             DataError: there is none, or it is not small.
         """
         info = self._member(name)
-        expect(
-            info.file_size <= _LARGEST_PICKLE,
-            DataError,
-            f"{self.path} has a member {name} of {info.file_size} bytes, "
-            f"more than the {_LARGEST_PICKLE} that are read",
-        )
+        if info.file_size > _LARGEST_PICKLE:
+            raise DataError(
+                f"{self.path} has a member {name} of {info.file_size} bytes, "
+                f"more than the {_LARGEST_PICKLE} that are read"
+            )
         return self._archive.read(info)
 
     def place(self, name: str) -> tuple[int, int]:
@@ -109,38 +108,33 @@ class TorchZip:
         infos = self._archive.infolist()
         for info in infos:
             is_plain = info.compress_type == ZIP_STORED and not info.flag_bits & _ENCRYPTED
-            expect(
-                is_plain and info.compress_size == info.file_size,
-                DataError,
-                f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
-                "torch.save stores them as they are",
-            )
-        expect(
-            len(infos) == len(self._members) and sum(i.file_size for i in infos) <= self.size,
-            DataError,
-            f"{self.path} has members that overlap, or are there twice",
-        )
+            if not (is_plain and info.compress_size == info.file_size):
+                raise DataError(
+                    f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
+                    "torch.save stores them as they are"
+                )
+        if not (len(infos) == len(self._members) and sum(i.file_size for i in infos) <= self.size):
+            raise DataError(f"{self.path} has members that overlap, or are there twice")
 
     def _common_folder(self) -> str:
         """The folder of all members."""
         found = [
             name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")
         ]
-        expect(
-            len(found) == 1,
-            DataError,
-            f"{self.path} is a zip file, but none of torch.save: it has {len(found)} members "
-            "NAME/data.pkl, expected one",
-        )
+        if len(found) != 1:
+            raise DataError(
+                f"{self.path} is a zip file, but none of torch.save: it has {len(found)} members "
+                "NAME/data.pkl, expected one"
+            )
         return found[0].removesuffix("data.pkl")
 
     def _expect_little_endian(self) -> None:
         """Refuse numbers of another byte order; older files do not say theirs."""
         if f"{self._folder}byteorder" in self._members:
             order = self.content("byteorder")
-            expect(
-                order == b"little",
-                DataError,
-                f"{self.path} has numbers of byte order {order.decode(errors='replace')!r:.20}; "
-                "expected 'little', as almost every machine writes them",
-            )
+            if order != b"little":
+                raise DataError(
+                    f"{self.path} has numbers of byte order "
+                    f"{order.decode(errors='replace')!r:.20}; "
+                    "expected 'little', as almost every machine writes them"
+                )
