@@ -4,7 +4,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..models.cifar import cifar_net
-from ..models.imagenet import NAMES, imagenet_net
+from ..models.resnet import NAMES, imagenet_net
 from ..nn import Module
 
 Image = tuple[int, int, int]

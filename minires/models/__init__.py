@@ -2,7 +2,8 @@
 
 from .blocks import BasicBlock, Bottleneck
 from .cifar import cifar_net, cifar_plain, cifar_resnet
-from .imagenet import (
+from .preact import PreactNet
+from .resnet import (
     imagenet_net,
     plain18,
     plain34,
@@ -12,7 +13,6 @@ from .imagenet import (
     resnet101,
     resnet152,
 )
-from .preact import PreactNet
 
 __all__ = [
     "BasicBlock",

@@ -7,7 +7,7 @@ import numpy as np
 from .. import functional as F
 from ..autograd import Tensor
 from ..backend import Array, to_numpy
-from ..models.imagenet import ImageNet
+from ..models.resnet import ResNet
 from ..modes import no_grad
 
 
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
         return np.exp(F.log_softmax(self.logits).numpy())
 
 
-def look(net: ImageNet, x: Array) -> Seen:
+def look(net: ResNet, x: Array) -> Seen:
     """The logits of images (N, 3, H, W), and the maps they come from; `net` is in evaluation."""
     with no_grad():
         maps = net.maps(Tensor(x))
@@ -36,7 +36,7 @@ def look(net: ImageNet, x: Array) -> Seen:
     return Seen(to_numpy(logits.data), to_numpy(maps.data))
 
 
-def activation_map(net: ImageNet, maps: Array, label: int) -> Array:
+def activation_map(net: ResNet, maps: Array, label: int) -> Array:
     """M(y, x) = Σ w_k f_k(y, x), how much each place counts for class `label`: (h, w).
 
     f_k are the maps (C, h, w) of one image after the last stage, w_k the weights that the last

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..backend import Array
 from ..errors import StateDictError, UsageError, expect
-from ..models.imagenet import imagenet_net
+from ..models.resnet import imagenet_net
 from ..weights import load_weights
 from .activation import activation_map, look
 from .activation_figure import activation_figure
@@ -67,13 +67,13 @@ class Classifier:
         expect(size >= LEAST_SIZE, UsageError, f"size must be at least {LEAST_SIZE}, got {size}")
         classes = _CLASSES if names is None else len(names)
         self.net = imagenet_net(model, classes)
-        problems = load_weights(self.net, weights, strict=False)
+        report = load_weights(self.net, weights, strict=False)
         others = "; are there others, name them with --labels" if names is None else ""
         expect(
-            not problems,
+            report.fits(),
             StateDictError,
             f"{weights} does not hold the weights of {model} with {classes} classes{others}: "
-            f"{'; '.join(problems[:3])}",
+            f"{report}",
         )
         self.net.eval()
         self.names = names

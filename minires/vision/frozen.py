@@ -8,7 +8,7 @@ import numpy as np
 from ..autograd import Tensor
 from ..backend import Array, to_numpy
 from ..errors import StateDictError, expect
-from ..models.imagenet import ImageNet
+from ..models.resnet import ResNet
 from ..modes import no_grad
 from ..nn import Linear, Module
 from ..weights import load_weights
@@ -20,20 +20,18 @@ _MOST_KEPT = 1 << 30  # bytes of features of the training pictures, and of those
 _TEST_BATCH = 256
 
 
-def load_all_but_the_last_layer(net: ImageNet, path: Path) -> None:
+def load_all_but_the_last_layer(net: ResNet, path: Path) -> None:
     """Read weights into a net, and give it a new last layer with initial weights.
 
     Raises:
         DataError: no such file, or it cannot be read.
         StateDictError: the file holds the weights of another net; names it.
     """
-    problems = load_weights(net, path, strict=False)
-    others = [problem for problem in problems if not problem.startswith(_HEAD)]
-    more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
+    report = load_weights(net, path, strict=False)
     expect(
-        not others,
+        report.fits(except_for=_HEAD),
         StateDictError,
-        f"{path} does not hold the weights of this net: {'; '.join(others[:3])}{more}",
+        f"{path} does not hold the weights of this net: {report.describe(except_for=_HEAD)}",
     )
     num_classes, features = net.fc.weight.shape
     net.fc = Linear(features, num_classes)

@@ -3,7 +3,7 @@
 from .. import functional as F
 from ..autograd import Tensor
 from ..errors import UsageError, expect
-from ..models.imagenet import ImageNet
+from ..models.resnet import ResNet
 from ..nn import Module
 
 STAGES = 4
@@ -16,7 +16,7 @@ class FirstStages(Module):
     of the net.
     """
 
-    def __init__(self, net: ImageNet, upto: int) -> None:
+    def __init__(self, net: ResNet, upto: int) -> None:
         self.conv1, self.bn1, self.maxpool = net.conv1, net.bn1, net.maxpool
         for i in range(1, upto + 1):
             setattr(self, f"layer{i}", getattr(net, f"layer{i}"))
@@ -33,7 +33,7 @@ class FirstStages(Module):
 class LastStages(Module):
     """What comes after `FirstStages`: the other stages, and the last layer."""
 
-    def __init__(self, net: ImageNet, after: int) -> None:
+    def __init__(self, net: ResNet, after: int) -> None:
         for i in range(after + 1, STAGES + 1):
             setattr(self, f"layer{i}", getattr(net, f"layer{i}"))
         self.fc = net.fc
@@ -45,7 +45,7 @@ class LastStages(Module):
         return self.fc(x if self.after == STAGES else F.global_avg_pool2d(x))
 
 
-def split(net: ImageNet, stages: int) -> tuple[FirstStages, LastStages]:
+def split(net: ResNet, stages: int) -> tuple[FirstStages, LastStages]:
     """The first stages of a net, and its last `stages` with the last layer; 0 is that layer alone.
 
     Raises:

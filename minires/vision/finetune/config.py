@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError, expect
-from ...models.imagenet import NAMES
+from ...models.resnet import NAMES
 from ...runs.config import parse_config
 from ..pictures import LEAST_SIZE
 from ..split import STAGES

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backend import Array
-from ...models.imagenet import ImageNet
+from ...models.resnet import ResNet
 from ..activation import look
 from ..pictures import Pictures
 
@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
     probability: float
 
 
-def validate(net: ImageNet, pictures: Pictures) -> list[Outcome]:
+def validate(net: ResNet, pictures: Pictures) -> list[Outcome]:
     """The outcome of each validation picture, in their order; `net` is in evaluation."""
     probabilities = [look(net, x).probabilities for x, _ in pictures.testing_batches()]
     val = pictures.folder.val

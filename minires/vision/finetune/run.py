@@ -9,7 +9,7 @@ from typing import Any, Self
 from ...backend import manual_seed
 from ...data.dataset import Source
 from ...errors import DataError, RunError, UsageError, expect
-from ...models.imagenet import ImageNet, imagenet_net
+from ...models.resnet import ResNet, imagenet_net
 from ...nn import Module
 from ...optim import StepSchedule
 from ...runs import RunFolder
@@ -42,7 +42,7 @@ class Finetune:
     """
 
     def __init__(
-        self, config: FinetuneConfig, found: Found, net: ImageNet, out: RunFolder, workers: int
+        self, config: FinetuneConfig, found: Found, net: ResNet, out: RunFolder, workers: int
     ) -> None:
         self.config = config
         self.found = found
@@ -217,7 +217,7 @@ def _readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> Fo
         raise DataError(f"{error}; {said}: {first}") from None
 
 
-def _new_net(config: FinetuneConfig, num_classes: int) -> ImageNet:
+def _new_net(config: FinetuneConfig, num_classes: int) -> ResNet:
     """The net as its training begins."""
     manual_seed(config.seed)
     net = imagenet_net(config.model, num_classes)
@@ -226,7 +226,7 @@ def _new_net(config: FinetuneConfig, num_classes: int) -> ImageNet:
     return net
 
 
-def _first_net(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ImageNet:
+def _first_net(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
     """The same of a run that was started before, which may have been killed before it was saved."""
     if not out.weights(START).is_file():
         net = _new_net(config, num_classes)
