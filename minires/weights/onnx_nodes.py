@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from ..autograd import Op
+from ..backend import Array
 from ..errors import UsageError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from ..ops.batchnorm import BatchNormInference
@@ -17,67 +18,82 @@ from ..ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Pool2d
 from ..ops.relu import ReLU
 from ..ops.reshape import Index, Pad, Permute, Reshape
 
-if TYPE_CHECKING:
-    from .onnx import Recording
-
 _TO_THE_END = 2**63 - 1
 
-MakeNode: TypeAlias = Callable[..., str]  # (recording, op, the names of its inputs) -> its output's
+
+class Nodes(Protocol):
+    """The part of a recording that makes nodes; see `minires.weights.onnx.Recording`."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of all numbers."""
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node, and return the name of its output."""
+
+    def name(self, array: Array) -> str:
+        """Return the name of an array."""
+
+    def constant(self, what: str, values: Any, dtype: Any = None) -> str:
+        """Return the name of a constant."""
 
 
-def _same(kind: str, recording: "Recording", op: Op, *inputs: str) -> str:
+MakeNode: TypeAlias = Callable[..., str]  # (nodes, op, the names of its inputs) -> its output's
+
+
+def _same(kind: str, nodes: Nodes, op: Op, *inputs: str) -> str:
     """Add an operation that has no attributes."""
-    return recording.node(kind, *inputs)
+    return nodes.node(kind, *inputs)
 
 
-def _conv(recording: "Recording", op: Conv2d, *inputs: str) -> str:
-    return recording.node("Conv", *inputs, strides=op.stride, pads=op.padding * 2)
+def _conv(nodes: Nodes, op: Conv2d, *inputs: str) -> str:
+    return nodes.node("Conv", *inputs, strides=op.stride, pads=op.padding * 2)
 
 
-def _batch_norm(recording: "Recording", op: BatchNormInference, *inputs: str) -> str:
-    moments = recording.name(op.mean), recording.name(op.var)
-    return recording.node("BatchNormalization", *inputs, *moments, epsilon=op.eps)
+def _batch_norm(nodes: Nodes, op: BatchNormInference, *inputs: str) -> str:
+    moments = nodes.name(op.mean), nodes.name(op.var)
+    return nodes.node("BatchNormalization", *inputs, *moments, epsilon=op.eps)
 
 
-def _pool(kind: str, recording: "Recording", op: Pool2d, x: str, **attributes: Any) -> str:
-    window = {"kernel_shape": op.kernel, "strides": op.stride, "pads": op.padding * 2}
-    return recording.node(kind, x, **window, **attributes)
+def _pool(kind: str, nodes: Nodes, op: Pool2d, x: str, **attributes: Any) -> str:
+    window = {"kernel_shape": op.kernel_size, "strides": op.stride, "pads": op.padding * 2}
+    return nodes.node(kind, x, **window, **attributes)
 
 
-def _global_pool(recording: "Recording", op: GlobalAvgPool2d, x: str) -> str:
-    return recording.node("Flatten", recording.node("GlobalAveragePool", x), axis=1)
+def _global_pool(nodes: Nodes, op: GlobalAvgPool2d, x: str) -> str:
+    return nodes.node("Flatten", nodes.node("GlobalAveragePool", x), axis=1)
 
 
-def _linear(recording: "Recording", op: Linear, *inputs: str) -> str:
-    return recording.node("Gemm", *inputs, transB=1)
+def _linear(nodes: Nodes, op: Linear, *inputs: str) -> str:
+    return nodes.node("Gemm", *inputs, transB=1)
 
 
-def _power(recording: "Recording", op: Pow, x: str) -> str:
-    return recording.node("Pow", x, recording.constant("exponent", op.exponent, recording.dtype))
+def _power(nodes: Nodes, op: Pow, x: str) -> str:
+    return nodes.node("Pow", x, nodes.constant("exponent", op.exponent, nodes.dtype))
 
 
-def _reshape(recording: "Recording", op: Reshape, x: str) -> str:
+def _reshape(nodes: Nodes, op: Reshape, x: str) -> str:
     shape = list(op.shape)
     if shape[:1] == list(op.input_shapes[0][:1]):
         shape[0] = 0  # as many as there are
-    return recording.node("Reshape", x, recording.constant("shape", shape, np.int64))
+    return nodes.node("Reshape", x, nodes.constant("shape", shape, np.int64))
 
 
-def _permute(recording: "Recording", op: Permute, x: str) -> str:
-    return recording.node("Transpose", x, perm=op.dims)
+def _permute(nodes: Nodes, op: Permute, x: str) -> str:
+    return nodes.node("Transpose", x, perm=op.dims)
 
 
-def _pad(recording: "Recording", op: Pad, x: str) -> str:
+def _pad(nodes: Nodes, op: Pad, x: str) -> str:
     before_then_after = np.transpose(op.widths).ravel()
-    widths = recording.constant("widths", before_then_after, np.int64)
-    return recording.node("Pad", x, widths, recording.constant("value", op.value, recording.dtype))
+    widths = nodes.constant("widths", before_then_after, np.int64)
+    return nodes.node("Pad", x, widths, nodes.constant("value", op.value, nodes.dtype))
 
 
-def _log_softmax(recording: "Recording", op: LogSoftmax, x: str) -> str:
-    return recording.node("LogSoftmax", x, axis=op.dim)
+def _log_softmax(nodes: Nodes, op: LogSoftmax, x: str) -> str:
+    return nodes.node("LogSoftmax", x, axis=op.dim)
 
 
-def _index(recording: "Recording", op: Index, x: str) -> str:
+def _index(nodes: Nodes, op: Index, x: str) -> str:
     slices = _slices(op)
     ranges = {
         "starts": [part.start or 0 for part in slices.values()],
@@ -85,8 +101,8 @@ def _index(recording: "Recording", op: Index, x: str) -> str:
         "axes": list(slices),
         "steps": [part.step or 1 for part in slices.values()],
     }
-    named = (recording.constant(what, numbers, np.int64) for what, numbers in ranges.items())
-    return recording.node("Slice", x, *named)
+    named = (nodes.constant(what, numbers, np.int64) for what, numbers in ranges.items())
+    return nodes.node("Slice", x, *named)
 
 
 def _slices(op: Index) -> dict[int, slice]:
