@@ -9,9 +9,9 @@ import typer
 
 from ..errors import DataError, RunError
 from ..files import write_atomically
-from ..vision.classifying import Answer, Classifier, photos_in, read_names
-from ..vision.loading import Workers
-from ..vision.pictures import WORKERS, problems
+from ..vision.classify import Classification, Classifier, image_files, read_labels
+from ..vision.workers import Workers
+from ..vision.folder_images import WORKERS, problems
 from .app import app
 from .options import INTEGER
 
@@ -46,8 +46,8 @@ def classify(
 
     The shorter side is resized to 256 pixels, and the middle 224x224 are what the net sees.
     """
-    paths = photos_in(photos)
-    classifier = Classifier(model, weights, read_names(labels) if labels else None, size)
+    paths = image_files(photos)
+    classifier = Classifier(model, weights, read_labels(labels) if labels else None, size)
     with Workers(WORKERS if len(paths) > _FEW else 0) as workers:
         said = problems(workers, [str(path) for path in paths])
         bad = [sentence for sentence in said if sentence]
@@ -55,16 +55,16 @@ def classify(
             raise DataError(bad[0] + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""))
         good = [path for path, problem in zip(paths, said, strict=True) if not problem]
         pictures: set[str] = set()
-        for answer in classifier.answers(good, workers):
+        for answer in classifier.classify(good, workers):
             _show(answer)
             if cam is not None:
-                _write(cam / _free_name(answer.path, pictures), classifier.picture(answer))
+                _write(cam / _free_name(answer.path, pictures), classifier.figure(answer))
     _list(bad, len(paths))
 
 
-def _show(answer: Answer) -> None:
+def _show(answer: Classification) -> None:
     print(answer.path)
-    for guess in answer.guesses:
+    for guess in answer.top:
         print(f"  {100 * guess.probability:5.1f} %  {guess.name}")
 
 

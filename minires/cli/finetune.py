@@ -8,7 +8,7 @@ import typer
 
 from ..errors import UsageError
 from ..vision.finetune import Finetune, FinetuneConfig
-from ..vision.pictures import WORKERS
+from ..vision.folder_images import WORKERS
 from ..viz.live import LiveDisplay
 from .app import app, console
 from .options import INTEGER, NUMBER, Backend, Resume, free_folder

@@ -1,4 +1,4 @@
-"""Pictures decoded in other processes, ready before they are asked for."""
+"""Worker processes, which decode images before they are needed."""
 
 import json
 import os
@@ -12,25 +12,25 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
-from ..errors import DataError, UsageError, expect
-from .worker import Task, perform, read_answer
+from ..errors import DataError, UsageError
+from .worker_main import Task, perform, read_answer
 
-_HERE = str(Path(__file__).parents[2])  # minires is found over there wherever it was found here
+_ROOT = str(Path(__file__).parents[2])  # so that the worker imports the same minires
 _AHEAD = 2  # tasks for each worker, so that it has the next one when it is done with the last
 
 
 class Worker:
-    """A process that decodes pictures, one task after the other.
+    """A process that decodes images, one task after the other.
 
-    It is a Python that runs `minires.data.worker`, and no copy of this one: a fork would take along
-    threads and locks, and `multiprocessing` would run the caller's script once more. It ends when
-    this process does, however that ends, since its input then does.
+    It is a new Python that runs `worker_main`, not a copy of this one: a fork would copy threads
+    and locks, and `multiprocessing` would run the caller's script once more. It ends when this
+    process does, however that ends, because its input then ends.
     """
 
     def __init__(self) -> None:
-        path = os.pathsep.join(filter(None, (_HERE, os.environ.get("PYTHONPATH"))))
+        path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from minires.data.worker import main; main()"],
+            [sys.executable, "-c", "from minires.vision.worker_main import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
@@ -38,10 +38,10 @@ class Worker:
         )
 
     def perform(self, task: Task) -> Any:
-        """What `minires.data.worker.perform` returns or raises, over there.
+        """Return what `worker_main.perform` returns in that process.
 
         Raises:
-            DataError: a picture cannot be read, or the process has ended.
+            DataError: an image cannot be read, or the process has ended.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -51,7 +51,7 @@ class Worker:
             return read_answer(self._process.stdout)
         except (EOFError, OSError, ValueError) as error:
             raise DataError(
-                f"a process that decodes pictures has ended (exit code {self._process.wait()}); "
+                f"a process that decodes images has ended (exit code {self._process.wait()}); "
                 "is there enough memory? fewer --workers need less"
             ) from error
 
@@ -63,27 +63,30 @@ class Worker:
 
 
 class Workers:
-    """Some processes that share tasks; with `count` 0 this process performs them itself.
+    """A pool of worker processes, which start with the first task.
 
-    They start with the first task. What they return does not depend on how many they are. Use it
-    as a context manager, or `close` it.
+    The results do not depend on their number. A context manager, which ends them.
+
+    Args:
+        count: of the processes; with 0 this process performs the tasks.
 
     Raises:
         UsageError: `count` is below 0.
     """
 
     def __init__(self, count: int) -> None:
-        expect(count >= 0, UsageError, f"workers must be at least 0, got {count}")
+        if count < 0:
+            raise UsageError(f"workers must be at least 0, got {count}")
         self.count = count
         self._all: list[Worker] = []
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Any]:
-        """What each task returns, in their order, worked on ahead of being asked for.
+        """Yield what each task returns, in their order; the next ones are performed meanwhile.
 
         Raises:
-            DataError: a picture cannot be read, or a process has ended.
+            DataError: an image cannot be read, or a process has ended.
         """
         if self.count == 0:
             yield from map(perform, tasks)
@@ -117,12 +120,12 @@ class Workers:
         self.close()
 
     def _started(self) -> ThreadPoolExecutor:
-        """One thread a process, which waits for its answers."""
+        """Return the threads, one for each process, that wait for its answers."""
         if self._threads is None:
             self._all = [Worker() for _ in range(self.count)]
             for worker in self._all:
                 self._idle.put(worker)
-            self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="minires pictures")
+            self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="minires images")
         return self._threads
 
     def _perform(self, task: Task) -> Any:

@@ -1,4 +1,4 @@
-"""A confusion matrix as a picture."""
+"""Draw a confusion matrix."""
 
 import io
 from collections.abc import Sequence
@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from ..viz.names import drawable
+from ...backend import Array
+from ...viz.names import drawable
 
-_MOST_NUMBERS = 20  # classes up to which every cell has its number
-_MOST_NAMES = 60  # and every row its name
+_MAX_NUMBERED = 20  # classes up to which every cell has its number
+_MAX_NAMED = 60  # and every row its name
 
 
 def confusion_figure(
     matrix: Array, classes: Sequence[str], title: str = "", form: str = "png", dpi: int = 150
 ) -> bytes:
-    """How many pictures of each class, a row, were taken for which, a column, as a picture file.
+    """Draw how many images of each class, a row, were predicted as which, a column.
 
-    The shade is the share of the row; a row without pictures is grey.
+    The shade is the share of the row; a row without images is grey.
 
     Args:
         matrix: counts (C, C).
@@ -26,6 +26,9 @@ def confusion_figure(
         title: of the figure.
         form: "png", "svg" or "pdf".
         dpi: dots an inch.
+
+    Returns:
+        The content of the file.
     """
     from matplotlib.figure import Figure
 
@@ -37,16 +40,16 @@ def confusion_figure(
     axes = figure.subplots()
     image = axes.imshow(share, cmap=_shades(), vmin=0, vmax=100)
     axes.set_title(title, fontsize=11, parse_math=False)
-    axes.set_xlabel("taken for")
+    axes.set_xlabel("predicted class")
     axes.set_ylabel("class")
-    if C <= _MOST_NAMES:
+    if C <= _MAX_NAMED:
         names, families = drawable(classes)
-        size = 9 if C <= _MOST_NUMBERS else 6
+        size = 9 if C <= _MAX_NUMBERED else 6
         how: Any = {"fontfamily": families, "fontsize": size, "parse_math": False}
         upright = C <= 8 and max(map(len, names)) <= 9
         axes.set_xticks(range(C), names, rotation=0 if upright else 90, **how)
         axes.set_yticks(range(C), names, **how)
-    if C <= _MOST_NUMBERS:
+    if C <= _MAX_NUMBERED:
         for (i, j), count in np.ndenumerate(matrix):
             if count:
                 colour = "white" if share[i, j] > 30 else "#222222"
@@ -58,7 +61,7 @@ def confusion_figure(
 
 
 def _shades() -> Any:
-    """White for nothing, then viridis, darker with more; grey for a row without pictures."""
+    """Return white for nothing, then viridis, darker with more; grey for a row without images."""
     from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
 

@@ -1,26 +1,29 @@
-"""Learning curves of a fine-tuning."""
+"""Draw the learning curves of a fine-tuning run."""
 
 import io
 from collections.abc import Sequence
 from typing import Any
 
-from ..runs import Row
-from ..viz.names import drawable
+from ...runs import Row
+from ...viz.names import drawable
 
 _DARK, _LIGHT = "#440154", "#35b779"  # the ends of viridis, far apart in grey too
 
 
-def finetuning_figure(
+def curves_figure(
     rows: Sequence[Row], best: Row, model: str, data: str, form: str = "png", dpi: int = 150
 ) -> bytes:
-    """Loss, and accuracy on training and validation pictures, by epoch, as a picture file.
+    """Draw loss, and accuracy on training and validation images, by epoch.
 
     Args:
         rows: one an epoch.
-        best: the one whose weights are kept, which is marked.
-        model, data: what was trained on what.
+        best: the row whose weights are kept, which is marked.
+        model, data: their names, for the title.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 9 inches wide.
+
+    Returns:
+        The content of the file.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -44,7 +47,7 @@ def finetuning_figure(
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="best")
-    (shown,), families = drawable([data], ["pictures"])
+    (shown,), families = drawable([data], ["images"])
     title = f"{model} on {shown}"
     figure.suptitle(title, fontsize=11, fontfamily=families, parse_math=False)
     file = io.BytesIO()

@@ -1,6 +1,6 @@
-"""A process that decodes pictures: tasks come in as lines of JSON, pictures go out as bytes.
+"""The program of a worker process: tasks come in as lines of JSON, images go out as bytes.
 
-It ends when its input does, so that none outlives the process that started it.
+It ends when its input ends, so that it does not outlive the process that started it.
 """
 
 import json
@@ -14,52 +14,52 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from ..backend import Array
-from ..errors import DataError
-from .images import opened, rgb
-from .transforms import evaluation_picture, training_picture
+from ..errors import DataError, MiniresError
+from .decoding import opened, rgb
+from .transforms import evaluation_image, training_image
 
 Task: TypeAlias = dict[str, Any]  # "do", the name of one of TASKS, and its arguments
 
 
 def evaluate(paths: list[str], size: int) -> Array:
-    """Pictures for evaluation, uint8 (N, 3, size, size)."""
-    return np.stack([evaluation_picture(path, size) for path in paths])
+    """Return images for evaluation, uint8 (N, 3, size, size)."""
+    return np.stack([evaluation_image(path, size) for path in paths])
 
 
-def train(paths: list[str], size: int, seed: int, epoch: int, place: int) -> Array:
-    """Pictures for training, uint8 (N, 3, size, size).
+def train(paths: list[str], size: int, seed: int, epoch: int, start: int) -> Array:
+    """Return images for training, uint8 (N, 3, size, size).
 
-    What chance does to a picture depends on the seed, the epoch, and its place in the epoch's
-    order alone; `place` is that of the first.
+    What is random about an image depends only on the seed, the epoch, and its index in the epoch's
+    order; `start` is the index of the first.
     """
     # From 1 on: to NumPy the seeds [a, b] and [a, b, 0] are the same, and that draws the order.
-    chances = (np.random.default_rng([seed, epoch, 1 + place + i]) for i in range(len(paths)))
-    pairs = zip(paths, chances, strict=True)
-    return np.stack([training_picture(path, size, chance) for path, chance in pairs])
+    rngs = (np.random.default_rng([seed, epoch, 1 + start + i]) for i in range(len(paths)))
+    pairs = zip(paths, rngs, strict=True)
+    return np.stack([training_image(path, size, rng) for path, rng in pairs])
 
 
-def problems(paths: list[str]) -> list[str]:
-    """For each file what is wrong with it, "" if nothing is: it is decoded to its end."""
+def problems(paths: list[str]) -> list[str | None]:
+    """Return for each file why it cannot be decoded, or None; it is decoded to its end."""
     return [_problem(path) for path in paths]
 
 
-def _problem(path: str) -> str:
+def _problem(path: str) -> str | None:
     try:
-        with opened(path) as picture:
-            rgb(picture, at_least=0)  # a JPEG at an eighth of its size, which reads all of it
+        with opened(path) as image:
+            rgb(image, at_least=0)  # a JPEG at an eighth of its size, which reads all of it
     except DataError as error:
         return str(error)
-    return ""
+    return None
 
 
 TASKS: dict[str, Callable[..., Any]] = {"evaluate": evaluate, "train": train, "problems": problems}
 
 
 def perform(task: Task) -> Any:
-    """What the task's function returns: an array of uint8, or sentences.
+    """Return what the task's function returns: an array of uint8, or what JSON can hold.
 
     Raises:
-        DataError: a picture cannot be read; names the file.
+        DataError: an image cannot be read; names the file.
     """
     arguments = dict(task)
     return TASKS[arguments.pop("do")](**arguments)
@@ -70,23 +70,24 @@ def write_answer(file: IO[bytes], task: Task) -> None:
     content = b""
     try:
         result = perform(task)
-    except DataError as error:
+    except MiniresError as error:
         head = {"error": str(error)}
     else:
         if isinstance(result, np.ndarray):
             head, content = {"shape": result.shape}, result.tobytes()
         else:
-            head = {"said": result}
+            head = {"result": result}
     file.write(json.dumps(head).encode() + b"\n")
     file.write(content)
     file.flush()
 
 
 def read_answer(file: IO[bytes]) -> Any:
-    """What `perform` returned, or raised, in the process that wrote to this file.
+    """Return or raise what `perform` did in the process that wrote to this file.
 
     Raises:
-        DataError: as `perform`; EOFError: the process has ended.
+        DataError: as `perform`.
+        EOFError: the process has ended.
     """
     line = file.readline()
     if not line.endswith(b"\n"):
@@ -94,8 +95,8 @@ def read_answer(file: IO[bytes]) -> Any:
     head = json.loads(line)
     if "error" in head:
         raise DataError(head["error"])
-    if "said" in head:
-        return head["said"]
+    if "result" in head:
+        return head["result"]
     content = file.read(math.prod(head["shape"]))
     if len(content) < math.prod(head["shape"]):
         raise EOFError
@@ -105,7 +106,7 @@ def read_answer(file: IO[bytes]) -> Any:
 def main() -> None:
     """Perform tasks until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that is asked to stop
-    answers, sys.stdout = sys.stdout.buffer, sys.stderr  # nobody else writes between the pictures
-    with suppress(BrokenPipeError):  # nobody is there any more to read them
+    answers, sys.stdout = sys.stdout.buffer, sys.stderr  # nothing else is written between images
+    with suppress(BrokenPipeError):  # the process that reads them has ended
         for line in sys.stdin:
             write_answer(answers, json.loads(line))
