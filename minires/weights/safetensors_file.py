@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from ..backend import Array
 from ..errors import DataError, expect
 from ..files import write_atomically
-from ..nn.stored import BFLOAT16, Stored, in_order
+from .stored import BFLOAT16, Stored, in_order
 
 _ELEMENTS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
