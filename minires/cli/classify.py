@@ -1,4 +1,4 @@
-"""`minires classify`: what is in photos."""
+"""`minires classify`: classify image files with a trained model."""
 
 import sys
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ import typer
 from ..errors import DataError, RunError
 from ..files import write_atomically
 from ..vision.classify import Classification, Classifier, image_files, read_labels
-from ..vision.workers import Workers
 from ..vision.folder_images import WORKERS, problems
+from ..vision.workers import Workers
 from .app import app
 from .options import INTEGER
 
-_FEW = 4  # photos for which no processes are worth starting
+_FEW = 4  # images for which starting processes is not worth it
 
 
 @app.command()
 def classify(
-    photos: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
-    weights: Annotated[Path, typer.Option(help="File of the net's weights.")],
+    images: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
+    weights: Annotated[Path, typer.Option(help="File of the model's weights.")],
     model: Annotated[
         str, typer.Option(help="resnet18, 34, 50, 101, 152, plain18 or plain34.")
     ] = "resnet18",
@@ -31,45 +31,45 @@ def classify(
     ] = None,
     cam: Annotated[
         Path | None,
-        typer.Option(help="Folder for pictures of where the net sees the likeliest class."),
+        typer.Option(help="Folder for figures of the class activation maps."),
     ] = None,
     size: Annotated[
         int,
-        typer.Option(help="Height and width of what the net sees.", **INTEGER),
+        typer.Option(help="Height and width of the model's input.", **INTEGER),
     ] = 224,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Stop at files that cannot be decoded, not leave them out."),
     ] = False,
 ) -> None:
-    """Say what is in photos: the five likeliest classes of each, with their probabilities.
+    """Classify images: print the five most probable classes of each, with their probabilities.
 
-    The shorter side is resized to 256 pixels, and the middle 224x224 are what the net sees.
+    The shorter side is resized to 256 pixels, and the middle 224x224 are the model's input.
     """
-    paths = image_files(photos)
+    paths = image_files(images)
     classifier = Classifier(model, weights, read_labels(labels) if labels else None, size)
     with Workers(WORKERS if len(paths) > _FEW else 0) as workers:
-        said = problems(workers, [str(path) for path in paths])
-        bad = [sentence for sentence in said if sentence]
+        found = problems(workers, [str(path) for path in paths])
+        bad = [problem for problem in found if problem]
         if bad and (strict or len(bad) == len(paths)):
             raise DataError(bad[0] + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""))
-        good = [path for path, problem in zip(paths, said, strict=True) if not problem]
-        pictures: set[str] = set()
-        for answer in classifier.classify(good, workers):
-            _show(answer)
+        good = [path for path, problem in zip(paths, found, strict=True) if not problem]
+        figures: set[str] = set()
+        for result in classifier.classify(good, workers):
+            _show(result)
             if cam is not None:
-                _write(cam / _free_name(answer.path, pictures), classifier.figure(answer))
+                _write(cam / _free_name(result.path, figures), classifier.figure(result))
     _list(bad, len(paths))
 
 
-def _show(answer: Classification) -> None:
-    print(answer.path)
-    for guess in answer.top:
-        print(f"  {100 * guess.probability:5.1f} %  {guess.name}")
+def _show(result: Classification) -> None:
+    print(result.path)
+    for score in result.top:
+        print(f"  {100 * score.probability:5.1f} %  {score.name}")
 
 
 def _free_name(path: Path, taken: set[str]) -> str:
-    """A name for the picture of a photo that no other has."""
+    """Return a name for the figure of an image that no other has."""
     number, name = 1, f"{path.stem}.cam.png"
     while name in taken:
         number += 1
@@ -84,7 +84,7 @@ def _write(path: Path, content: bytes) -> None:
         write_atomically(path, content)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
-    print(f"  picture: {path}")
+    print(f"  figure: {path}")
 
 
 def _list(bad: Sequence[str], of: int) -> None:

@@ -1,4 +1,4 @@
-"""`minires finetune`: a trained net, on a folder of your own pictures."""
+"""`minires finetune`: fine-tune a trained model on a folder of images."""
 
 import shlex
 from pathlib import Path
@@ -32,7 +32,7 @@ def finetune(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Passes over the training pictures, 10 by default.", **INTEGER),
+        typer.Option(help="Passes over the training images, 10 by default.", **INTEGER),
     ] = None,
     val_split: Annotated[
         float | None,
@@ -56,7 +56,7 @@ def finetune(
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(help="Pictures a step, 32 by default.", **INTEGER),
+        typer.Option(help="Images a training step, 32 by default.", **INTEGER),
     ] = None,
     augment: Annotated[
         bool | None,
@@ -68,7 +68,7 @@ def finetune(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(help="Height and width of what the net sees, 224 by default.", **INTEGER),
+        typer.Option(help="Height and width of the model's input, 224 by default.", **INTEGER),
     ] = None,
     seed: Annotated[
         int | None,
@@ -77,7 +77,7 @@ def finetune(
     workers: Annotated[
         int,
         typer.Option(
-            help="Processes that decode pictures; the result does not depend on it.", **INTEGER
+            help="Processes that decode images; the result does not depend on it.", **INTEGER
         ),
     ] = WORKERS,
     strict: Annotated[
@@ -90,7 +90,7 @@ def finetune(
     ] = None,
     resume: Resume = False,
 ) -> None:
-    """Fine-tune a net on a folder of pictures, with a new last layer for its classes.
+    """Fine-tune a model on a folder of images, with a new last layer for its classes.
 
     The run folder gets the best weights, history.csv, learning curves, a confusion matrix, a page
     of mistakes and summary.md.
@@ -109,7 +109,7 @@ def finetune(
         "seed": seed,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
-    with console.status("looking at the pictures ..."):
+    with console.status("decoding all images once ..."):
         run, out = _run(asked, data, out, resume, workers, strict)
     with run:
         console.print(run.description, highlight=False, soft_wrap=True)
@@ -134,7 +134,7 @@ def _run(
             raise UsageError("--resume needs --out, the folder of the run to go on with")
         return Finetune.resume(asked, out, data, workers), out
     if data is None:
-        raise UsageError("say where the pictures are: a folder with a folder for each class")
+        raise UsageError("say where the images are: a folder with a folder for each class")
     config = FinetuneConfig(str(data.absolute()), **asked)
     out = out or free_folder(Path("runs"), "finetune")
     return Finetune.start(config, out, workers, strict), out

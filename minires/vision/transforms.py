@@ -54,7 +54,7 @@ def middle(image: "Image.Image", size: int) -> Box:
 
 
 def training_image(path: str | Path, size: int, rng: np.random.Generator) -> Array:
-    """Return a random crop of the image in a file, mirrored half of the time: uint8 (3, size, size).
+    """Return a random crop of the image in a file, uint8 (3, size, size); half are mirrored.
 
     Raises:
         DataError: it cannot be read; names the file.

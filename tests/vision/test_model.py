@@ -7,7 +7,7 @@ from thin_nets import ThinNet
 from minires import functional as F
 from minires import manual_seed, no_grad
 from minires.errors import UsageError
-from minires.vision.split import split
+from minires.vision.finetune.model import split
 
 
 @pytest.fixture

@@ -2,21 +2,21 @@
 
 import numpy as np
 import pytest
-from picture_files import class_folders
+from image_files import class_folders
 from thin_nets import ThinNet
 
 from minires import manual_seed, no_grad, save_weights
 from minires.errors import DataError, StateDictError
 from minires.models import resnet50
-from minires.vision import Pictures, image_folder
-from minires.vision import frozen as finetuning
-from minires.vision.frozen import FrozenFeatures, load_all_but_the_last_layer
-from minires.vision.split import split
+from minires.vision import FolderImages, image_folder
+from minires.vision.finetune import features
+from minires.vision.finetune.features import FrozenFeatures
+from minires.vision.finetune.model import load_pretrained, split
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return image_folder(class_folders(tmp_path_factory.mktemp("pictures"), n=8), 0.25)
+    return image_folder(class_folders(tmp_path_factory.mktemp("images"), n=8), 0.25)
 
 
 def net_with_statistics():
@@ -37,7 +37,7 @@ def test_everything_is_loaded_but_the_last_layer_which_is_new(tmp_path):
     for classes in (3, 7):  # with as many classes as before it is no less another task
         manual_seed(classes)
         net = ThinNet(classes)
-        load_all_but_the_last_layer(net, tmp_path / "w.safetensors")
+        load_pretrained(net, tmp_path / "w.safetensors")
         expected = trained.state_dict()
         for name, array in net.state_dict().items():
             if not name.startswith("fc."):
@@ -50,9 +50,11 @@ def test_everything_is_loaded_but_the_last_layer_which_is_new(tmp_path):
 def test_weights_of_another_net_are_refused_by_name(tmp_path):
     save_weights(resnet50(num_classes=3), tmp_path / "w.safetensors")
     with pytest.raises(StateDictError) as caught:
-        load_all_but_the_last_layer(ThinNet(3), tmp_path / "w.safetensors")
+        load_pretrained(ThinNet(3), tmp_path / "w.safetensors")
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path / 'w.safetensors'} does not hold the weights of this net")
+    assert message.startswith(
+        f"{tmp_path / 'w.safetensors'} does not hold the weights of this model"
+    )
     assert message.count(";") == 5
     assert "more" in message
     assert len(message) < 500
@@ -60,7 +62,7 @@ def test_weights_of_another_net_are_refused_by_name(tmp_path):
 
 def test_a_file_that_is_none_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"there is no weights file .*w\.safetensors"):
-        load_all_but_the_last_layer(ThinNet(3), tmp_path / "w.safetensors")
+        load_pretrained(ThinNet(3), tmp_path / "w.safetensors")
 
 
 # --- features -------------------------------------------------------------------------------
@@ -82,8 +84,8 @@ def frozen_features(folder, stages=0, **how):
     net = net_with_statistics()
     frozen, _ = split(net, stages)
     counted = Counted(frozen)
-    pictures = Pictures(folder, size=32, workers=0, **how)
-    return FrozenFeatures(pictures, counted), counted
+    images = FolderImages(folder, size=32, workers=0, **how)
+    return FrozenFeatures(images, counted), counted
 
 
 def expected_features(folder, batches, stages=0):
@@ -102,10 +104,10 @@ def same(got, expected):
 
 
 @pytest.mark.parametrize("stages", [0, 1])
-def test_augmented_pictures_go_through_the_frozen_stages_every_time(folder, stages):
+def test_augmented_images_go_through_the_frozen_stages_every_time(folder, stages):
     source, counted = frozen_features(folder, stages)
     for epoch in range(2):
-        batches = source.pictures.training_batches(5, 1, epoch)
+        batches = source.images.training_batches(5, 1, epoch)
         expected = expected_features(folder, batches, stages)
         same(source.training_batches(5, 1, epoch), expected)
     assert counted.images == 2 * source.train_size
@@ -115,27 +117,27 @@ def test_augmented_pictures_go_through_the_frozen_stages_every_time(folder, stag
 def test_without_augmentation_they_go_once(folder, stages):
     source, counted = frozen_features(folder, stages, augment=False)
     for epoch in range(3):
-        batches = source.pictures.training_batches(5, 1, epoch, first=1)
+        batches = source.images.training_batches(5, 1, epoch, first=1)
         expected = expected_features(folder, batches, stages)
         same(source.training_batches(5, 1, epoch, first=1), expected)
     assert counted.images == source.train_size
 
 
-def test_validation_pictures_go_once(folder):
+def test_validation_images_go_once(folder):
     source, counted = frozen_features(folder)
-    expected = expected_features(folder, source.pictures.testing_batches())
+    expected = expected_features(folder, source.images.testing_batches())
     for _ in range(3):
         same(source.testing_batches(), expected)
     assert counted.images == len(folder.val)
 
 
 def test_features_too_large_to_keep_are_computed_every_time(folder, monkeypatch):
-    monkeypatch.setattr(finetuning, "_MOST_KEPT", 100)
+    monkeypatch.setattr(features, "_MAX_BYTES", 100)
     source, counted = frozen_features(folder, augment=False)
     for _ in range(2):
         same(
             source.training_batches(5, 1, 0),
-            expected_features(folder, source.pictures.training_batches(5, 1, 0)),
+            expected_features(folder, source.images.training_batches(5, 1, 0)),
         )
     assert counted.images > 2 * source.train_size
     before = counted.images

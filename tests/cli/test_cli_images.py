@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from picture_files import BAD, class_folders, picture
+from image_files import BAD, class_folders, noisy_image
 from test_cli import minires, refused, start, wait_for
 
 from minires import manual_seed, save_weights
@@ -18,7 +18,7 @@ QUICK = ("--size", "32", "--batch", "8", "--freeze", "--no-augment")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder of pictures, and weights, in a folder with a space in its name."""
+    """A folder of images, and weights, in a folder with a space in its name."""
     root = tmp_path_factory.mktemp("a user")
     class_folders(root / "my 照片", n=6)
     manual_seed(0)
@@ -50,13 +50,11 @@ def test_one_command_fine_tunes_and_says_how_it_goes(finished):
     place, result = finished
     run = place / "runs" / "finetune-1"
     assert (run / "weights" / "best.safetensors").exists()
-    assert (
-        "15 training and 3 validation pictures of 3 classes; fc alone is trained" in result.stdout
-    )
+    assert "15 training and 3 validation images of 3 classes; trained layers: fc" in result.stdout
     line = r"resnet18\s+seed 0  epoch 1 .* loss \d+\.\d+  train +\d+\.\d+ %  val +\d+\.\d+ % right"
     assert re.search(line, result.stdout)
     assert "picture: runs/finetune-1/confusion.png" in result.stdout
-    assert "minires classify photo.jpg --model resnet18" in result.stdout
+    assert "minires classify image.jpg --model resnet18" in result.stdout
     assert "Traceback" not in result.stderr
 
 
@@ -64,27 +62,27 @@ def test_the_command_it_ends_with_classifies(finished):
     place, _ = finished
     run = place / "runs" / "finetune-1"
     command = re.search(r"```sh\nminires (.*)\n```", (run / "summary.md").read_text())[1]
-    picture((200, 30, 40)).save(place / "photo.jpg")
+    noisy_image((200, 30, 40)).save(place / "image.jpg")
     result = minires(*command.split(), "--cam", "maps", cwd=place)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "photo.jpg"
+    assert lines[0] == "image.jpg"
     shares = [re.fullmatch(r" +(\d+\.\d) %  (blue|green|red)", line) for line in lines[1:4]]
     numbers = [float(share[1]) for share in shares]
     assert numbers == sorted(numbers, reverse=True)
     assert sum(numbers) == pytest.approx(100, abs=0.2)
-    assert lines[4] == "  picture: maps/photo.cam.png"
-    assert (place / "maps" / "photo.cam.png").read_bytes().startswith(b"\x89PNG")
+    assert lines[4] == "  figure: maps/image.cam.png"
+    assert (place / "maps" / "image.cam.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_folder_of_photos_good_and_bad(finished):
+def test_a_folder_of_images_good_and_bad(finished):
     place, _ = finished
     shutil.copytree(place / "my 照片", place / "mixed")
     for name, (content, _) in BAD.items():
         (place / "mixed" / "red" / name).write_bytes(content)
     run = "runs/finetune-1"
     how = ("--weights", f"{run}/weights/best.safetensors", "--labels", f"{run}/classes.txt")
-    result = minires("classify", "mixed", "photo.jpg", *how, "--size", "32", cwd=place)
+    result = minires("classify", "mixed", "image.jpg", *how, "--size", "32", cwd=place)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count(" %  ") == 3 * 19
     assert f"{len(BAD)} of {19 + len(BAD)} files were left out" in result.stderr
@@ -106,10 +104,10 @@ def test_a_photo_that_is_none_is_a_sentence(place, name):
 def test_weights_of_another_net_are_a_sentence(place, tmp_path):
     save_weights(resnet34(num_classes=10), tmp_path / "34.safetensors")
     (tmp_path / "cut.safetensors").write_bytes((place / "w.safetensors").read_bytes()[:1000])
-    picture().save(tmp_path / "p.png")
+    noisy_image().save(tmp_path / "p.png")
     (tmp_path / "ten.txt").write_text("\n".join("abcdefghij"))
-    class_folders(tmp_path / "photos", n=3)
-    for command in (("classify", "p.png", "--labels", "ten.txt"), ("finetune", "photos")):
+    class_folders(tmp_path / "images", n=3)
+    for command in (("classify", "p.png", "--labels", "ten.txt"), ("finetune", "images")):
         for name, said in (
             ("34", r"34\.safetensors does not hold the weights of .*: layer1\.2\.\S+ is not in"),
             ("cut", r"cut\.safetensors is not a whole safetensors file"),
@@ -120,18 +118,18 @@ def test_weights_of_another_net_are_a_sentence(place, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_pictures_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
+def test_images_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
     class_folders(tmp_path / "one", n=2, colours={"red": (200, 0, 0)})
     class_folders(tmp_path / "gap", n=2)
     (tmp_path / "gap" / "yellow").mkdir()
     class_folders(tmp_path / "bad", n=3)
     for path in (tmp_path / "bad" / "red").iterdir():
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     (tmp_path / "none").mkdir()
     for folder, code, said in (
         ("one", 1, r"one has 1 class folders \(red\).* at least two"),
-        ("gap", 1, "class 'yellow' in .*gap has no picture to train on"),
-        ("bad", 1, "class 'red' in .*bad has no picture to train on.* 3 of 9 files cannot"),
+        ("gap", 1, "class 'yellow' in .*gap has no image to train on"),
+        ("bad", 1, "class 'red' in .*bad has no image to train on.* 3 of 9 files cannot"),
         ("none", 1, r"none has 0 class folders \(none\)"),
         ("nowhere", 2, "there is no folder .*nowhere"),
     ):
@@ -144,8 +142,8 @@ def test_pictures_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "say where the pictures are"),
-        (("p", "--model", "resnet20"), "no net 'resnet20' for pictures; there are: resnet18"),
+        ((), "say where the images are"),
+        (("p", "--model", "resnet20"), "no model 'resnet20' for images; there are: resnet18"),
         (("p", "--epochs", "0"), "epochs must be at least 1, got 0"),
         (("p", "--epochs", "x"), "'--epochs': expected an integer, got 'x'"),
         (("p", "--lr", "-1"), "the learning rate must be above 0 and finite, got -1.0"),
@@ -166,7 +164,7 @@ def test_mistakes_get_a_sentence(tmp_path, arguments, sentence):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("nowhere.jpg", "--weights", "w"), "there is no photo nowhere.jpg"),
+        (("nowhere.jpg", "--weights", "w"), "there is no image nowhere.jpg"),
         (("p", "--weights", "w", "--model", "vgg"), "no net 'vgg' for large images"),
         (("p", "--weights", "w", "--labels", "none.txt"), "none.txt cannot be read: No such file"),
         (("p", "--weights", "w", "--size", "8"), "size must be at least 32, got 8"),

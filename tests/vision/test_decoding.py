@@ -1,14 +1,14 @@
-"""Decoding: every kind of picture there is, and everything that is none."""
+"""Decoding: every kind of image there is, and everything that is none."""
 
 import os
 
 import numpy as np
 import pytest
-from picture_files import BAD, picture, saved
+from image_files import BAD, noisy_image, saved
 from PIL import Image
 
 from minires.errors import DataError
-from minires.vision.images import decode, opened, rgb, upright_size
+from minires.vision.decoding import decode, opened, rgb, upright_size
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 
@@ -27,13 +27,13 @@ def grey_levels(content, tmp_path):
 
 
 def test_rgb_comes_as_it_is(tmp_path):
-    image = picture()
+    image = noisy_image()
     assert (decoded(saved(image), tmp_path) == np.asarray(image)).all()
 
 
 @pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "TIFF", "PPM", "JPEG", "WEBP"])
 def test_every_format_that_is_named_can_be_read(form, tmp_path):
-    image = picture()
+    image = noisy_image()
     x = decoded(saved(image, form), tmp_path)
     assert np.abs(x - np.asarray(image)).mean() < 20
 
@@ -56,7 +56,7 @@ def test_16_bits_of_grey_become_8_and_white_stays_white(form, tmp_path):
 
 
 def test_a_palette_is_looked_up(tmp_path):
-    image = picture().quantize(8)
+    image = noisy_image().quantize(8)
     assert image.mode == "P"
     assert (decoded(saved(image), tmp_path) == np.asarray(image.convert("RGB"))).all()
 
@@ -98,7 +98,7 @@ def test_of_an_animation_the_first_frame_is_taken(form, tmp_path):
     assert (x == (255, 0, 0)).all()
 
 
-ORIENTATIONS = {  # where the picture's upper left corner has gone in what the camera wrote
+ORIENTATIONS = {  # where the image's upper left corner has gone in what the camera wrote
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -112,8 +112,8 @@ ORIENTATIONS = {  # where the picture's upper left corner has gone in what the c
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP", "JPEG"])
-def test_a_camera_held_on_its_side_gives_an_upright_picture(form, orientation, tmp_path):
-    upright = np.asarray(picture(width=40, height=24))
+def test_a_camera_held_on_its_side_gives_an_upright_image(form, orientation, tmp_path):
+    upright = np.asarray(noisy_image(width=40, height=24))
     upright = upright.repeat(8, 0).repeat(8, 1)
     written = Image.fromarray(np.ascontiguousarray(ORIENTATIONS[orientation](upright)))
     exif = Image.Exif()
@@ -125,24 +125,24 @@ def test_a_camera_held_on_its_side_gives_an_upright_picture(form, orientation, t
         assert np.abs(x - upright).mean() < 20
     else:
         assert (x == upright).all()
-    with opened(tmp_path / "p") as opened_picture:
-        assert upright_size(opened_picture) == (320, 192)
+    with opened(tmp_path / "p") as opened_image:
+        assert upright_size(opened_image) == (320, 192)
 
 
 def test_exif_that_makes_no_sense_is_passed_over(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 99
-    image = picture()
+    image = noisy_image()
     assert (decoded(saved(image, exif=exif), tmp_path) == np.asarray(image)).all()
     assert decoded(saved(image, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff"), tmp_path).shape[2] == 3
 
 
 def test_a_jpeg_can_be_decoded_smaller_where_that_is_enough(tmp_path):
-    image = picture(width=400, height=320)
+    image = noisy_image(width=400, height=320)
     (tmp_path / "p.jpg").write_bytes(saved(image, "JPEG"))
     for share, expected in ((1.5, 400), (0.7, 400), (0.5, 200), (0.3, 200), (0.2, 100), (0, 50)):
-        with opened(tmp_path / "p.jpg") as opened_picture:
-            assert rgb(opened_picture, at_least=share).width == expected
+        with opened(tmp_path / "p.jpg") as opened_image:
+            assert rgb(opened_image, at_least=share).width == expected
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -154,29 +154,29 @@ def test_what_cannot_be_read_is_a_sentence_with_its_name(name, tmp_path):
 
 
 def test_no_file_at_all_is_a_sentence(tmp_path):
-    with pytest.raises(DataError, match="nothing cannot be read: it is not there"):
+    with pytest.raises(DataError, match="nothing cannot be read: it does not exist"):
         decode(tmp_path / "nothing")
-    with pytest.raises(DataError, match="cannot be read: it is no file"):
+    with pytest.raises(DataError, match="cannot be read: it is not a file"):
         decode(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="pipe cannot be read: it is no file"):
+    with pytest.raises(DataError, match="pipe cannot be read: it is not a file"):
         decode(tmp_path / "pipe")  # and does not wait for somebody to write to it
 
 
 def test_a_file_that_runs_a_program_is_not_opened(tmp_path):
     (tmp_path / "p.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
-    with pytest.raises(DataError, match="it is not a picture"):
+    with pytest.raises(DataError, match="it is not an image"):
         decode(tmp_path / "p.eps")
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RecursionError("x")])
 def test_whatever_a_decoder_raises_is_a_sentence(error, tmp_path, monkeypatch):
-    (tmp_path / "p.png").write_bytes(saved(picture()))
+    (tmp_path / "p.png").write_bytes(saved(noisy_image()))
 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("minires.vision.images.ImageOps.exif_transpose", fail)
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", fail)
     with pytest.raises(DataError, match=r"p\.png cannot be read"):
         decode(tmp_path / "p.png")
 
@@ -184,7 +184,7 @@ def test_whatever_a_decoder_raises_is_a_sentence(error, tmp_path, monkeypatch):
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"])
 def test_damage_anywhere_raises_nothing_but_a_data_error(form, tmp_path):
     rng = np.random.default_rng(0)
-    whole = saved(picture(), form)
+    whole = saved(noisy_image(), form)
     refused = 0
     for _ in range(60):
         damaged = bytearray(whole)

@@ -1,4 +1,4 @@
-"""Worker processes: the same pictures as without them, in order, and none left behind."""
+"""Worker processes: the same images as without them, in order, and none left behind."""
 
 import os
 import signal
@@ -9,23 +9,23 @@ import time
 
 import numpy as np
 import pytest
-from picture_files import picture, saved
+from image_files import noisy_image, saved
 
 from minires.errors import DataError, UsageError
-from minires.vision.loading import Worker, Workers
+from minires.vision.workers import Worker, Workers
 
 
 @pytest.fixture
 def paths(tmp_path):
     names = [str(tmp_path / f"ein 圖 {i}.png") for i in range(12)]
     for i, name in enumerate(names):
-        picture(seed=i).save(name)
+        noisy_image(seed=i).save(name)
     return names
 
 
 def tasks(paths, each=2):
     return [
-        {"do": "train", "paths": paths[k : k + each], "size": 32, "seed": 5, "epoch": 1, "place": k}
+        {"do": "train", "paths": paths[k : k + each], "size": 32, "seed": 5, "epoch": 1, "start": k}
         for k in range(0, len(paths), each)
     ]
 
@@ -60,7 +60,7 @@ def test_results_do_not_depend_on_the_number_of_workers(paths, count):
         np.testing.assert_array_equal(np.concatenate(halves), np.concatenate(expected))
 
 
-def test_pictures_are_decoded_before_they_are_asked_for(paths):
+def test_images_are_decoded_before_they_are_asked_for(paths):
     given = []
 
     def noted():
@@ -83,16 +83,16 @@ def test_a_pass_that_is_left_does_not_disturb_the_next(paths):
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_bad_picture_is_a_sentence_and_the_workers_live_on(paths, tmp_path, count):
+def test_a_bad_image_is_a_sentence_and_the_workers_live_on(paths, tmp_path, count):
     (tmp_path / "bad.png").write_bytes(b"x")
     bad = {"do": "evaluate", "paths": [str(tmp_path / "bad.png")], "size": 32}
     with Workers(count) as workers:
-        with pytest.raises(DataError, match=r"bad\.png cannot be read: it is not a picture"):
+        with pytest.raises(DataError, match=r"bad\.png cannot be read: it is not an image"):
             list(workers.results([*tasks(paths), bad]))
         assert len(list(workers.results(tasks(paths)))) == 6
-        said = {"do": "problems", "paths": [paths[0], str(tmp_path / "bad.png")]}
-        ((first, second),) = workers.results([said])
-        assert first == ""
+        check = {"do": "problems", "paths": [paths[0], str(tmp_path / "bad.png")]}
+        ((first, second),) = workers.results([check])
+        assert first is None
         assert "bad.png cannot be read" in second
 
 
@@ -101,12 +101,12 @@ def test_a_worker_that_is_killed_is_a_sentence(paths):
         results = workers.results(tasks(paths))
         next(results)
         workers._all[0]._process.kill()
-        with pytest.raises(DataError, match=r"a process that decodes pictures has ended \(.*-9"):
+        with pytest.raises(DataError, match=r"a process that decodes images has ended \(.*-9"):
             list(results)
 
 
-def test_nothing_printed_gets_between_the_pictures(tmp_path):
-    (tmp_path / "p.tif").write_bytes(saved(picture(), "TIFF"))
+def test_nothing_printed_gets_between_the_images(tmp_path):
+    (tmp_path / "p.tif").write_bytes(saved(noisy_image(), "TIFF"))
     with Workers(1) as workers:
         task = {"do": "evaluate", "paths": [str(tmp_path / "p.tif")], "size": 32}
         assert next(workers.results([task])).shape == (1, 3, 32, 32)
@@ -131,7 +131,7 @@ def test_close_ends_the_processes(paths):
 
 SCRIPT = """
     import sys, time
-    from minires.vision.loading import Workers
+    from minires.vision.workers import Workers
 
     workers = Workers(2)
     task = {"do": "evaluate", "paths": [sys.argv[1]] * 50, "size": 224}
