@@ -1,6 +1,5 @@
 """Class activation maps: which parts of an image count for a class (Zhou et al. 2016)."""
 
-import io
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from ..backend import Array, to_numpy
 from ..models.imagenet import ImageNet
 from ..modes import no_grad
 from ..viz.names import drawable
+from ..viz.style import picture
 from .transforms import Box
 
 if TYPE_CHECKING:
@@ -113,6 +113,4 @@ def activation_figure(
         axes.set_axis_off()
     figure.colorbar(shown, ax=over, shrink=0.8, label="activation (its mean + bias = the logit)")
     figure.supxlabel("dark: outside the model's input", fontsize=9, color="#444444")
-    file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight")
-    return file.getvalue()
+    return picture(figure, "png")

@@ -96,9 +96,7 @@ def test_the_figure_of_a_classification_is_a_png(weights, tmp_path):
 def test_weights_that_do_not_fit_are_refused_by_name(weights, tmp_path):
     with pytest.raises(StateDictError, match=r"w\.safetensors .* resnet18 with 2 classes: fc\."):
         Classifier("resnet18", weights, ["a", "b"])
-    with pytest.raises(
-        StateDictError, match=r"with 1000 classes; if .* others, .* --labels"
-    ):
+    with pytest.raises(StateDictError, match=r"with 1000 classes; if .* others, .* --labels"):
         Classifier("resnet18", weights)
     save_weights(resnet18(num_classes=8), tmp_path / "w.safetensors")
     with pytest.raises(StateDictError, match="does not hold the weights of resnet18"):

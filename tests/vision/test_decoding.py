@@ -1,6 +1,9 @@
 """Decoding: every kind of image there is, and everything that is none."""
 
 import os
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -196,3 +199,48 @@ def test_damage_anywhere_raises_nothing_but_a_data_error(form, tmp_path):
         except DataError:
             refused += 1
     assert refused > 0 or form == "BMP"  # which has little in it that can be wrong
+
+
+# --- without Pillow ---------------------------------------------------------------------------
+
+
+def in_a_process(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_no_module_of_minires_imports_pillow_before_an_image_is_opened():
+    done = in_a_process("""
+        import sys
+        import minires.cli, minires.vision.finetune, minires.vision.worker_main
+        assert "PIL" not in sys.modules
+    """)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_missing_pillow_is_a_sentence(workers, tmp_path):
+    (tmp_path / "p.png").write_bytes(saved(noisy_image()))
+    (tmp_path / "PIL.py").write_text("raise ImportError('No module named PIL')")
+    done = in_a_process(
+        """
+        import os, sys
+        sys.path.insert(0, sys.argv[1])
+        os.environ["PYTHONPATH"] = sys.argv[1]
+        from minires.errors import MiniresError
+        from minires.vision.workers import Workers
+        task = {"do": "problems", "paths": [sys.argv[1] + "/p.png"]}
+        with Workers(int(sys.argv[2])) as workers:
+            try:
+                next(workers.results([task]))
+            except MiniresError as error:
+                print(error)
+        """,
+        tmp_path,
+        workers,
+    )
+    assert "image files are decoded by Pillow, which cannot be imported" in done.stdout, done.stderr

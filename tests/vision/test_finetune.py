@@ -108,6 +108,26 @@ def test_a_run_leaves_its_files(unbroken):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_names_on_disk_are_those_of_runs_written_before(unbroken):
+    asked, out = unbroken
+    facts = json.loads((out / "config.json").read_text())
+    assert list(facts) == [
+        *("format", "experiment", "data", "model", "weights", "epochs", "lr", "batch"),
+        *("val_split", "freeze", "stages", "augment", "size", "seed"),
+        *("classes", "data_sha256", "left_out"),
+    ]
+    assert facts["experiment"] == "finetune"
+    assert facts["data_sha256"] == image_folder(asked.data).digest
+    assert (out / "predictions.csv").read_text().startswith("file,class,taken_for,probability\n")
+    assert [p.name for p in (out / "checkpoints").iterdir() if "previous" not in p.name] == [
+        "resnet18-seed0.safetensors"
+    ]
+    assert {p.name for p in (out / "weights").iterdir()} == {
+        "start.safetensors",
+        "best.safetensors",
+    }
+
+
 @pytest.mark.parametrize("steps", [1, 3, 5, 8])
 def test_a_run_killed_anywhere_goes_on_to_the_same_bits(unbroken, tmp_path, steps):
     asked, whole = unbroken
@@ -236,6 +256,12 @@ def spoilt(place, tmp_path):
     for name, (content, _) in BAD.items():
         (tmp_path / "spoilt" / "red" / name).write_bytes(content)
     return replace(config(place, epochs=1), data=str(tmp_path / "spoilt"))
+
+
+def test_the_old_name_of_the_model_still_works(place, tmp_path):
+    warned = pytest.warns(DeprecationWarning, match="now called model")
+    with start(config(place), tmp_path / "run") as begun, warned:
+        assert begun.net is begun.model
 
 
 def test_bad_images_are_left_out_counted_and_listed(spoilt, tmp_path):

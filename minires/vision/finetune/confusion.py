@@ -1,6 +1,5 @@
 """Draw a confusion matrix."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,13 +7,14 @@ import numpy as np
 
 from ...backend import Array
 from ...viz.names import drawable
+from ...viz.style import picture
 
 _MAX_NUMBERED = 20  # classes up to which every cell has its number
 _MAX_NAMED = 60  # and every row its name
 
 
 def confusion_figure(
-    matrix: Array, classes: Sequence[str], title: str = "", form: str = "png", dpi: int = 150
+    matrix: Array, classes: Sequence[str], title: str = "", dpi: int = 150
 ) -> bytes:
     """Draw how many images of each class, a row, were predicted as which, a column.
 
@@ -24,11 +24,10 @@ def confusion_figure(
         matrix: counts (C, C).
         classes: the names, in their order.
         title: of the figure.
-        form: "png", "svg" or "pdf".
         dpi: dots an inch.
 
     Returns:
-        The content of the file.
+        A PNG file.
     """
     from matplotlib.figure import Figure
 
@@ -55,9 +54,7 @@ def confusion_figure(
                 colour = "white" if share[i, j] > 30 else "#222222"
                 axes.text(j, i, f"{count}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row (%)")
-    file = io.BytesIO()
-    figure.savefig(file, format=form, bbox_inches="tight")
-    return file.getvalue()
+    return picture(figure, "png")
 
 
 def _shades() -> Any:

@@ -1,29 +1,26 @@
 """Draw the learning curves of a fine-tuning run."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from ...runs import Row
 from ...viz.names import drawable
+from ...viz.style import picture
 
 _DARK, _LIGHT = "#440154", "#35b779"  # the ends of viridis, far apart in grey too
 
 
-def curves_figure(
-    rows: Sequence[Row], best: Row, model: str, data: str, form: str = "png", dpi: int = 150
-) -> bytes:
+def curves_figure(rows: Sequence[Row], best: Row, model: str, data: str, dpi: int = 150) -> bytes:
     """Draw loss, and accuracy on training and validation images, by epoch.
 
     Args:
         rows: one an epoch.
         best: the row whose weights are kept, which is marked.
         model, data: their names, for the title.
-        form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 9 inches wide.
 
     Returns:
-        The content of the file.
+        A PNG file.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -50,9 +47,7 @@ def curves_figure(
     (shown,), families = drawable([data], ["images"])
     title = f"{model} on {shown}"
     figure.suptitle(title, fontsize=11, fontfamily=families, parse_math=False)
-    file = io.BytesIO()
-    figure.savefig(file, format=form)
-    return file.getvalue()
+    return picture(figure, "png")
 
 
 def _draw(

@@ -25,7 +25,7 @@ from ..decoding import decode
 from .confusion import confusion_figure
 from .curves import curves_figure
 from .mistakes import Mistake, mistakes_page
-from .results import Result
+from .results import Result, best_row
 
 _MAX_MISTAKES = 200  # on a page, which takes some 10 kB for each
 
@@ -44,7 +44,7 @@ def write_report(out: RunFolder, result: Result) -> None:
     if result.rows:
         out.write_history(list(result.rows))
         names = result.config.model, folder.root.name
-        out.write("finetune.png", curves_figure(result.rows, result.best, *names))
+        out.write("finetune.png", curves_figure(result.rows, best_row(result.rows), *names))
     if result.outcomes:
         matrix = result.confusion
         title = f"{matrix.trace():,} of {matrix.sum():,} validation images correct"
@@ -55,61 +55,49 @@ def write_report(out: RunFolder, result: Result) -> None:
 
 
 def summary(result: Result, out: Path) -> str:
-    """Return the settings and results of the run in `out` as tables in Markdown."""
-    config = result.config
-    rows = _settings(result)
-    parts = [f"# {config.model} on {one_line(result.folder.root.name, 60)}"]
-    if result.rows:
-        rows += _accuracy(result)
-    if result.seconds:
-        waited = 100 * result.waited / result.seconds
-        rows.append(("time", f"{result.seconds:.0f} s, {waited:.1f} % of it waiting for images"))
-    parts.append(_table(("", ""), rows))
-    if result.rows:
-        parts.append(
-            "The best epoch was chosen by its accuracy on the validation images, so expect "
-            "slightly less on new images."
-        )
-    if result.outcomes:
-        header = "label", "class", "training", "validation", "correct", "most frequent mistake"
-        size = [] if config.size == 224 else ["--size", str(config.size)]
-        weights, labels = out / "weights" / "best.safetensors", out / "classes.txt"
-        command = ["minires", "classify", "image.jpg", "--model", config.model]
-        command += ["--weights", str(weights), "--labels", str(labels), *size]
-        parts.append(_table(header, _classes(result)))
-        parts.append(f"To use it:\n\n```sh\n{shlex.join(command)}\n```")
-    else:
-        parts.append("**The run is not finished.**")
-    return "\n\n".join(parts)
-
-
-def _settings(result: Result) -> list[tuple[str, str]]:
-    config = result.config
+    """Return the settings and results of the run in `out` in Markdown."""
+    config, folder, left_out = result.config, result.folder, len(result.left_out)
     augmentation = "random crops, half of them mirrored" if config.augment else "the middle"
-    rows = [
-        ("images", f"{result.folder}"),
+    facts = [
+        ("images", str(folder)),
+        ("files left out", f"{left_out}, listed in left_out.txt" if left_out else "none"),
         ("input", f"{config.size}x{config.size} pixels; in training {augmentation}"),
         ("pretrained weights", config.weights or "none"),
         ("trained layers", config.trained),
-        ("optimiser", f"SGD, momentum 0.9, learning rate {config.lr:g}"),
-        ("length", f"{config.epochs} epochs, batch {config.batch}, seed {config.seed}"),
+        ("optimiser", f"SGD, momentum 0.9, learning rate {config.lr:g}, batch {config.batch}"),
+        ("length", f"{config.epochs} epochs"),
+        ("seed", str(config.seed)),
+        *_accuracy(result),
+        ("time", f"{result.seconds:.0f} s, {result.waited:.0f} s of it waiting for images"),
     ]
-    if result.left_out:
-        rows.append(("files left out", f"{len(result.left_out)}, listed in left_out.txt"))
-    return rows
+    header = "label", "class", "training", "validation", "correct", "most frequent mistake"
+    command = [
+        *("minires", "classify", "image.jpg", "--model", config.model, "--size", str(config.size)),
+        *("--weights", str(out / "weights" / "best.safetensors")),
+        *("--labels", str(out / "classes.txt")),
+    ]
+    last = [_table(header, _classes(result)), f"To use it:\n\n```sh\n{shlex.join(command)}\n```"]
+    return "\n\n".join(
+        [
+            f"# {config.model} on {one_line(folder.root.name, 60)}",
+            _table(("", ""), facts),
+            *(last if result.outcomes else ["**The run is not finished.**"]),
+        ]
+    )
 
 
 def _accuracy(result: Result) -> list[tuple[str, str]]:
-    best, last = result.best, result.rows[-1]
+    if not result.rows:
+        return []
+    best, last = best_row(result.rows), result.rows[-1]
     labels = result.folder.val.labels
     label, count = Counter(labels).most_common(1)[0]
+    share = f"{100 * count / len(labels):.2f} % ({one_line(result.folder.classes[label])})"
     return [
         ("best accuracy", f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept"),
+        ("", "(chosen by the validation images: expect slightly less on new images)"),
         ("last accuracy", f"{100 - last.test_error:.2f} % after epoch {last.epoch:g}"),
-        (
-            "share of the most frequent class",
-            f"{100 * count / len(labels):.2f} % ({one_line(result.folder.classes[label])})",
-        ),
+        ("share of the most frequent class", share),
     ]
 
 

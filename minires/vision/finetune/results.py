@@ -47,11 +47,6 @@ class Result:
     waited: float
 
     @property
-    def best(self) -> Row:
-        """Return the first row with the lowest validation error."""
-        return best_row(self.rows)
-
-    @property
     def confusion(self) -> Array:
         """Return how many images of class i, a row, were predicted as class j: int64 (C, C)."""
         matrix = np.zeros((len(self.folder.classes),) * 2, np.int64)

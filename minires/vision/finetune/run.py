@@ -1,6 +1,7 @@
 """Fine-tune a model on a folder of images: a run that can be stopped and resumed."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -170,6 +171,12 @@ class Finetune:
         rows, waited = self.trainer.rows, self.images.waited
         result = Result(self.config, self.folder, self.left_out, rows, outcomes, seconds, waited)
         write_report(self.out, result)
+
+    @property
+    def net(self) -> ImageNet:
+        """Return `model`, the name that this attribute has now."""
+        warnings.warn("Finetune.net is now called model", DeprecationWarning, stacklevel=2)
+        return self.model
 
     @property
     def description(self) -> str:
