@@ -1,6 +1,6 @@
 import pytest
 
-from minires.runs import Row
+from minires.train import Row
 from minires.vision.finetune.curves import curves_figure
 
 ROWS = [Row(0, "resnet18", 9 * e, float(e), 0.1, 1 / e, 50 / e, 60 - 5 * e, 1.0) for e in (1, 2, 3)]

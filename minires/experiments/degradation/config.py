@@ -10,7 +10,7 @@ from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError, expect
 from ...models.cifar import parse_name
-from ...runs.config import from_facts
+from ...runs.config import parse_config
 from ...train import Recipe, paper_recipe, quick_recipe
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
@@ -113,7 +113,7 @@ class Config:
         Raises:
             RunError: a value is missing or altered.
         """
-        return from_facts(cls, {**_ADDED, **facts}, out)
+        return parse_config(cls, {**_ADDED, **facts}, out)
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """The dataset as this run uses it."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...runs import Row
+from ...train import Row
 from ...viz.names import drawable
 from ...viz.style import picture
 

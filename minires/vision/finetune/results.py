@@ -8,7 +8,7 @@ import numpy as np
 
 from ...backend import Array
 from ...models.imagenet import ImageNet
-from ...runs import Row
+from ...train import Row
 from ..cam import predict
 from ..folder_images import FolderImages
 from ..folders import ImageFolder

@@ -14,8 +14,8 @@ from ...models.imagenet import ImageNet, imagenet_net
 from ...nn import Module
 from ...optim import StepSchedule
 from ...runs import RunFolder
-from ...runs.autosave import Event, kept
-from ...runs.config import expect_same_options, from_facts
+from ...runs.autosave import Event, autosave
+from ...runs.config import check_same_options, parse_config
 from ...train import Progress, Recipe, Trainer
 from ...train.recipe import epoch_length
 from ...weights import load_weights
@@ -77,7 +77,7 @@ class Finetune:
             StateDictError: the weights are those of another model.
             RunError: `out` cannot be written.
         """
-        RunFolder(out).expect_empty()
+        RunFolder(out).check_empty()
         listed = image_folder(config.data, config.val_split, config.seed)
         model = _initial_model(config, len(listed.classes))
         with FolderImages(listed, config.size, workers=workers) as images:
@@ -111,8 +111,8 @@ class Finetune:
             RunError: the run was altered.
         """
         run_folder, facts = RunFolder.open(out)
-        config = from_facts(FinetuneConfig, facts, out)
-        expect_same_options(config, asked, out)
+        config = parse_config(FinetuneConfig, facts, out)
+        check_same_options(config, asked, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
         try:
             left_out = {str(path): str(reason) for path, reason in facts["left_out"].items()}
@@ -155,7 +155,7 @@ class Finetune:
         if trainer.finished:
             yield Event(trainer, None)
         else:
-            self.stopped = yield from kept(trainer, trainer.run(), save, stop)
+            self.stopped = yield from autosave(trainer, trainer.run(), save, stop)
         self.report(time.monotonic() - started)
 
     def report(self, seconds: float) -> None:
