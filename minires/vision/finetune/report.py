@@ -21,13 +21,10 @@ from pathlib import Path
 
 from ...runs import RunFolder
 from ...viz.names import one_line
-from ..decoding import decode
 from .confusion import confusion_figure
 from .curves import curves_figure
-from .mistakes import Mistake, mistakes_page
+from .mistakes import mistakes_page
 from .results import Result, best_row
-
-_MAX_MISTAKES = 200  # on a page, which takes some 10 kB for each
 
 
 def write_report(out: RunFolder, result: Result) -> None:
@@ -50,7 +47,7 @@ def write_report(out: RunFolder, result: Result) -> None:
         title = f"{matrix.trace():,} of {matrix.sum():,} validation images correct"
         out.write("confusion.png", confusion_figure(matrix, folder.classes, title))
         out.write("predictions.csv", _predictions(result))
-        _write_lines(out, "mistakes.html", [_mistakes(result)])
+        _write_lines(out, "mistakes.html", [mistakes_page(result)])
     _write_lines(out, "summary.md", [summary(result, out.path)])
 
 
@@ -134,25 +131,6 @@ def _predictions(result: Result) -> bytes:
     for path, label, predicted, probability in result.outcomes:
         writer.writerow([path, classes[label], classes[predicted], f"{probability:.4f}"])
     return text.getvalue().encode(errors="replace")
-
-
-def _mistakes(result: Result) -> str:
-    folder, wrong = result.folder, result.mistakes
-    shown = wrong[:_MAX_MISTAKES]
-    mistakes = (
-        Mistake(
-            decode(folder.root / path), path, folder.classes[label], folder.classes[predicted], p
-        )
-        for path, label, predicted, p in shown
-    )
-    first = f" The first {len(shown)} are shown." if len(shown) < len(wrong) else ""
-    return mistakes_page(
-        mistakes,
-        title=f"{len(wrong):,} mistakes in {len(result.outcomes):,} images of {folder.root.name}",
-        note="Validation images that were predicted as another class, in descending order of the "
-        f"probability of the predicted class.{first} The first ones are often images in the wrong "
-        "folder.",
-    )
 
 
 def _write_lines(out: RunFolder, name: str, lines: Iterable[str]) -> None:
