@@ -12,14 +12,13 @@ and when the run has finished, from the best weights:
     mistakes.html     the wrong predictions, in descending order of probability
 """
 
-import csv
-import io
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...runs import RunFolder
+from ...runs.table import table
 from ...viz.names import one_line
 from .confusion import confusion_figure
 from .curves import curves_figure
@@ -125,12 +124,12 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _predictions(result: Result) -> bytes:
     classes = result.folder.classes
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "class", "taken_for", "probability"])
-    for path, label, predicted, probability in result.outcomes:
-        writer.writerow([path, classes[label], classes[predicted], f"{probability:.4f}"])
-    return text.getvalue().encode(errors="replace")
+    columns = ("file", "class", "taken_for", "probability")
+    rows = (
+        (path, classes[label], classes[predicted], f"{probability:.4f}")
+        for path, label, predicted, probability in result.outcomes
+    )
+    return table(columns, (dict(zip(columns, row, strict=True)) for row in rows))
 
 
 def _write_lines(out: RunFolder, name: str, lines: Iterable[str]) -> None:
