@@ -76,7 +76,7 @@ def summary(result: Result, out: Path) -> str:
     return "\n\n".join(
         [
             f"# {config.model} on {one_line(folder.root.name, 60)}",
-            _table(("", ""), facts),
+            _table(("model", config.model), facts),
             *(last if result.outcomes else ["**The run is not finished.**"]),
         ]
     )
@@ -90,9 +90,12 @@ def _accuracy(result: Result) -> list[tuple[str, str]]:
     label, count = Counter(labels).most_common(1)[0]
     share = f"{100 * count / len(labels):.2f} % ({one_line(result.folder.classes[label])})"
     return [
-        ("best accuracy", f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept"),
+        (
+            "best validation accuracy",
+            f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept",
+        ),
         ("", "(chosen by the validation images: expect slightly less on new images)"),
-        ("last accuracy", f"{100 - last.test_error:.2f} % after epoch {last.epoch:g}"),
+        ("last validation accuracy", f"{100 - last.test_error:.2f} % after epoch {last.epoch:g}"),
         ("share of the most frequent class", share),
     ]
 
