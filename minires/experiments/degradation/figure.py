@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...runs import Row
 from ...viz.style import depth_colours, dress, headline, picture
 from . import published as others
@@ -34,13 +34,13 @@ def degradation_figure(
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
-    trained = {parse_name(row.net)[0] for _, rows in runs for row in rows}
+    trained = {NetSpec.parse(row.net).kind for _, rows in runs for row in rows}
     kinds = [kind for kind in _KINDS if kind in trained]
     size = (_PANEL * len(kinds), 0.7 + 3.9 * len(runs))
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
     grid = figure.subplots(len(runs), len(kinds), sharey="row", squeeze=False)
     for panels, (title, rows) in zip(grid, runs, strict=True):
-        colours = depth_colours(parse_name(row.net)[1] for row in rows)
+        colours = depth_colours(NetSpec.parse(row.net).depth for row in rows)
         for axes, kind in zip(panels, kinds, strict=True):
             drawn = [depth for depth in colours if any(r.net == f"{kind}{depth}" for r in rows)]
             for depth in drawn:

@@ -15,8 +15,7 @@ from ...data import Dataset
 from ...errors import RunError, UsageError, expect
 from ...inspect.memory import expect_room
 from ...kernels.cuda.graph import expect_graphs
-from ...models import cifar_net
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...runs import Row, RunFolder
 from ...runs.autosave import Event, kept
 from ...runs.config import expect_same_data, expect_same_options
@@ -197,13 +196,13 @@ class Degradation:
     def _trainer(self, seed: int, net: str) -> Trainer:
         """The training of a net, where its checkpoint left it."""
         manual_seed(seed)
-        model = cifar_net(
-            net,
+        spec = NetSpec.parse(net)
+        model = spec.build(
             len(self.dataset.classes),
             self.dataset.channels,
             checkpoint_every=self.config.checkpoint_every,
         )
-        schedule = self.recipe.schedule(parse_name(net)[1])
+        schedule = self.recipe.schedule(spec.depth)
         backend = self.config.backend
         settings = (self.recipe, schedule, seed, backend, self.graph, self.config.tf32)
         trainer = Trainer(net, model, self.dataset, *settings)
@@ -232,5 +231,5 @@ def _expect_room(config: Config, dataset: Dataset) -> None:
         return
     image = dataset.train_images.shape[1:]
     batch = config.recipe(dataset).batch_size
-    for net in sorted(config.nets, key=lambda net: parse_name(net)[1], reverse=True):
+    for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
         expect_room(net, image, batch, config.checkpoint_every)

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from ...data import Dataset
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...runs import Row
 from ...train import Recipe
 from . import published
@@ -137,7 +137,8 @@ def _what_was_seen(
 def _seen(kind: str, nets: dict[str, list[Row]], so_far: str) -> str:
     """The shallowest against the deepest net of one kind; empty with fewer than two."""
     names = sorted(
-        (net for net in nets if parse_name(net)[0] == kind), key=lambda net: parse_name(net)[1]
+        (net for net in nets if NetSpec.parse(net).kind == kind),
+        key=lambda net: NetSpec.parse(net).depth,
     )
     if len(names) < 2:
         return ""
@@ -168,7 +169,7 @@ def _times(high: float, low: float) -> str:
 
 def _both(nets: dict[str, list[Row]], so_far: str) -> list[str]:
     """Each depth that was trained plain and residual."""
-    depths = sorted({parse_name(net)[1] for net in nets})
+    depths = sorted({NetSpec.parse(net).depth for net in nets})
     sentences = []
     for depth in depths:
         plain, residual = nets.get(f"plain{depth}"), nets.get(f"resnet{depth}")

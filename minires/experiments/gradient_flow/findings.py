@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from .cures import CURED, VARIANTS, Flow
 from .paths import PathGradient
 from .responses import Response
@@ -20,8 +20,8 @@ _ALIKE = 0.05  # responses that differ by less are called alike
 
 def of_flow(flows: Sequence[Flow]) -> list[str]:
     """What becomes of the gradient, in the deepest net; the deepest plain one, if there is one."""
-    kinds = {flow.net: parse_name(flow.net) for flow in flows}
-    net = max(kinds, key=lambda name: (kinds[name][0] == "plain", kinds[name][1]))
+    kinds = {flow.net: NetSpec.parse(flow.net) for flow in flows}
+    net = max(kinds, key=lambda name: (kinds[name].kind == "plain", kinds[name].depth))
     ours = {(flow.variant, flow.batch_norm): flow for flow in flows if flow.net == net}
     without = ", ".join(
         f"{_factor(ours[variant.label, False])} with {variant.label}" for variant in VARIANTS
@@ -56,7 +56,11 @@ def of_responses(responses: Sequence[Response], training: str) -> list[str]:
         f"{r.spread.argmax() + 1})"
         for r in responses
     )
-    mean = {parse_name(r.net): float(r.spread.mean()) for r in responses}
+    mean = {
+        (spec.kind, spec.depth): float(r.spread.mean())
+        for r in responses
+        for spec in [NetSpec.parse(r.net)]
+    }
     verdicts = [
         f"those of {depth} layers {_compared(mean['resnet', depth], mean['plain', depth])}"
         for kind, depth in mean
@@ -79,7 +83,7 @@ def of_shattered(nets: Sequence[Shattering]) -> list[str]:
     degrees = nets[0].angles[1] - nets[0].angles[0]
     told = []
     for kind, name in (("plain", "plain nets"), ("resnet", "residual nets")):
-        depths = {parse_name(net.net)[1]: net for net in nets if parse_name(net.net)[0] == kind}
+        depths = {spec.depth: net for net in nets if (spec := NetSpec.parse(net.net)).kind == kind}
         low, high = min(depths), max(depths)
         told.append(
             f"by {_correlation(depths[low])} in {name} of {low} layers and by "

@@ -12,8 +12,7 @@ from typing import Any
 from ...backend import Array, manual_seed
 from ...data import Dataset
 from ...inspect.layers import watch_layers
-from ...models import cifar_net
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...modes import no_grad
 from ...nn import Module
 from ...train import Trainer, quick_recipe
@@ -86,9 +85,10 @@ class Responses:
         if self.run is not None:
             return trained(self.run, net, self.seed, classes, channels)
         manual_seed(self.seed)
-        model = cifar_net(net, classes, channels)
+        spec = NetSpec.parse(net)
+        model = spec.build(classes, channels)
         recipe = replace(quick_recipe(self.dataset), iterations=_STEPS)
-        schedule = recipe.schedule(parse_name(net)[1])
+        schedule = recipe.schedule(spec.depth)
         for _ in Trainer(net, model, self.dataset, recipe, schedule, self.seed).run():
             pass
         return model

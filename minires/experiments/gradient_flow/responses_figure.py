@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...viz.style import depth_colours, dress, headline, picture
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ def responses_figure(
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
-    colours = depth_colours(parse_name(response.net)[1] for response in responses)
+    colours = depth_colours(NetSpec.parse(response.net).depth for response in responses)
     figure = Figure(figsize=(10, 4.6), dpi=dpi, layout="constrained")
     by_layer, by_size = figure.subplots(1, 2, sharey=True)
     for response in responses:
-        kind, depth = parse_name(response.net)
-        style = {"color": colours[depth], "ls": _STYLES[kind], "lw": 1.8}
+        spec = NetSpec.parse(response.net)
+        style = {"color": colours[spec.depth], "ls": _STYLES[spec.kind], "lw": 1.8}
         layers = np.arange(1, len(response.spread) + 1)
         by_layer.plot(layers, response.spread, label=response.net, **style)
         by_size.plot(layers, np.sort(response.spread)[::-1], **style)

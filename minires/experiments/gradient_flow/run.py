@@ -10,8 +10,7 @@ from ...data import Dataset
 from ...data.dataset import Epoch, training_batch
 from ...errors import UsageError, expect
 from ...files import table
-from ...models import cifar_net
-from ...models.cifar import parse_name
+from ...models import NetSpec, cifar_net
 from ...nn import Module
 from ...runs import RunFolder
 from ..degradation.config import NETS, Config
@@ -58,7 +57,7 @@ class FlowConfig:
     run: Path | None = None
 
     def __post_init__(self) -> None:
-        Config(self.dataset, self.nets, seeds=(self.seed,))  # refuses what it would not train
+        specs = Config(self.dataset, self.nets, seeds=(self.seed,)).specs  # raises what it raises
         expect(self.steps >= 0, UsageError, f"steps must be at least 0, got {self.steps}")
         expect(len(self.only) > 0, UsageError, f"at least one figure of {', '.join(FIGURES)}")
         for name in self.only:
@@ -78,7 +77,7 @@ class FlowConfig:
             f"paths are those of residual nets, but the nets are {', '.join(self.nets)}; "
             "add one, or choose figures with --only flow,responses,shattered",
         )
-        odd = [net for net in self.nets if parse_name(net)[0] == "preact"]
+        odd = [str(net) for net in specs if net.kind == "preact"]
         expect(
             "responses" not in self.only or not odd,
             UsageError,
@@ -96,7 +95,7 @@ class FlowConfig:
     @property
     def residual(self) -> tuple[str, ...]:
         """Those of the nets that have shortcuts."""
-        return tuple(net for net in self.nets if parse_name(net)[0] == "resnet")
+        return tuple(net for net in self.nets if NetSpec.parse(net).kind == "resnet")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...viz.style import dress, headline, picture, shades
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def shattered_figure(
 
     by_kind = {
         kind: sorted(
-            (net for net in nets if parse_name(net.net)[0] == kind),
-            key=lambda net: parse_name(net.net)[1],
+            (net for net in nets if NetSpec.parse(net.net).kind == kind),
+            key=lambda net: NetSpec.parse(net.net).depth,
         )
         for kind in _KINDS
     }
@@ -45,7 +45,7 @@ def shattered_figure(
     colours = dict(zip(by_kind, shades(2), strict=False))
     traces = left.subplots(len(traced), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, net in zip(traces, traced, strict=True):
-        _draw_trace(axes, net, colours[parse_name(net.net)[0]])
+        _draw_trace(axes, net, colours[NetSpec.parse(net.net).kind])
     traces[-1].set_xlabel("place on the arc of inputs (degrees)")
     left.supylabel("slope of the output along the arc (in units of its RMS)", fontsize=10)
     axes = right.subplots()
@@ -71,7 +71,7 @@ def _draw_trace(axes: Any, net: "Shattering", colour: Any) -> None:
 
 def _draw_kind(axes: Any, kind: str, nets: "Sequence[Shattering]", colour: Any) -> None:
     label, dashes, marker = _KINDS[kind]
-    depths = [parse_name(net.net)[1] for net in nets]
+    depths = [NetSpec.parse(net.net).depth for net in nets]
     draws = np.array([net.correlation for net in nets])  # (nets, draws)
     low, high = np.percentile(draws, (10, 90), axis=1)
     axes.plot(depths, draws.mean(axis=1), dashes, marker=marker, color=colour, lw=2, label=label)

@@ -5,8 +5,7 @@ import math
 import numpy as np
 
 from ...data import Dataset
-from ...models import cifar_net
-from ...models.cifar import parse_name
+from ...models import NetSpec, cifar_net
 from .config import LandscapeConfig
 from .shape import downhill, not_convex
 from .surface import Surface
@@ -114,7 +113,7 @@ def _seen(net: str, surface: Surface, classes: int) -> str:
 def _compared(surfaces: dict[str, Surface]) -> list[str]:
     """Each depth that is there both ways."""
     sentences = []
-    for depth in sorted({parse_name(net)[1] for net in surfaces}):
+    for depth in sorted({NetSpec.parse(net).depth for net in surfaces}):
         plain, residual = surfaces.get(f"plain{depth}"), surfaces.get(f"resnet{depth}")
         if plain and residual:
             before = downhill(plain.losses), not_convex(plain.losses)
