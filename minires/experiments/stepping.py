@@ -19,6 +19,7 @@ from ..inspect.trace import Trace, record
 from ..models import NetSpec
 from ..modes import no_grad
 from ..nn import Module
+from ..runs.config import option
 from ..train import Trainer, quick_recipe
 from ..weights import load_weights
 
@@ -44,13 +45,15 @@ class Stepping:
     """
 
     nets: tuple[str, ...]
-    batch: int = 16
-    image: int = 0
-    channels: int = 8
-    after: int = 0
-    weights: Path | None = None
-    path: str | None = None
-    seed: int = 0
+    batch: int = option(16, "Images in the training step; {default} by default.")
+    image: int = option(
+        0, "The image of the batch whose feature maps are shown; {default} by default."
+    )
+    channels: int = option(8, "Feature maps shown of each operation; {default} by default.")
+    after: int = option(0, "Train so many steps first; {default} by default.")
+    weights: Path | None = option(None, "Begin with the weights of a file (safetensors, .pth).")
+    path: str | None = option(None, "Show this module alone: layer1.0, or layer2.")
+    seed: int = option(0, "Of the initial weights and the images; {default} by default.")
 
     def __post_init__(self) -> None:
         _ = self.specs

@@ -11,7 +11,7 @@ from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError, expect
 from ...models import NetSpec
-from ...runs.config import from_facts
+from ...runs.config import from_facts, option
 from ...train import Recipe, paper_recipe, quick_recipe
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
@@ -42,17 +42,32 @@ class Config:
         UsageError: a value that cannot be meant.
     """
 
-    dataset: str = "digits"
-    nets: tuple[str, ...] = NETS
-    schedule: str = "quick"
-    epochs: int | None = None
-    lr: float | None = None
-    batch: int | None = None
-    seeds: tuple[int, ...] = (0,)
-    backend: str = field(default_factory=default)
-    validation: bool = False
-    checkpoint_every: int | None = None
-    tf32: bool = False
+    dataset: str = option("digits", "digits (shipped, the default) or cifar10.")
+    nets: tuple[str, ...] = option(
+        NETS,
+        "By commas: plain or resnet and a depth of 6n + 2, or preact and one of 9n + 2: "
+        "plain20,resnet110,preact164.",
+    )
+    schedule: str = option(
+        "quick", "quick (minutes, the default) or paper (64,000 iterations a model)."
+    )
+    epochs: int | None = option(None, "Passes over the training images, if not the schedule's.")
+    lr: float | None = option(None, "Learning rate at the start, if not the schedule's.")
+    batch: int | None = option(None, "Images a training step, if not the schedule's.")
+    seeds: tuple[int, ...] = option((0,), "By commas; each model is trained once for each.")
+    backend: str = field(
+        default_factory=default,
+        metadata={"help": "numpy or cupy; what MINIRES_BACKEND says, or numpy, by default."},
+    )
+    validation: bool = option(False, "Test on held-out training images, not on the test images.")
+    checkpoint_every: int | None = option(
+        None,
+        "Compute activations again in backward, so many blocks at a time: less memory, the same "
+        "bits; minires memory says how much.",
+    )
+    tf32: bool = option(
+        False, "Use the GPU's tensor cores, which round factors to 10 bits of fraction."
+    )
 
     def __post_init__(self) -> None:
         for what, values in (("net", self.specs), ("seed", self.seeds)):

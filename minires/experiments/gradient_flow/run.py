@@ -13,6 +13,7 @@ from ...files import table
 from ...models import NetSpec, cifar_net
 from ...nn import Module
 from ...runs import RunFolder
+from ...runs.config import option
 from ..degradation.config import NETS, Config
 from ..degradation.trained import config_of, trained
 from .cures import Cures
@@ -48,13 +49,21 @@ class FlowConfig:
         RunError: its configuration was altered.
     """
 
-    nets: tuple[str, ...] = NETS
-    steps: int = 10
-    seed: int = 0
-    dataset: str = "digits"
-    size: int = 32
-    only: tuple[str, ...] = FIGURES
-    run: Path | None = None
+    nets: tuple[str, ...] = option(
+        NETS, "plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110."
+    )
+    steps: int = option(10, "Training steps over which the flow is followed; {default} by default.")
+    seed: int = option(0, "Of weights, images and draws; {default} by default.")
+    dataset: str = option("digits", "digits (shipped, the default) or cifar10.")
+    size: int = option(
+        32,
+        "Height to which images are enlarged for the flow, a multiple of their own; {default} by "
+        "default.",
+    )
+    only: tuple[str, ...] = option(FIGURES, f"Figures to make, by commas: {','.join(FIGURES)}.")
+    run: Path | None = option(
+        None, "Take responses and paths from the models of a finished degradation run."
+    )
 
     def __post_init__(self) -> None:
         specs = Config(self.dataset, self.nets, seeds=(self.seed,)).specs  # raises what it raises

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...data import Dataset
 from ...errors import UsageError, expect
 from ...nn import Module
+from ...runs.config import option
 from ..degradation.config import Config
 from ..degradation.trained import config_of, data_of, trained, weights_of
 from .surface import axis
@@ -33,14 +34,20 @@ class LandscapeConfig:
         UsageError: a value that cannot be meant.
     """
 
-    nets: tuple[str, ...] = ("plain56", "resnet56")
-    points: int = 25
-    span: float = 1.0
-    images: int = 256
-    seed: int = 0
-    net_seed: int = 0
-    dataset: str | None = None
-    run: str | None = None
+    nets: tuple[str, ...] = option(
+        ("plain56", "resnet56"), "By commas; plain56,resnet56 by default."
+    )
+    points: int = option(25, "Along each direction; odd, {default} by default.")
+    span: float = option(1.0, "Largest step; 1, the default, moves each filter by its own length.")
+    images: int = option(256, "Training images whose loss it is; {default} by default.")
+    seed: int = option(0, "Of the directions and the choice of images; {default} by default.")
+    net_seed: int = option(0, "Which training of the models, by its seed; {default} by default.")
+    dataset: str | None = option(None, "digits (shipped) or cifar10; with --run, that run's.")
+    run: str | None = option(
+        None,
+        "Folder of a degradation run with these models; else they are trained.",
+        path=Path.resolve,
+    )
 
     def __post_init__(self) -> None:
         self.training()
