@@ -8,7 +8,9 @@ from commands import fails, minires
 
 def test_summary_shows_stages_and_the_papers_numbers():
     text = minires("summary", "resnet20", cwd=".").stdout
-    assert re.search(r"conv2_x +│ 16x32x32 +│ \(3x3, 16; 3x3, 16\) x 3 +│ identity +│ +14,016", text)
+    assert re.search(
+        r"conv2_x +│ 16x32x32 +│ \(3x3, 16; 3x3, 16\) x 3 +│ identity +│ +14,016", text
+    )
     assert "269,722 parameters, 40,551,040 multiply-adds for one image" in text
     assert "the paper's: 0.27 million parameters\n" in text
     large = minires("summary", "resnet18", "--shortcut", "C", cwd=".").stdout

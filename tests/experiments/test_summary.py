@@ -4,8 +4,7 @@ from minires.data import digits
 from minires.experiments.degradation import Config
 from minires.experiments.degradation.published import curve
 from minires.experiments.degradation.summary import summary
-from minires.runs import Row
-from minires.train import Recipe
+from minires.train import Recipe, Row
 
 DATA = digits()
 RECIPE = Recipe(batch_size=32, lr=0.01, iterations=540)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...models import NetSpec
-from ...runs import Row
+from ...train import Row
 from ...viz.style import depth_colours, dress, headline, picture
 from . import published as others
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from ...data import Dataset
 from ...models import NetSpec
-from ...runs import Row
-from ...train import Recipe
+from ...train import Recipe, Row
 from . import published
 from .config import Config
 

@@ -9,11 +9,11 @@ from ...backend import blas_threads, manual_seed
 from ...data import Dataset
 from ...data.dataset import Epoch, training_batch
 from ...errors import UsageError, expect
-from ...files import table
 from ...models import NetSpec, cifar_net
 from ...nn import Module
 from ...runs import RunFolder
 from ...runs.config import option
+from ...runs.table import table
 from ..degradation.config import NETS, Config
 from ..degradation.trained import config_of, trained
 from .cures import Cures
