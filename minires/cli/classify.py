@@ -1,6 +1,7 @@
 """`minires classify`: classify image files with a trained model."""
 
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +9,13 @@ import typer
 
 from ..errors import DataError
 from ..files import write_atomically
-from ..vision.classify import Classification, Classifier, image_files, read_labels
+from ..vision.classify import Classifier, image_files, read_labels
 from ..vision.folder_images import WORKERS, problems
 from ..vision.workers import Workers
 from .app import app
-from .options import INTEGER, Strict
+from .options import INTEGER
 from .output import writing
+from .shared import Strict
 
 _FEW = 4  # images for which starting processes is not worth it
 
@@ -49,13 +51,16 @@ def classify(
         if bad and (strict or len(bad) == len(paths)):
             raise DataError(bad[0] + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""))
         good = [path for path, problem in zip(paths, found, strict=True) if not problem]
-        figures: set[Path] = set()
+        figures: set[str] = set()
         for result in classifier.classify(good, workers):
             print(result.path)
             for score in result.top:
                 print(f"  {100 * score.probability:5.1f} %  {score.name}")
             if cam is not None:
-                figure, content = _free_name(cam, result, figures), classifier.figure(result)
+                figure, content = (
+                    cam / _free_name(result.path.stem, figures),
+                    classifier.figure(result),
+                )
                 with writing(figure):
                     cam.mkdir(parents=True, exist_ok=True)
                     write_atomically(figure, content)
@@ -64,12 +69,9 @@ def classify(
         print(f"{len(bad)} of {len(paths)} files were left out:", *bad, sep="\n  ", file=sys.stderr)
 
 
-def _free_name(folder: Path, result: Classification, taken: set[Path]) -> Path:
-    """Return a path for the figure of an image that no other image has."""
-    number, stem = 1, result.path.stem
-    path = folder / f"{stem}.cam.png"
-    while path in taken:
-        number += 1
-        path = folder / f"{stem}-{number}.cam.png"
-    taken.add(path)
-    return path
+def _free_name(stem: str, taken: set[str]) -> str:
+    """Return a name for the figure of an image that no other image has."""
+    names = (f"{stem}{f'-{number}' if number > 1 else ''}.cam.png" for number in count(1))
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    return name

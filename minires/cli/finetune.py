@@ -9,7 +9,8 @@ from ..errors import UsageError
 from ..vision.finetune import Finetune, FinetuneConfig
 from ..vision.folder_images import WORKERS
 from .app import app, console
-from .options import INTEGER, Backend, Out, Resume, Strict, options_of
+from .options import INTEGER, options_of
+from .shared import Backend, Out, Resume, Strict
 from .training import resume_command, run_folder, train
 
 
