@@ -8,8 +8,8 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import data
-from ..experiments.degradation.trained import config_of
-from ..experiments.gradient_flow.run import FIGURES, FlowConfig, FlowRun
+from ..experiments.degradation import config_of
+from ..experiments.gradient_flow import FIGURES, FlowConfig, FlowRun
 from .app import app, console
 from .options import INTEGER, Backend, DataDir, free_folder, names
 

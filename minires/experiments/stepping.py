@@ -11,7 +11,7 @@ from ..autograd import Op
 from ..backend import Array, manual_seed
 from ..data import Dataset
 from ..data.dataset import Epoch, training_batch
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..inspect import forward_hook
 from ..inspect.step_page import Page, bytes_of, step_page
 from ..inspect.trace import Trace, record
@@ -27,20 +27,20 @@ _MOST = 12_000_000  # bytes of a page; a larger one would lag in a browser
 
 @dataclass(frozen=True)
 class Stepping:
-    """What is to be stepped through.
+    """The settings of a page.
 
     Attributes:
         nets: one or two names, such as plain20 and resnet20.
-        batch: images in the step, the first of the first epoch.
-        image: the one whose maps are shown.
-        channels: how many maps of an operation are shown.
-        after: train so many steps before.
-        weights: a file to begin from, instead of initial weights; of a single net.
+        batch: images in the training step, the first of the first epoch.
+        image: the one whose feature maps are shown.
+        channels: how many feature maps of an operation are shown.
+        after: how many training steps to make before.
+        weights: a file to load instead of initial weights; for a single net.
         path: the module to show, such as layer1.0; all by default.
         seed: of the initial weights and the order of the images.
 
     Raises:
-        UsageError: a value that cannot be meant.
+        UsageError: a value is not one of those possible.
     """
 
     nets: tuple[str, ...]
@@ -55,32 +55,28 @@ class Stepping:
     def __post_init__(self) -> None:
         for net in self.nets:
             parse_name(net)
-        expect(
-            1 <= len(self.nets) <= 2,
-            UsageError,
-            f"one net or two side by side can be stepped through, got {len(self.nets)}",
-        )
+        if not 1 <= len(self.nets) <= 2:
+            raise UsageError(
+                f"one net or two side by side can be stepped through, got {len(self.nets)}"
+            )
         for name, value, least in (
             ("batch", self.batch, 2),
             ("channels", self.channels, 1),
             ("after", self.after, 0),
             ("seed", self.seed, 0),
         ):
-            expect(value >= least, UsageError, f"{name} must be at least {least}, got {value}")
-        expect(
-            0 <= self.image < self.batch,
-            UsageError,
-            f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}",
-        )
-        expect(
-            self.weights is None or len(self.nets) == 1,
-            UsageError,
-            f"weights are those of one net, but {len(self.nets)} were asked for",
-        )
+            if value < least:
+                raise UsageError(f"{name} must be at least {least}, got {value}")
+        if not 0 <= self.image < self.batch:
+            raise UsageError(
+                f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}"
+            )
+        if self.weights is not None and len(self.nets) != 1:
+            raise UsageError(f"weights are those of one net, but {len(self.nets)} were asked for")
 
 
 def page_of(config: Stepping, dataset: Dataset) -> Page:
-    """The page.
+    """Return the page that steps through the training step.
 
     Raises:
         UsageError: the nets are too large for a page, or have no module `path`.
@@ -99,7 +95,7 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     title = f"One training step of {' and '.join(config.nets)}{shown}"
     footer = (
         f"Made by minires: {config.batch} images of {dataset.name}, {x.shape[2]}x{x.shape[3]} "
-        f"pixels, {before}; the maps are those of image {config.image}, "
+        f"pixels, {before}; the feature maps are those of image {config.image}, "
         f"{dataset.classes[labels[config.image]]!r}."
     )
     return step_page(traces, title, footer)
@@ -114,18 +110,18 @@ def _net(name: str, config: Stepping, dataset: Dataset) -> Module:
 
 
 def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
-    """The first images of the first epoch, as they are trained on."""
+    """Return the first images of the first epoch, as they are trained on."""
     most = len(dataset.train_images)
-    expect(
-        config.batch <= most,
-        UsageError,
-        f"batch must be at most the {most} training images of {dataset.name}, got {config.batch}",
-    )
+    if config.batch > most:
+        raise UsageError(
+            f"batch must be at most the {most} training images of {dataset.name}, got "
+            f"{config.batch}"
+        )
     return training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(config.batch))
 
 
 def _after(config: Stepping, name: str, model: Module, dataset: Dataset) -> Module:
-    """The net after some steps of training."""
+    """Return the model after `config.after` training steps."""
     recipe = quick_recipe(dataset)
     schedule = recipe.schedule(parse_name(name)[1])
     trainer = Trainer(name, model, dataset, recipe, schedule, config.seed)
@@ -140,7 +136,7 @@ def _trace(model: Module, x: Array, labels: Array, config: Stepping) -> Trace:
 
 
 def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
-    """Refuse nets whose page would be too large, before the time is spent on it."""
+    """Raise for nets whose page would be too large, before time is spent on it."""
     total = 0
 
     def add(_op: Op, _inputs: tuple[Array | None, ...], output: Array) -> None:
@@ -152,10 +148,10 @@ def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
         for model in models:
             model.eval()(x[:1])
             model.train()
-    expect(
-        total <= _MOST,
-        UsageError,
-        f"a page of {' and '.join(config.nets)} on images of {x.shape[2]}x{x.shape[3]} would take "
-        f"about {total / 1e6:.0f} MB, more than the {_MOST / 1e6:.0f} that a browser steps through "
-        "smoothly; show one block with --path layer1.0, or a smaller input with --size",
-    )
+    if total > _MOST:
+        raise UsageError(
+            f"a page of {' and '.join(config.nets)} on images of {x.shape[2]}x{x.shape[3]} would "
+            f"take about {total / 1e6:.0f} MB, more than the {_MOST / 1e6:.0f} that a browser "
+            "steps through smoothly; show one block with --path layer1.0, or a smaller input with "
+            "--size"
+        )

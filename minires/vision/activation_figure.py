@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ..backend import Array
-from ..viz.names import drawable
+from ..viz.fonts import drawable
 
 _OUTSIDE = 0.45  # how bright the part of a photo is that the net does not see
 

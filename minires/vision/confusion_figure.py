@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..viz.names import drawable
+from ..viz.fonts import drawable
 
 _MOST_NUMBERS = 20  # classes up to which every cell has its number
 _MOST_NAMES = 60  # and every row its name

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..runs import Row
-from ..viz.names import drawable
+from ..viz.fonts import drawable
 
 _DARK, _LIGHT = "#440154", "#35b779"  # the ends of viridis, far apart in grey too
 

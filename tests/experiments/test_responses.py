@@ -46,7 +46,7 @@ def test_responses_are_after_batch_norm_and_before_what_comes_next(short):
     assert [row["layer"] for row in found.rows()] == [1, 2, 3, 4, 5, 6, 7]
     net = nets.model("plain8")
     one, three, channels = first_and_third(net)
-    assert found.spread[[0, 2]] == pytest.approx([one, three], rel=1e-4)
+    assert found.std[[0, 2]] == pytest.approx([one, three], rel=1e-4)
     np.testing.assert_allclose(channels, np.abs(net.bn1.weight.numpy()), rtol=1e-3)
 
 
@@ -55,7 +55,7 @@ def test_training_decides_them(short, monkeypatch):
     monkeypatch.setattr(responses, "_STEPS", 30)
     nets = Responses(DATA, ("resnet8",))
     (after,) = nets
-    assert np.abs(after.spread - 1).max() > 2 * np.abs(before.spread - 1).max()
+    assert np.abs(after.std - 1).max() > 2 * np.abs(before.std - 1).max()
     assert nets.training == "after 30 steps of training"
 
 
@@ -63,8 +63,8 @@ def test_nets_of_a_run_are_taken_as_it_left_them(finished):
     nets = Responses(DATA, ("resnet8",), seed=1, run=finished)
     (found,) = nets
     (other,) = Responses(DATA, ("resnet8",), seed=0, run=finished)
-    assert found.spread[0] == pytest.approx(first_and_third(nets.model("resnet8").train())[0])
-    assert (found.spread != other.spread).any()
+    assert found.std[0] == pytest.approx(first_and_third(nets.model("resnet8").train())[0])
+    assert (found.std != other.std).any()
     assert str(finished) in nets.training
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...viz.names import one_line
+from ...viz.fonts import one_line
 from .outcomes import Outcome
 from .result import Result, best
 

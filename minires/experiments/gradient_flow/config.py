@@ -1,0 +1,72 @@
+"""The configuration of a gradient flow run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import UsageError
+from ...models.cifar import parse_name
+from ..degradation import NETS, Config, config_of
+
+FIGURES = ("flow", "responses", "shattered", "paths")
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """The settings of a run.
+
+    Attributes:
+        nets: names such as plain20 and resnet56.
+        steps: training steps over which the flow is followed.
+        seed: of all that is drawn; with `run`, of the nets to take from there.
+        dataset: "digits" or "cifar10".
+        size: the height in pixels to which images are enlarged for the flow.
+        only: which figures to make.
+        run: the folder of a finished degradation run on the same data: its nets are used for the
+            layer responses and the paths.
+
+    Raises:
+        UsageError: a value is not one of those possible, or there is no such run;
+        RunError: its configuration was altered.
+    """
+
+    nets: tuple[str, ...] = NETS
+    steps: int = 10
+    seed: int = 0
+    dataset: str = "digits"
+    size: int = 32
+    only: tuple[str, ...] = FIGURES
+    run: Path | None = None
+
+    def __post_init__(self) -> None:
+        Config(self.dataset, self.nets, seeds=(self.seed,))  # checks these three
+        if self.steps < 0:
+            raise UsageError(f"steps must be at least 0, got {self.steps}")
+        if not self.only:
+            raise UsageError(f"at least one figure of {', '.join(FIGURES)} is needed")
+        for name in self.only:
+            if name not in FIGURES:
+                raise UsageError(f"there is no figure {name!r}; there are: {', '.join(FIGURES)}")
+        if len(set(self.only)) < len(self.only):
+            raise UsageError(f"a figure is given twice in {', '.join(self.only)}")
+        if "paths" in self.only and not self.residual:
+            raise UsageError(
+                f"paths are those of residual nets, but the nets are {', '.join(self.nets)}; "
+                "add one, or choose figures with --only flow,responses,shattered"
+            )
+        preact = [net for net in self.nets if parse_name(net)[0] == "preact"]
+        if "responses" in self.only and preact:
+            raise UsageError(
+                f"responses are those of plain and residual nets, but {', '.join(preact)} "
+                "normalises before its layers; leave it out, or choose figures with --only "
+                "flow,shattered,paths"
+            )
+        if self.run is not None and config_of(self.run).dataset != self.dataset:
+            raise UsageError(
+                f"the run in {self.run} is on {config_of(self.run).dataset}, but the dataset is "
+                f"{self.dataset}"
+            )
+
+    @property
+    def residual(self) -> tuple[str, ...]:
+        """Those of the nets that have shortcuts."""
+        return tuple(net for net in self.nets if parse_name(net)[0] == "resnet")
