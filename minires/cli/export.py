@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from ..errors import RunError
+from ..models import NetSpec
 from ..weights import export_onnx, load_weights
 from ..weights.loading import stored_tensors
 from .app import app
-from .nets import net_of
-from .options import shape
+from .options import ShortcutOption, StrideIn, shape
 
 
 @app.command()
@@ -24,10 +24,8 @@ def export(
             "--input", help="Channels, height and width; 3x224x224 or 3x32x32 by default."
         ),
     ] = None,
-    shortcut: Annotated[str | None, typer.Option(help="A, B or C.")] = None,
-    stride_in: Annotated[
-        str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
-    ] = "3x3",
+    shortcut: ShortcutOption = None,
+    stride_in: StrideIn = "3x3",
 ) -> None:
     """Write a trained net as an ONNX file (opset 17), to be used without minires.
 
@@ -35,9 +33,10 @@ def export(
     Needs the package onnx (pip install onnx).
     """
     channels, classes = _ends(weights)
-    model, usual = net_of(net, shortcut, classes, channels, stride_in)
+    spec = NetSpec.parse(net, "any", shortcut, stride_in)
+    model = spec.build(classes, channels)
     load_weights(model, weights)
-    size = usual if image is None else shape(image)
+    size = spec.image(channels) if image is None else shape(image)
     try:
         export_onnx(model, out, size)
     except OSError as error:

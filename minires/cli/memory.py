@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from ..inspect.memory import Memory, Profile, available, gigabytes
+from ..models import NetSpec
 from .app import app, console
 from .options import shape
 
@@ -27,7 +28,7 @@ def memory(
     It is read from the graph of a batch of two images, and within a tenth of what is then measured.
     The interpreter and its libraries take about 0.1 GB more.
     """
-    profile, there = Profile.of(net, shape(image)), available()
+    profile, there = Profile.of(NetSpec.parse(net), shape(image)), available()
     every = checkpoint_every or profile.best_checkpoint(batch)
     table = Table(f"{net}, batch {batch}", title_justify="left")
     for column in ("weights", "kept", "segment", "moving", "in all"):

@@ -7,6 +7,7 @@ import typer
 
 from ..backend import use
 from ..errors import UsageError
+from ..models.blocks import Shortcut
 
 
 def _used(context: typer.Context, name: str | None) -> str | None:
@@ -23,6 +24,12 @@ Backend: TypeAlias = Annotated[
     ),
 ]
 
+ShortcutOption: TypeAlias = Annotated[
+    Shortcut | None, typer.Option("--shortcut", parser=str, metavar="<str>", help="A, B or C.")
+]
+StrideIn: TypeAlias = Annotated[
+    str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
+]
 DataDir: TypeAlias = Annotated[
     Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
 ]

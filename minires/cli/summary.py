@@ -7,10 +7,10 @@ import typer
 from rich.table import Table
 
 from ..errors import UsageError
+from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
 from .app import app, console
-from .nets import net_of
-from .options import names, shape
+from .options import ShortcutOption, StrideIn, names, shape
 
 _SIZE = 56  # of the maps on which blocks are compared: conv2_x of a 224x224 image
 
@@ -26,10 +26,8 @@ def show_summary(
     image: Annotated[
         str | None, typer.Option("--input", help="Channels, height and width, such as 3x224x224.")
     ] = None,
-    shortcut: Annotated[str | None, typer.Option(help="A, B or C.")] = None,
-    stride_in: Annotated[
-        str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
-    ] = "3x3",
+    shortcut: ShortcutOption = None,
+    stride_in: StrideIn = "3x3",
     compare: Annotated[
         str | None, typer.Option(help="The arithmetic of two blocks: basic,bottleneck.")
     ] = None,
@@ -41,9 +39,9 @@ def show_summary(
         if compare is None:
             raise UsageError("say which net, such as resnet50, or --compare basic,bottleneck")
         return
-    model, usual = net_of(net, shortcut, stride_in=stride_in)
-    size = usual if image is None else shape(image)
-    stages = summary(model, size)
+    spec = NetSpec.parse(net, "any", shortcut, stride_in)
+    size = spec.image() if image is None else shape(image)
+    stages = summary(spec.build(), size)
     console.print(_table(net, stages, size))
     _show_totals(net, stages, at_usual_size=image is None)
 

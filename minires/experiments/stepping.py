@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -15,8 +16,7 @@ from ..errors import UsageError
 from ..inspect import forward_hook
 from ..inspect.step_page import Page, bytes_of, step_page
 from ..inspect.trace import Trace, record
-from ..models import cifar_net
-from ..models.cifar import parse_name
+from ..models import NetSpec
 from ..modes import no_grad
 from ..nn import Module
 from ..train import Trainer, quick_recipe
@@ -53,9 +53,7 @@ class Stepping:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for net in self.nets:
-            parse_name(net)
-        if not 1 <= len(self.nets) <= 2:
+        if not 1 <= len(self.specs) <= 2:
             raise UsageError(
                 f"one net or two side by side can be stepped through, got {len(self.nets)}"
             )
@@ -74,6 +72,11 @@ class Stepping:
         if self.weights is not None and len(self.nets) != 1:
             raise UsageError(f"weights are those of one net, but {len(self.nets)} were asked for")
 
+    @cached_property
+    def specs(self) -> tuple[NetSpec, ...]:
+        """The nets, parsed."""
+        return tuple(map(NetSpec.parse, self.nets))
+
 
 def page_of(config: Stepping, dataset: Dataset) -> Page:
     """Return the page that steps through the training step.
@@ -81,12 +84,12 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     Raises:
         UsageError: the nets are too large for a page, or have no module `path`.
     """
-    nets = [(name, _net(name, config, dataset)) for name in config.nets]
+    nets = [(spec, _model(spec, config, dataset)) for spec in config.specs]
     x, labels = _batch(config, dataset)
     _expect_small([model for _, model in nets], x, config)
     traces = [
-        (name, _trace(_after(config, name, model, dataset), x, labels, config))
-        for name, model in nets
+        (str(spec), _trace(_after(config, spec, model, dataset), x, labels, config))
+        for spec, model in nets
     ]
     shown = f", {config.path}" if config.path else ""
     before = f"after {config.after} steps of training" if config.after else "at initialisation"
@@ -101,9 +104,9 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     return step_page(traces, title, footer)
 
 
-def _net(name: str, config: Stepping, dataset: Dataset) -> Module:
+def _model(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:
     manual_seed(config.seed)
-    model = cifar_net(name, len(dataset.classes), dataset.channels)
+    model = spec.build(len(dataset.classes), dataset.channels)
     if config.weights:
         load_weights(model, config.weights)
     return model
@@ -120,11 +123,11 @@ def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
     return training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(config.batch))
 
 
-def _after(config: Stepping, name: str, model: Module, dataset: Dataset) -> Module:
+def _after(config: Stepping, spec: NetSpec, model: Module, dataset: Dataset) -> Module:
     """Return the model after `config.after` training steps."""
     recipe = quick_recipe(dataset)
-    schedule = recipe.schedule(parse_name(name)[1])
-    trainer = Trainer(name, model, dataset, recipe, schedule, config.seed)
+    schedule = recipe.schedule(spec.depth)
+    trainer = Trainer(str(spec), model, dataset, recipe, schedule, config.seed)
     for _ in islice(trainer.run(), config.after):
         pass
     return model

@@ -23,12 +23,12 @@ from typing import Any
 from ..errors import DamageWarning, DataError, RunError, UsageError, expect
 from ..files import previous, remove_partial, write_atomically
 from ..nn import Module
+from ..train.loop import Trainer
 from ..weights import save_weights
 from .checkpoint import read_checkpoint, write_checkpoint
 from .formats import FORMAT, expect_format
 from .history import Row, write_history
 from .lock import locked
-from ..train.loop import Trainer
 
 # What reading a file that someone altered can raise.
 _ALTERED = (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..backend import Array
 from ..errors import StateDictError, UsageError, expect
-from ..models.imagenet import imagenet_net
+from ..models import imagenet_net
 from ..weights import load_weights
 from .activation import activation_map, look
 from .activation_figure import activation_figure

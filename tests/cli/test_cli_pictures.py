@@ -145,7 +145,7 @@ def test_pictures_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
     ("arguments", "sentence"),
     [
         ((), "say where the pictures are"),
-        (("p", "--model", "resnet20"), "no net 'resnet20' for pictures; there are: resnet18"),
+        (("p", "--model", "resnet20"), "no net 'resnet20' for large images; there are: resnet18"),
         (("p", "--epochs", "0"), "epochs must be at least 1, got 0"),
         (("p", "--epochs", "x"), "'--epochs': expected an integer, got 'x'"),
         (("p", "--lr", "-1"), "the learning rate must be above 0 and finite, got -1.0"),

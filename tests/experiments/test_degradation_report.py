@@ -7,9 +7,10 @@ import pytest
 
 from minires.data import digits
 from minires.experiments.degradation import Config
-from minires.experiments.degradation.comparison import Comparison, compare
+from minires.experiments.degradation.comparison import compare, latest
 from minires.experiments.degradation.published import curve
 from minires.experiments.degradation.report import summary
+from minires.models import NetSpec
 from minires.runs import Row
 from minires.train import Recipe
 
@@ -45,21 +46,22 @@ def line(text, start):
 
 
 def compared(**errors):
-    return compare({net: [row(net, error)] for net, error in errors.items()})
+    return compare(latest([row(net, error) for net, error in errors.items()]))
 
 
 def test_the_deepest_net_of_a_kind_is_compared_with_the_shallowest():
     (found,) = compared(plain32=9, plain110=80, plain20=5)
-    assert found == Comparison("plain110", "plain20", 80, 5)
+    assert (found.net, found.reference) == (NetSpec("plain", 110), NetSpec("plain", 20))
+    assert (found.error, found.reference_error) == (80, 5)
     assert (found.ratio, found.verdict, found.is_degradation) == (16, "higher", True)
     (found,) = compared(preact164=4, preact1001=14)
-    assert (found.net, found.reference, found.verdict) == ("preact1001", "preact164", "higher")
+    assert (found.net.depth, found.reference.depth, found.verdict) == (1001, 164, "higher")
     assert not found.is_degradation, "degradation is that of plain nets"
 
 
 def test_residual_nets_are_compared_with_plain_ones_of_their_depth():
     found = compared(plain56=80, resnet56=4, plain20=5, resnet20=7, preact56=1)
-    pairs = [(c.net, c.reference, c.verdict) for c in found]
+    pairs = [(str(c.net), str(c.reference), c.verdict) for c in found]
     assert pairs == [
         ("plain56", "plain20", "higher"),
         ("resnet56", "resnet20", "lower"),
@@ -87,15 +89,19 @@ def test_errors_that_differ_by_less_than_a_fifth_are_called_about_the_same(
 
 
 def test_a_perfect_reference_divides_nothing_by_zero():
-    assert Comparison("plain56", "plain20", 80, 0).ratio == math.inf
+    (found,) = compared(plain20=0, plain56=80)
+    assert found.ratio == math.inf
 
 
 def test_the_mean_over_seeds_is_compared():
-    nets = {
-        "plain20": [row("plain20", 4), row("plain20", 6, seed=1)],
-        "plain56": [row("plain56", 9)],
-    }
-    assert compare(nets) == [Comparison("plain56", "plain20", 9, 5)]
+    rows = [
+        row("plain20", 99, iteration=45),
+        row("plain20", 4),
+        row("plain20", 6, seed=1),
+        row("plain56", 9),
+    ]
+    (found,) = compare(latest(rows))
+    assert (found.error, found.reference_error) == (9, 5)
 
 
 # --- the report ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from minires.experiments.gradient_flow.responses import LayerResponses
 from minires.experiments.gradient_flow.responses_figure import responses_figure
 from minires.experiments.gradient_flow.shattered import Shattering
 from minires.experiments.gradient_flow.shattered_figure import shattered_figure
+from minires.models import NetSpec
 from minires.viz.style import headline
 
 
@@ -106,9 +107,9 @@ def test_colours_and_dashes_tell_the_variants_apart(figures):
 
 def test_responses_are_drawn_by_layer_and_by_size(figures):
     responses = [
-        LayerResponses("plain20", ("a", "b", "c"), np.array([1.0, 3.0, 2.0])),
-        LayerResponses("resnet20", ("a", "b", "c"), np.array([0.5, 0.4, 0.6])),
-        LayerResponses("resnet56", ("a",), np.array([0.2])),
+        LayerResponses(NetSpec.parse("plain20"), ("a", "b", "c"), np.array([1.0, 3.0, 2.0])),
+        LayerResponses(NetSpec.parse("resnet20"), ("a", "b", "c"), np.array([0.5, 0.4, 0.6])),
+        LayerResponses(NetSpec.parse("resnet56"), ("a",), np.array([0.2])),
     ]
     responses_figure(responses, "what it shows", dpi=40)
     by_layer, by_size = figures[0].axes
@@ -122,7 +123,9 @@ def test_responses_are_drawn_by_layer_and_by_size(figures):
 
 
 def shattering(net, *correlation):
-    return Shattering(net, np.array(correlation), np.linspace(0, 90, 4), np.array([1.0, -1, 3, -1]))
+    return Shattering(
+        NetSpec.parse(net), np.array(correlation), np.linspace(0, 90, 4), np.array([1.0, -1, 3, -1])
+    )
 
 
 def test_correlations_are_drawn_by_depth_with_a_band(figures):

@@ -18,6 +18,7 @@ from minires.experiments.gradient_flow.report import (
 )
 from minires.experiments.gradient_flow.responses import LayerResponses
 from minires.experiments.gradient_flow.shattered import Shattering
+from minires.models import NetSpec
 
 
 def line(section, *start):
@@ -88,7 +89,9 @@ def test_trainings_that_ended_have_their_step_in_the_table():
 
 
 def responses(**stds):
-    return [LayerResponses(net, ("a", "b"), np.array(std)) for net, std in stds.items()]
+    return [
+        LayerResponses(NetSpec.parse(net), ("a", "b"), np.array(std)) for net, std in stds.items()
+    ]
 
 
 def test_responses_are_compared_at_the_same_depth():
@@ -106,7 +109,8 @@ def test_correlations_are_told_of_the_smallest_and_the_largest_depth():
     angles = np.linspace(0, 90, 10)
     correlations = {"plain20": 0.3, "plain8": 0.9, "plain56": -0.001, "resnet8": 0.95}
     nets = [
-        Shattering(net, np.array([c, c + 0.002]), angles, angles) for net, c in correlations.items()
+        Shattering(NetSpec.parse(net), np.array([c, c + 0.002]), angles, angles)
+        for net, c in correlations.items()
     ]
     section = shattered_section(nets)
     assert "inputs 10.0° apart" in section.headline

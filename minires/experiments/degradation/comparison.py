@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...runs import Row
 
 _SAME = 1.2  # errors whose ratio is below this are called about the same
@@ -15,8 +15,8 @@ _SAME = 1.2  # errors whose ratio is below this are called about the same
 class Comparison:
     """The mean training error of a net, in %, against that of a reference net."""
 
-    net: str
-    reference: str
+    net: NetSpec
+    reference: NetSpec
     error: float
     reference_error: float
 
@@ -36,21 +36,32 @@ class Comparison:
     @property
     def is_degradation(self) -> bool:
         """Whether a deeper plain net has a higher training error than a shallower one."""
-        return parse_name(self.net)[0] == "plain" and self.verdict == "higher"
+        return self.net.kind == "plain" and self.verdict == "higher"
 
 
-def compare(nets: Mapping[str, Sequence[Row]]) -> list[Comparison]:
+def by_net(rows: Sequence[Row]) -> dict[NetSpec, list[Row]]:
+    """Return the rows of each net."""
+    nets = {name: NetSpec.parse(name) for name in dict.fromkeys(row.net for row in rows)}
+    return {spec: [row for row in rows if row.net == name] for name, spec in nets.items()}
+
+
+def latest(rows: Sequence[Row]) -> dict[NetSpec, list[Row]]:
+    """Return the latest row of each seed, by net."""
+    return {net: list({r.seed: r for r in rows}.values()) for net, rows in by_net(rows).items()}
+
+
+def compare(nets: Mapping[NetSpec, Sequence[Row]]) -> list[Comparison]:
     """Return each kind's deepest net against its shallowest, and residual against plain nets.
 
     Args:
         nets: a row a seed, by net.
     """
-    errors = {net: statistics.mean(row.train_error for row in rows) for net, rows in nets.items()}
-    ordered = sorted(nets, key=lambda net: parse_name(net)[1])
+    ordered = sorted(nets, key=lambda net: net.depth)
     pairs = []
     for kind in ("plain", "resnet", "preact"):
-        of_kind = [net for net in ordered if parse_name(net)[0] == kind]
+        of_kind = [net for net in ordered if net.kind == kind]
         pairs += [(net, of_kind[0]) for net in of_kind[1:][-1:]]
-    same_depth = [(net, net.replace("resnet", "plain")) for net in ordered if "resnet" in net]
-    pairs += [(net, plain) for net, plain in same_depth if plain in nets]
+    both = [(NetSpec("resnet", net.depth), net) for net in ordered if net.kind == "plain"]
+    pairs += [(residual, plain) for residual, plain in both if residual in nets]
+    errors = {net: statistics.mean(row.train_error for row in rows) for net, rows in nets.items()}
     return [Comparison(net, other, errors[net], errors[other]) for net, other in pairs]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from ... import data
 from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...runs.config import from_facts
 from ...train import Recipe, paper_recipe, quick_recipe
 
@@ -55,9 +56,7 @@ class Config:
     tf32: bool = False
 
     def __post_init__(self) -> None:
-        for name in self.nets:
-            parse_name(name)
-        for what, values in (("net", self.nets), ("seed", self.seeds)):
+        for what, values in (("net", self.specs), ("seed", self.seeds)):
             if not values:
                 raise UsageError(f"at least one {what} is needed")
             if len(set(values)) < len(values):
@@ -84,6 +83,11 @@ class Config:
             raise UsageError(
                 f"TF32 is for the tensor cores of a GPU, on the cupy backend, not on {self.backend}"
             )
+
+    @cached_property
+    def specs(self) -> tuple[NetSpec, ...]:
+        """The nets, parsed."""
+        return tuple(map(NetSpec.parse, self.nets))
 
     @property
     def is_the_papers(self) -> bool:

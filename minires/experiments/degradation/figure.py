@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ...models.cifar import parse_name
 from ...runs import Row
 from ...viz.style import depth_colours, figure_bytes, headline, style_axes
 from . import published as publications
+from .comparison import by_net
 
 _KINDS = {"plain": "plain nets", "resnet": "residual nets", "preact": "pre-activation nets"}
 _PANEL = 5.0  # inches wide
@@ -34,20 +34,19 @@ def degradation_figure(
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
-    trained = {parse_name(row.net)[0] for _, rows in runs for row in rows}
-    kinds = [kind for kind in _KINDS if kind in trained]
+    nets = [by_net(rows) for _, rows in runs]
+    kinds = [kind for kind in _KINDS if any(net.kind == kind for run in nets for net in run)]
     size = (_PANEL * len(kinds), 0.7 + 3.9 * len(runs))
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
     grid = figure.subplots(len(runs), len(kinds), sharey="row", squeeze=False)
-    for panels, (title, rows) in zip(grid, runs, strict=True):
-        colours = depth_colours(parse_name(row.net)[1] for row in rows)
+    for panels, (title, rows), of_net in zip(grid, runs, nets, strict=True):
+        colours = depth_colours(net.depth for net in of_net)
         for axes, kind in zip(panels, kinds, strict=True):
-            drawn = [depth for depth in colours if any(r.net == f"{kind}{depth}" for r in rows)]
-            for depth in drawn:
-                ours = [row for row in rows if row.net == f"{kind}{depth}"]
-                _draw_net(axes, ours, f"{depth} layers", colours[depth])
+            drawn = sorted((net for net in of_net if net.kind == kind), key=lambda net: net.depth)
+            for net in drawn:
+                _draw_net(axes, of_net[net], f"{net.depth} layers", colours[net.depth])
             if published:
-                _draw_published(axes, [f"{kind}{depth}" for depth in drawn], rows)
+                _draw_published(axes, list(map(str, drawn)), rows)
             _style_panel(axes, f"{title}: {_KINDS[kind]}", drawn=bool(drawn))
         panels[0].set_ylabel("error (%)")
     sentence = "training error dashed, test error solid"

@@ -3,14 +3,18 @@
 import math
 import statistics
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from ...data import Dataset
+from ...models import NetSpec
 from ...runs import Row
 from ...train import Recipe
 from ..markdown import markdown_table
 from . import published
-from .comparison import compare
+from .comparison import compare, latest
 from .config import Config
+
+Latest: TypeAlias = dict[NetSpec, list[Row]]  # the latest row of each seed, by net
 
 _ERRORS = (
     "Errors in %; with several seeds the mean ± the standard deviation. Training errors are those "
@@ -36,8 +40,8 @@ _DIGITS = (
 
 def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
     """Return the content of summary.md: `rows` is the history of the run so far."""
-    ended = _by_net([row for row in rows if row.iteration == recipe.iterations])
-    running = {net: latest for net, latest in _by_net(rows).items() if net not in ended}
+    ended = latest([row for row in rows if row.iteration == recipe.iterations])
+    running = {net: last for net, last in latest(rows).items() if net not in ended}
     finished = sum(map(len, ended.values())) == len(config.nets) * len(config.seeds)
     parts = [
         f"# Degradation on {dataset.name}",
@@ -53,14 +57,6 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _by_net(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Return the latest row of each seed, by net."""
-    by_net: dict[str, dict[int, Row]] = {}
-    for row in rows:
-        by_net.setdefault(row.net, {})[row.seed] = row
-    return {net: list(by_seed.values()) for net, by_seed in by_net.items()}
-
-
 def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
     every = config.checkpoint_every
     return (
@@ -74,16 +70,16 @@ def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
     )
 
 
-def _errors(ended: dict[str, list[Row]], running: dict[str, list[Row]], with_others: bool) -> str:
+def _errors(ended: Latest, running: Latest, with_others: bool) -> str:
     sources = ["paper", "re-implementation"] if with_others else ["paper"]
     heads = [f"{source}, {what}" for source in sources for what in ("training", "test")]
     lines = []
     for net, rows in {**ended, **running}.items():
-        others = [*published.PAPER.get(net, (None, None))]
-        others += published.errors(net, math.ceil(rows[-1].epoch)) if with_others else ()
+        others = [*published.PAPER.get(str(net), (None, None))]
+        others += published.errors(str(net), math.ceil(rows[-1].epoch)) if with_others else ()
         lines.append(
             [
-                net if net in ended else f"{net} (at iteration {rows[-1].iteration:,})",
+                str(net) if net in ended else f"{net} (at iteration {rows[-1].iteration:,})",
                 _mean_and_std([row.train_error for row in rows]),
                 _mean_and_std([row.test_error for row in rows]),
                 *("" if error is None else f"{error:g}" for error in others),
@@ -98,13 +94,13 @@ def _mean_and_std(values: Sequence[float]) -> str:
     return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
 
-def _comparisons(ended: dict[str, list[Row]], running: dict[str, list[Row]]) -> str:
+def _comparisons(ended: Latest, running: Latest) -> str:
     """Compare the nets that have ended; if none has, all, where they are at one iteration."""
     reached = {row.iteration for rows in running.values() for row in rows}
     so_far = not ended and len(reached) == 1
     lines = [
         [
-            *(c.net, f"{c.error:.2f} %", c.reference, f"{c.reference_error:.2f} %"),
+            *(f"{c.net}", f"{c.error:.2f} %", f"{c.reference}", f"{c.reference_error:.2f} %"),
             *(f"{c.ratio:.2f}", c.verdict + ": degradation" * (c.is_degradation and not so_far)),
         ]
         for c in compare(running if so_far else ended)

@@ -15,8 +15,7 @@ from ...data import Dataset
 from ...errors import RunError, UsageError
 from ...inspect.memory import expect_room
 from ...kernels.cuda.graph import expect_graphs
-from ...models import cifar_net
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...runs import Row, RunFolder
 from ...runs.autosave import Event, kept
 from ...runs.config import expect_same_data, expect_same_options
@@ -48,7 +47,7 @@ class Degradation:
         self.recipe = config.recipe(self.dataset)
         self.folder = folder
         self.stopped = False
-        self._rows: dict[tuple[int, str], list[Row]] = {}
+        self._rows: dict[tuple[int, NetSpec], list[Row]] = {}
 
     @classmethod
     def start(
@@ -137,7 +136,7 @@ class Degradation:
             yield from self._run(stop)
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        trainings = [(seed, net) for seed in self.config.seeds for net in self.config.nets]
+        trainings = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
         for seed, net in trainings:
             self._rows[seed, net] = self._trainer(seed, net).rows
         self.report()  # first: a kill may have come between the checkpoint and the files
@@ -196,19 +195,18 @@ class Degradation:
         """The rows of all trainings, in the order they were made."""
         return [row for rows in self._rows.values() for row in rows]
 
-    def _trainer(self, seed: int, net: str) -> Trainer:
+    def _trainer(self, seed: int, net: NetSpec) -> Trainer:
         """Return the training of a net, restored from its checkpoint if there is one."""
         manual_seed(seed)
-        model = cifar_net(
-            net,
+        model = net.build(
             len(self.dataset.classes),
             self.dataset.channels,
             checkpoint_every=self.config.checkpoint_every,
         )
-        schedule = self.recipe.schedule(parse_name(net)[1])
+        schedule = self.recipe.schedule(net.depth)
         backend = self.config.backend
         settings = (self.recipe, schedule, seed, backend, self.graph, self.config.tf32)
-        trainer = Trainer(net, model, self.dataset, *settings)
+        trainer = Trainer(str(net), model, self.dataset, *settings)
         self.folder.restore(trainer)
         return trainer
 
@@ -231,5 +229,5 @@ def _expect_room(config: Config, dataset: Dataset) -> None:
         return
     image = dataset.train_images.shape[1:]
     batch = config.recipe(dataset).batch_size
-    for net in sorted(config.nets, key=lambda net: parse_name(net)[1], reverse=True):
+    for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
         expect_room(net, image, batch, config.checkpoint_every)

@@ -1,10 +1,11 @@
 """The configuration of a gradient flow run."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ...errors import UsageError
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ..degradation import NETS, Config, config_of
 
 FIGURES = ("flow", "responses", "shattered", "paths")
@@ -53,7 +54,7 @@ class FlowConfig:
                 f"paths are those of residual nets, but the nets are {', '.join(self.nets)}; "
                 "add one, or choose figures with --only flow,responses,shattered"
             )
-        preact = [net for net in self.nets if parse_name(net)[0] == "preact"]
+        preact = [str(net) for net in self.specs if net.kind == "preact"]
         if "responses" in self.only and preact:
             raise UsageError(
                 f"responses are those of plain and residual nets, but {', '.join(preact)} "
@@ -66,7 +67,12 @@ class FlowConfig:
                 f"{self.dataset}"
             )
 
+    @cached_property
+    def specs(self) -> tuple[NetSpec, ...]:
+        """The nets, parsed."""
+        return tuple(map(NetSpec.parse, self.nets))
+
     @property
-    def residual(self) -> tuple[str, ...]:
+    def residual(self) -> tuple[NetSpec, ...]:
         """Those of the nets that have shortcuts."""
-        return tuple(net for net in self.nets if parse_name(net)[0] == "resnet")
+        return tuple(net for net in self.specs if net.kind == "resnet")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ..markdown import markdown_table
 from .ablations import BASELINE, VARIANTS, Ablations, Flow
 from .config import FlowConfig
@@ -43,8 +43,8 @@ def summary(config: FlowConfig, dataset: str, sections: Mapping[str, Section]) -
 
 def ablations_section(flows: Sequence[Flow]) -> Section:
     """Return the section on flows; its headline is on the deepest net, a plain one if any is."""
-    parsed = {flow.net: parse_name(flow.net) for flow in flows}
-    deepest = max(parsed, key=lambda net: (parsed[net][0] == "plain", parsed[net][1]))
+    specs = {flow.net: NetSpec.parse(flow.net) for flow in flows}
+    deepest = max(specs, key=lambda net: (specs[net].kind == "plain", specs[net].depth))
     growths, rows = {}, []
     for net, norm in dict.fromkeys((flow.net, flow.batch_norm) for flow in flows):
         ours = {flow.variant: flow for flow in flows if (flow.net, flow.batch_norm) == (net, norm)}
@@ -72,14 +72,14 @@ def ablations_section(flows: Sequence[Flow]) -> Section:
 
 def responses_section(nets: Sequence[LayerResponses], training: str) -> Section:
     """Return the section on layer responses of nets that were trained as `training` says."""
-    means = {parse_name(net.net): float(net.std.mean()) for net in nets}
+    means = {net.net: float(net.std.mean()) for net in nets}
     rows = []
     for net in nets:
-        kind, depth = parse_name(net.net)
-        plain = means.get(("plain", depth)) if kind == "resnet" else None
+        mean = means[net.net]
+        plain = means.get(NetSpec("plain", net.net.depth)) if net.net.kind == "resnet" else None
         largest = f"{net.std.max():.2f} in layer {net.std.argmax() + 1}"
-        ratio = f"{means[kind, depth] / plain:.2f}" if plain else ""
-        rows.append([net.net, f"{means[kind, depth]:.2f}", largest, ratio])
+        ratio = f"{mean / plain:.2f}" if plain else ""
+        rows.append([str(net.net), f"{mean:.2f}", largest, ratio])
     return Section(
         f"The standard deviation of the responses of 3x3 layers, {training}, is on average "
         f"{', '.join(f'{mean} in {net}' for net, mean, *_ in rows)} (He et al., 1512.03385, "
@@ -92,8 +92,8 @@ def responses_section(nets: Sequence[LayerResponses], training: str) -> Section:
 
 def shattered_section(nets: Sequence[Shattering]) -> Section:
     """Return the section on correlations; its headline is on the smallest and largest depths."""
-    ordered = sorted(nets, key=lambda net: parse_name(net.net))
-    kinds = [[n for n in ordered if parse_name(n.net)[0] == kind] for kind in ("plain", "resnet")]
+    ordered = sorted(nets, key=lambda net: net.net.depth)
+    kinds = [[net for net in ordered if net.net.kind == kind] for kind in ("plain", "resnet")]
     ends = [net for of_kind in kinds if of_kind for net in (of_kind[0], of_kind[-1])]
     means = {net.net: f"{round(net.correlation.mean(), 2) + 0.0:.2f}" for net in nets}  # no -0.00
     return Section(
@@ -102,7 +102,7 @@ def shattered_section(nets: Sequence[Shattering]) -> Section:
         "(shattered gradients: Balduzzi et al., 1702.08591).",
         markdown_table(
             ["net", "mean correlation", "std over the draws"],
-            [[net.net, means[net.net], f"{net.correlation.std():.2f}"] for net in nets],
+            [[str(net.net), means[net.net], f"{net.correlation.std():.2f}"] for net in nets],
         ),
         "In theory the correlation of inputs that have little in common halves with every layer of "
         "a plain net, and falls as 1 / √depth in a residual net with batch norm.",

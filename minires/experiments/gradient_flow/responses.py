@@ -12,12 +12,11 @@ from typing import Any
 from ...backend import Array, manual_seed
 from ...data import Dataset
 from ...inspect.layers import watch_layers
-from ...models import cifar_net
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...modes import no_grad
 from ...nn import Module
 from ...train import Trainer, quick_recipe
-from ..degradation import NETS, trained_model
+from ..degradation import trained_model
 
 _STEPS = 180  # of the short training where there is no finished run: 4 epochs of digits
 _IMAGES = 1000  # at most: all of CIFAR-10's at once would take gigabytes
@@ -28,12 +27,12 @@ class LayerResponses:
     """The responses of a net's 3x3 layers: after batch norm, before an addition or a ReLU.
 
     Attributes:
-        net: its name.
+        net: its spec.
         layers: the paths of the layers, in order.
         std: the standard deviation of each response over the test images, float64 (layers,).
     """
 
-    net: str
+    net: NetSpec
     layers: tuple[str, ...]
     std: Array
 
@@ -41,7 +40,7 @@ class LayerResponses:
         """Yield a row of responses.csv for each layer."""
         for k, (path, std) in enumerate(zip(self.layers, self.std, strict=True), start=1):
             # "spread" is the name in files of earlier versions.
-            yield {"net": self.net, "layer": k, "path": path, "spread": f"{std:.6g}"}
+            yield {"net": str(self.net), "layer": k, "path": path, "spread": f"{std:.6g}"}
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,14 @@ class Responses:
 
     Attributes:
         dataset: what they were trained on.
-        nets: names such as plain20.
+        nets: plain or residual ones.
         seed: that of the training.
         run: the folder of a finished degradation run with the nets; if None, they are trained for
             a few steps.
     """
 
     dataset: Dataset
-    nets: tuple[str, ...] = NETS
+    nets: tuple[NetSpec, ...]
     seed: int = 0
     run: Path | None = None
 
@@ -80,15 +79,15 @@ class Responses:
             f"after {_STEPS} steps of training" if self.run is None else f"as {self.run} left them"
         )
 
-    def model(self, net: str) -> Module:
+    def model(self, net: NetSpec) -> Module:
         """Return a trained net."""
         classes, channels = len(self.dataset.classes), self.dataset.channels
         if self.run is not None:
-            return trained_model(self.run, net, self.seed, classes, channels)
+            return trained_model(self.run, str(net), self.seed, classes, channels)
         manual_seed(self.seed)
-        model = cifar_net(net, classes, channels)
+        model = net.build(classes, channels)
         recipe = replace(quick_recipe(self.dataset), iterations=_STEPS)
-        schedule = recipe.schedule(parse_name(net)[1])
-        for _ in Trainer(net, model, self.dataset, recipe, schedule, self.seed).run():
+        schedule = recipe.schedule(net.depth)
+        for _ in Trainer(str(net), model, self.dataset, recipe, schedule, self.seed).run():
             pass
         return model

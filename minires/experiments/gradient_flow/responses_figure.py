@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...models.cifar import parse_name
 from ...viz.style import depth_colours, figure_bytes, headline, style_axes
 from .responses import LayerResponses
 
@@ -26,14 +25,14 @@ def responses_figure(
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
-    colours = depth_colours(parse_name(response.net)[1] for response in responses)
+    colours = depth_colours(response.net.depth for response in responses)
     figure = Figure(figsize=(10, 4.6), dpi=dpi, layout="constrained")
     by_layer, by_size = figure.subplots(1, 2, sharey=True)
     for response in responses:
-        kind, depth = parse_name(response.net)
-        style = {"color": colours[depth], "ls": _STYLES[kind], "lw": 1.8}
+        net = response.net
+        style = {"color": colours[net.depth], "ls": _STYLES[net.kind], "lw": 1.8}
         layers = np.arange(1, len(response.std) + 1)
-        by_layer.plot(layers, response.std, label=response.net, **style)
+        by_layer.plot(layers, response.std, label=str(net), **style)
         by_size.plot(layers, np.sort(response.std)[::-1], **style)
     style_axes(by_layer, "in the order of the layers")
     style_axes(by_size, "the same, sorted by size")

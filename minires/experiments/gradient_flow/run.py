@@ -10,7 +10,7 @@ from ...data import Dataset
 from ...data.dataset import Epoch, training_batch
 from ...errors import UsageError
 from ...files import table
-from ...models import cifar_net
+from ...models import NetSpec
 from ...nn import Module
 from ...runs import RunFolder
 from ..degradation import trained_model
@@ -125,22 +125,23 @@ class FlowRun:
             flows = Ablations(images, config.nets, config.steps, config.seed)
             return Figure(flows, ablations_figure, ablations_section)
         if name == "responses":
-            nets = Responses(dataset, config.nets, config.seed, config.run)
+            nets = Responses(dataset, config.specs, config.seed, config.run)
             return Figure(nets, responses_figure, lambda r: responses_section(r, nets.training))
         if name == "shattered":
             return Figure(Shattered(seed=config.seed), shattered_figure, shattered_section)
         batch = training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(_BATCH))
-        paths = Paths({net: self._model(net) for net in config.residual}, *batch, seed=config.seed)
+        models = {str(net): self._model(net) for net in config.residual}
+        paths = Paths(models, *batch, seed=config.seed)
         state = "at initialisation" if config.run is None else "after training"
         return Figure(paths, paths_figure, lambda found: paths_section(found, state))
 
-    def _model(self, net: str) -> Module:
+    def _model(self, net: NetSpec) -> Module:
         classes, channels = len(self.dataset.classes), self.dataset.channels
         if self.config.run is not None:
             run, seed = self.config.run, self.config.seed
-            return trained_model(run, net, seed, classes, channels).train()
+            return trained_model(run, str(net), seed, classes, channels).train()
         manual_seed(self.config.seed)
-        return cifar_net(net, classes, channels)
+        return net.build(classes, channels)
 
     def _write(self, name: str, figure: Figure, results: list[Any]) -> None:
         rows = [row for result in results for row in result.rows()]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...autograd import Tensor
 from ...backend import Array, manual_seed, placed, to_numpy
-from ...models import cifar_net
+from ...models import NetSpec
 from ...modes import no_grad
 from ...nn import BatchNorm2d, Module
 
@@ -31,14 +31,14 @@ class Shattering:
     """The gradients of a net at inputs along an arc, for several draws of its weights.
 
     Attributes:
-        net: its name.
+        net: its spec.
         correlation: of the gradients at neighbouring inputs, for each draw, float64 (draws,).
         angles: of the inputs on the arc, in degrees, float64 (inputs,).
         slope: of a random projection of the output along the arc, in the first draw, float64
             (inputs,).
     """
 
-    net: str
+    net: NetSpec
     correlation: Array
     angles: Array
     slope: Array
@@ -46,7 +46,7 @@ class Shattering:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row of shattered.csv for each draw."""
         for draw, correlation in enumerate(self.correlation):
-            yield {"net": self.net, "draw": draw, "correlation": f"{correlation:.6g}"}
+            yield {"net": str(self.net), "draw": draw, "correlation": f"{correlation:.6g}"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Shattered:
     def __iter__(self) -> Iterator[Shattering]:
         for kind in ("plain", "resnet"):
             for depth in self.depths:
-                net = f"{kind}{depth}"
+                net = NetSpec(kind, depth)
                 draws = [self.draw(net, number) for number in range(self.draws)]
                 correlations = [neighbours(gradients) for gradients, _ in draws]
                 gradients, tangents = draws[0]
@@ -87,13 +87,13 @@ class Shattered:
         """The angles of the inputs on the arc, in degrees, (inputs,)."""
         return np.linspace(0, 90, self.inputs)
 
-    def draw(self, net: str, number: int) -> tuple[Array, Array]:
+    def draw(self, net: NetSpec, number: int) -> tuple[Array, Array]:
         """Return the gradients at all inputs, and the arc's tangents: (inputs, pixels) each."""
         manual_seed(self.seed + number)
         rng = np.random.default_rng([self.seed, number])
         points, tangents = self.arc(*rng.standard_normal((2, _CHANNELS * _PIXELS**2)))
         x = points.astype(np.float32).reshape(-1, _CHANNELS, _PIXELS, _PIXELS)
-        model = cifar_net(net, _CLASSES, _CHANNELS, norm=partial(BatchNorm2d, momentum=1.0))
+        model = net.build(_CLASSES, _CHANNELS, norm=partial(BatchNorm2d, momentum=1.0))
         with no_grad():
             model(x)  # makes the running statistics those of these inputs
         return input_gradients(model.eval(), x, rng.standard_normal(_CLASSES)), tangents

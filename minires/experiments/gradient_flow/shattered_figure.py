@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ...models.cifar import parse_name
 from ...viz.style import figure_bytes, headline, shades, style_axes
 from .shattered import Shattering
 
@@ -29,10 +28,7 @@ def shattered_figure(
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
     by_kind = {
-        kind: sorted(
-            (net for net in nets if parse_name(net.net)[0] == kind),
-            key=lambda net: parse_name(net.net)[1],
-        )
+        kind: sorted((net for net in nets if net.net.kind == kind), key=lambda net: net.net.depth)
         for kind in _KINDS
     }
     by_kind = {kind: ordered for kind, ordered in by_kind.items() if ordered}
@@ -43,7 +39,7 @@ def shattered_figure(
     colours = dict(zip(by_kind, shades(2), strict=False))
     traces = left.subplots(len(traced), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, net in zip(traces, traced, strict=True):
-        _draw_trace(axes, net, colours[parse_name(net.net)[0]])
+        _draw_trace(axes, net, colours[net.net.kind])
     traces[-1].set_xlabel("place on the arc of inputs (degrees)")
     left.supylabel("slope of the output along the arc (in units of its RMS)", fontsize=10)
     axes = right.subplots()
@@ -62,14 +58,14 @@ def shattered_figure(
 
 def _draw_trace(axes: Any, net: Shattering, colour: Any) -> None:
     axes.plot(net.angles, net.slope / np.sqrt((net.slope**2).mean()), color=colour, lw=1.2)
-    style_axes(axes, net.net)
+    style_axes(axes, str(net.net))
     axes.set_xlim(0, 90)
     axes.set_xticks(range(0, 91, 15))
 
 
 def _draw_kind(axes: Any, kind: str, nets: Sequence[Shattering], colour: Any) -> None:
     label, dashes, marker = _KINDS[kind]
-    depths = [parse_name(net.net)[1] for net in nets]
+    depths = [net.net.depth for net in nets]
     draws = np.array([net.correlation for net in nets])  # (nets, draws)
     low, high = np.percentile(draws, (10, 90), axis=1)
     axes.plot(depths, draws.mean(axis=1), dashes, marker=marker, color=colour, lw=2, label=label)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError, expect
-from ...models.imagenet import NAMES
+from ...models import NetSpec
 from ...runs.config import from_facts
 from ..pictures import LEAST_SIZE
 from ..split import STAGES
@@ -48,11 +48,7 @@ class FinetuneConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        expect(
-            self.model in NAMES,
-            UsageError,
-            f"there is no net {self.model!r} for pictures; there are: {', '.join(NAMES)}",
-        )
+        NetSpec.parse(self.model, "imagenet")
         for name, value, least in (
             ("epochs", self.epochs, 1),
             ("batch", self.batch, 2),
