@@ -19,6 +19,7 @@ from ..inspect.trace import Trace, record
 from ..models import NetSpec
 from ..modes import no_grad
 from ..nn import Module
+from ..runs.config import option
 from ..train import Trainer, quick_recipe
 from ..weights import load_weights
 
@@ -27,30 +28,24 @@ _MOST = 12_000_000  # bytes of a page; a larger one would lag in a browser
 
 @dataclass(frozen=True)
 class Stepping:
-    """The settings of a page.
+    """The settings of a page of one net or two, such as plain20 and resnet20.
 
-    Attributes:
-        nets: one or two names, such as plain20 and resnet20.
-        batch: images in the training step, the first of the first epoch.
-        image: the one whose feature maps are shown.
-        channels: how many feature maps of an operation are shown.
-        after: how many training steps to make before.
-        weights: a file to load instead of initial weights; for a single net.
-        path: the module to show, such as layer1.0; all by default.
-        seed: of the initial weights and the order of the images.
+    The batch is the first of the first epoch. `weights` are for a single net.
 
     Raises:
         UsageError: a value is not one of those possible.
     """
 
     nets: tuple[str, ...]
-    batch: int = 16
-    image: int = 0
-    channels: int = 8
-    after: int = 0
-    weights: Path | None = None
-    path: str | None = None
-    seed: int = 0
+    batch: int = option(16, "Images in the training step; {default} by default.")
+    image: int = option(
+        0, "The image of the batch whose feature maps are shown; {default} by default."
+    )
+    channels: int = option(8, "Feature maps shown of each operation; {default} by default.")
+    after: int = option(0, "Train so many steps first; {default} by default.")
+    weights: Path | None = option(None, "Begin with the weights of a file (safetensors, .pth).")
+    path: str | None = option(None, "Show this module alone: layer1.0, or layer2.")
+    seed: int = option(0, "Of the initial weights and the images; {default} by default.")
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.specs) <= 2:

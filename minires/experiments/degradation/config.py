@@ -11,7 +11,7 @@ from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError
 from ...models import NetSpec
-from ...runs.config import from_facts
+from ...runs.config import from_facts, option
 from ...train import Recipe, paper_recipe, quick_recipe
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
@@ -23,37 +23,39 @@ _ADDED = {"batch": None, "checkpoint_every": None, "tf32": False}  # what older 
 class Config:
     """The settings of a run; `None` stands for the default of the schedule.
 
-    Attributes:
-        dataset: "digits" or "cifar10".
-        nets: names such as plain20, resnet56 and preact164, trained in this order for each seed.
-        schedule: "quick" or "paper".
-        epochs: the length of a training.
-        lr: the learning rate at the start.
-        batch: images a training step.
-        seeds: each net is trained once a seed.
-        backend: "numpy" or "cupy"; by default the one of `minires.backend.default`.
-        validation: test on a part of the training images that is held out, to choose
-            settings without a look at the test images.
-        checkpoint_every: activation checkpointing: keep for backward only what goes into every
-            so many blocks, in less memory and more time; the weights are the same to the bit.
-            See `CifarNet`.
-        tf32: use the tensor cores of a GPU, see `minires.tf32`.
+    Each net is trained once a seed, in the order of `nets` for each seed. `checkpoint_every` is
+    activation checkpointing, see `CifarNet`: the weights are the same to the bit.
 
     Raises:
         UsageError: a value is not one of those possible.
     """
 
-    dataset: str = "digits"
-    nets: tuple[str, ...] = NETS
-    schedule: str = "quick"
-    epochs: int | None = None
-    lr: float | None = None
-    batch: int | None = None
-    seeds: tuple[int, ...] = (0,)
-    backend: str = field(default_factory=default)
-    validation: bool = False
-    checkpoint_every: int | None = None
-    tf32: bool = False
+    dataset: str = option("digits", "digits (shipped, the default) or cifar10.")
+    nets: tuple[str, ...] = option(
+        NETS,
+        "By commas: plain or resnet and a depth of 6n + 2, or preact and one of 9n + 2: "
+        "plain20,resnet110,preact164.",
+    )
+    schedule: str = option(
+        "quick", "quick (minutes, the default) or paper (64,000 iterations a model)."
+    )
+    epochs: int | None = option(None, "Passes over the training images, if not the schedule's.")
+    lr: float | None = option(None, "Learning rate at the start, if not the schedule's.")
+    batch: int | None = option(None, "Images a training step, if not the schedule's.")
+    seeds: tuple[int, ...] = option((0,), "By commas; each model is trained once for each.")
+    backend: str = field(
+        default_factory=default,
+        metadata={"help": "numpy or cupy; what MINIRES_BACKEND says, or numpy, by default."},
+    )
+    validation: bool = option(False, "Test on held-out training images, not on the test images.")
+    checkpoint_every: int | None = option(
+        None,
+        "Compute activations again in backward, so many blocks at a time: less memory, the same "
+        "bits; minires memory says how much.",
+    )
+    tf32: bool = option(
+        False, "Use the GPU's tensor cores, which round factors to 10 bits of fraction."
+    )
 
     def __post_init__(self) -> None:
         for what, values in (("net", self.specs), ("seed", self.seeds)):

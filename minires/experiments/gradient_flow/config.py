@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...models import NetSpec
+from ...runs.config import option
 from ..degradation import NETS, Config, config_of
 
 FIGURES = ("flow", "responses", "shattered", "paths")
@@ -13,30 +14,28 @@ FIGURES = ("flow", "responses", "shattered", "paths")
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """The settings of a run.
-
-    Attributes:
-        nets: names such as plain20 and resnet56.
-        steps: training steps over which the flow is followed.
-        seed: of all that is drawn; with `run`, of the nets to take from there.
-        dataset: "digits" or "cifar10".
-        size: the height in pixels to which images are enlarged for the flow.
-        only: which figures to make.
-        run: the folder of a finished degradation run on the same data: its nets are used for the
-            layer responses and the paths.
+    """The settings of a run; with `run`, `seed` is that of the nets to take from there.
 
     Raises:
         UsageError: a value is not one of those possible, or there is no such run;
         RunError: its configuration was altered.
     """
 
-    nets: tuple[str, ...] = NETS
-    steps: int = 10
-    seed: int = 0
-    dataset: str = "digits"
-    size: int = 32
-    only: tuple[str, ...] = FIGURES
-    run: Path | None = None
+    nets: tuple[str, ...] = option(
+        NETS, "plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110."
+    )
+    steps: int = option(10, "Training steps over which the flow is followed; {default} by default.")
+    seed: int = option(0, "Of weights, images and draws; {default} by default.")
+    dataset: str = option("digits", "digits (shipped, the default) or cifar10.")
+    size: int = option(
+        32,
+        "Height to which images are enlarged for the flow, a multiple of their own; {default} by "
+        "default.",
+    )
+    only: tuple[str, ...] = option(FIGURES, f"Figures to make, by commas: {','.join(FIGURES)}.")
+    run: Path | None = option(
+        None, "Take responses and paths from the models of a finished degradation run."
+    )
 
     def __post_init__(self) -> None:
         Config(self.dataset, self.nets, seeds=(self.seed,))  # checks these three

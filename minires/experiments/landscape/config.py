@@ -8,6 +8,7 @@ from pathlib import Path
 from ...data import Dataset
 from ...errors import UsageError
 from ...nn import Module
+from ...runs.config import option
 from ..degradation import Config, config_of, data_of, trained_model, weights_path
 from .surface import axis
 
@@ -16,31 +17,26 @@ LoadData = Callable[[Config], Dataset]
 
 @dataclass(frozen=True)
 class LandscapeConfig:
-    """The settings of a run.
-
-    Attributes:
-        nets: names such as plain56 and resnet56.
-        points: along each direction; odd.
-        span: the largest step along each direction, to both sides; a step of 1 has the length of
-            the weights.
-        images: of the training images, the batch whose loss is computed.
-        seed: of the directions and the choice of images.
-        net_seed: which training of the nets, by its seed.
-        dataset: "digits" or "cifar10"; None for the run's own, or digits.
-        run: the folder of the degradation run that trained the nets; None to train them here.
+    """The settings of a run. Without `dataset` it is that of `run`, or else digits.
 
     Raises:
         UsageError: a value is not one of those possible.
     """
 
-    nets: tuple[str, ...] = ("plain56", "resnet56")
-    points: int = 25
-    span: float = 1.0
-    images: int = 256
-    seed: int = 0
-    net_seed: int = 0
-    dataset: str | None = None
-    run: str | None = None
+    nets: tuple[str, ...] = option(
+        ("plain56", "resnet56"), "By commas; plain56,resnet56 by default."
+    )
+    points: int = option(25, "Along each direction; odd, {default} by default.")
+    span: float = option(1.0, "Largest step; 1, the default, moves each filter by its own length.")
+    images: int = option(256, "Training images whose loss it is; {default} by default.")
+    seed: int = option(0, "Of the directions and the choice of images; {default} by default.")
+    net_seed: int = option(0, "Which training of the models, by its seed; {default} by default.")
+    dataset: str | None = option(None, "digits (shipped) or cifar10; with --run, that run's.")
+    run: str | None = option(
+        None,
+        "Folder of a degradation run with these models; else they are trained.",
+        path=Path.resolve,
+    )
 
     def __post_init__(self) -> None:
         self.training()
