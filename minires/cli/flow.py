@@ -3,8 +3,8 @@
 from typing import Any
 
 from .. import data
-from ..experiments.degradation.trained import config_of
-from ..experiments.gradient_flow.run import FlowConfig, FlowRun
+from ..experiments.degradation import config_of
+from ..experiments.gradient_flow import FlowConfig, FlowRun
 from .app import app, console
 from .options import options_of
 from .output import progress_bars, show_summary

@@ -12,7 +12,7 @@ from ..autograd import Op
 from ..backend import Array, manual_seed
 from ..data import Dataset
 from ..data.dataset import Epoch, training_batch
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..inspect import forward_hook
 from ..inspect.step_page import Page, bytes_of, step_page
 from ..inspect.trace import Trace, record
@@ -28,20 +28,12 @@ _MOST = 12_000_000  # bytes of a page; a larger one would lag in a browser
 
 @dataclass(frozen=True)
 class Stepping:
-    """What is to be stepped through.
+    """The settings of a page of one net or two, such as plain20 and resnet20.
 
-    Attributes:
-        nets: one or two names, such as plain20 and resnet20.
-        batch: images in the step, the first of the first epoch.
-        image: the one whose maps are shown.
-        channels: how many maps of an operation are shown.
-        after: train so many steps before.
-        weights: a file to begin from, instead of initial weights; of a single net.
-        path: the module to show, such as layer1.0; all by default.
-        seed: of the initial weights and the order of the images.
+    The batch is the first of the first epoch. `weights` are for a single net.
 
     Raises:
-        UsageError: a value that cannot be meant.
+        UsageError: a value is not one of those possible.
     """
 
     nets: tuple[str, ...]
@@ -56,29 +48,24 @@ class Stepping:
     seed: int = option(0, "Of the initial weights and the images; {default} by default.")
 
     def __post_init__(self) -> None:
-        _ = self.specs
-        expect(
-            1 <= len(self.nets) <= 2,
-            UsageError,
-            f"one net or two side by side can be stepped through, got {len(self.nets)}",
-        )
+        if not 1 <= len(self.specs) <= 2:
+            raise UsageError(
+                f"one net or two side by side can be stepped through, got {len(self.nets)}"
+            )
         for name, value, least in (
             ("batch", self.batch, 2),
             ("channels", self.channels, 1),
             ("after", self.after, 0),
             ("seed", self.seed, 0),
         ):
-            expect(value >= least, UsageError, f"{name} must be at least {least}, got {value}")
-        expect(
-            0 <= self.image < self.batch,
-            UsageError,
-            f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}",
-        )
-        expect(
-            self.weights is None or len(self.nets) == 1,
-            UsageError,
-            f"weights are those of one net, but {len(self.nets)} were asked for",
-        )
+            if value < least:
+                raise UsageError(f"{name} must be at least {least}, got {value}")
+        if not 0 <= self.image < self.batch:
+            raise UsageError(
+                f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}"
+            )
+        if self.weights is not None and len(self.nets) != 1:
+            raise UsageError(f"weights are those of one net, but {len(self.nets)} were asked for")
 
     @cached_property
     def specs(self) -> tuple[NetSpec, ...]:
@@ -87,12 +74,12 @@ class Stepping:
 
 
 def page_of(config: Stepping, dataset: Dataset) -> Page:
-    """The page.
+    """Return the page that steps through the training step.
 
     Raises:
         UsageError: the nets are too large for a page, or have no module `path`.
     """
-    nets = [(spec, _net(spec, config, dataset)) for spec in config.specs]
+    nets = [(spec, _model(spec, config, dataset)) for spec in config.specs]
     x, labels = _batch(config, dataset)
     _expect_small([model for _, model in nets], x, config)
     traces = [
@@ -106,13 +93,13 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     title = f"One training step of {' and '.join(config.nets)}{shown}"
     footer = (
         f"Made by minires: {config.batch} images of {dataset.name}, {x.shape[2]}x{x.shape[3]} "
-        f"pixels, {before}; the maps are those of image {config.image}, "
+        f"pixels, {before}; the feature maps are those of image {config.image}, "
         f"{dataset.classes[labels[config.image]]!r}."
     )
     return step_page(traces, title, footer)
 
 
-def _net(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:
+def _model(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:
     manual_seed(config.seed)
     model = spec.build(len(dataset.classes), dataset.channels)
     if config.weights:
@@ -121,18 +108,18 @@ def _net(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:
 
 
 def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
-    """The first images of the first epoch, as they are trained on."""
+    """Return the first images of the first epoch, as they are trained on."""
     most = len(dataset.train_images)
-    expect(
-        config.batch <= most,
-        UsageError,
-        f"batch must be at most the {most} training images of {dataset.name}, got {config.batch}",
-    )
+    if config.batch > most:
+        raise UsageError(
+            f"batch must be at most the {most} training images of {dataset.name}, got "
+            f"{config.batch}"
+        )
     return training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(config.batch))
 
 
 def _after(config: Stepping, spec: NetSpec, model: Module, dataset: Dataset) -> Module:
-    """The net after some steps of training."""
+    """Return the model after `config.after` training steps."""
     recipe = quick_recipe(dataset)
     schedule = recipe.schedule(spec.depth)
     trainer = Trainer(str(spec), model, dataset, recipe, schedule, config.seed)
@@ -147,7 +134,7 @@ def _trace(model: Module, x: Array, labels: Array, config: Stepping) -> Trace:
 
 
 def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
-    """Refuse nets whose page would be too large, before the time is spent on it."""
+    """Raise for nets whose page would be too large, before time is spent on it."""
     total = 0
 
     def add(_op: Op, _inputs: tuple[Array | None, ...], output: Array) -> None:
@@ -159,10 +146,10 @@ def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
         for model in models:
             model.eval()(x[:1])
             model.train()
-    expect(
-        total <= _MOST,
-        UsageError,
-        f"a page of {' and '.join(config.nets)} on images of {x.shape[2]}x{x.shape[3]} would take "
-        f"about {total / 1e6:.0f} MB, more than the {_MOST / 1e6:.0f} that a browser steps through "
-        "smoothly; show one block with --path layer1.0, or a smaller input with --size",
-    )
+    if total > _MOST:
+        raise UsageError(
+            f"a page of {' and '.join(config.nets)} on images of {x.shape[2]}x{x.shape[3]} would "
+            f"take about {total / 1e6:.0f} MB, more than the {_MOST / 1e6:.0f} that a browser "
+            "steps through smoothly; show one block with --path layer1.0, or a smaller input with "
+            "--size"
+        )

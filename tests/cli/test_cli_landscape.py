@@ -28,7 +28,7 @@ def test_it_shows_its_progress_and_leaves_its_files(finished):
     out, result = finished
     assert "resnet8      25 of 25 points" in result.stdout
     assert "figure: runs/landscape-1/landscape.png" in result.stdout
-    assert "What was seen" in result.stdout
+    assert "What this does not show" in result.stdout
     assert {p.name for p in out.iterdir()} == {
         *("config.json", "landscape.csv", "landscape.png", "summary.md")
     }

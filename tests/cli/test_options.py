@@ -14,7 +14,7 @@ from minires.cli.options import options_of
 from minires.cli.training import resume_command, run_folder
 from minires.errors import UsageError
 from minires.experiments.degradation import Config
-from minires.experiments.gradient_flow.run import FlowConfig
+from minires.experiments.gradient_flow import FlowConfig
 from minires.experiments.landscape import LandscapeConfig
 from minires.experiments.stepping import Stepping
 from minires.runs.config import option

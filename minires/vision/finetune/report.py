@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...runs import RunFolder
-from ...viz.names import one_line
+from ...viz.fonts import one_line
 from ..decoding import decode
 from .confusion import confusion_figure
 from .curves import curves_figure
