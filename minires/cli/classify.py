@@ -1,19 +1,21 @@
 """`minires classify`: classify image files with a trained model."""
 
 import sys
-from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import DataError, RunError
+from ..errors import DataError
 from ..files import write_atomically
-from ..vision.classify import Classification, Classifier, image_files, read_labels
+from ..vision.classify import Classifier, image_files, read_labels
 from ..vision.folder_images import WORKERS, problems
 from ..vision.workers import Workers
 from .app import app
 from .options import INTEGER
+from .output import writing
+from .shared import Strict
 
 _FEW = 4  # images for which starting processes is not worth it
 
@@ -30,17 +32,12 @@ def classify(
         typer.Option(help="Names of the classes, one a line; without, they are numbers."),
     ] = None,
     cam: Annotated[
-        Path | None,
-        typer.Option(help="Folder for figures of the class activation maps."),
+        Path | None, typer.Option(help="Folder for figures of the class activation maps.")
     ] = None,
     size: Annotated[
-        int,
-        typer.Option(help="Height and width of the model's input.", **INTEGER),
+        int, typer.Option(help="Height and width of the model's input.", **INTEGER)
     ] = 224,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Stop at files that cannot be decoded, not leave them out."),
-    ] = False,
+    strict: Strict = False,
 ) -> None:
     """Classify images: print the five most probable classes of each, with their probabilities.
 
@@ -56,37 +53,25 @@ def classify(
         good = [path for path, problem in zip(paths, found, strict=True) if not problem]
         figures: set[str] = set()
         for result in classifier.classify(good, workers):
-            _show(result)
+            print(result.path)
+            for score in result.top:
+                print(f"  {100 * score.probability:5.1f} %  {score.name}")
             if cam is not None:
-                _write(cam / _free_name(result.path, figures), classifier.figure(result))
-    _list(bad, len(paths))
+                figure, content = (
+                    cam / _free_name(result.path.stem, figures),
+                    classifier.figure(result),
+                )
+                with writing(figure):
+                    cam.mkdir(parents=True, exist_ok=True)
+                    write_atomically(figure, content)
+                print(f"  figure: {figure}")
+    if bad:
+        print(f"{len(bad)} of {len(paths)} files were left out:", *bad, sep="\n  ", file=sys.stderr)
 
 
-def _show(result: Classification) -> None:
-    print(result.path)
-    for score in result.top:
-        print(f"  {100 * score.probability:5.1f} %  {score.name}")
-
-
-def _free_name(path: Path, taken: set[str]) -> str:
-    """Return a name for the figure of an image that no other has."""
-    number, name = 1, f"{path.stem}.cam.png"
-    while name in taken:
-        number += 1
-        name = f"{path.stem}-{number}.cam.png"
+def _free_name(stem: str, taken: set[str]) -> str:
+    """Return a name for the figure of an image that no other image has."""
+    names = (f"{stem}{f'-{number}' if number > 1 else ''}.cam.png" for number in count(1))
+    name = next(name for name in names if name not in taken)
     taken.add(name)
     return name
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
-    print(f"  figure: {path}")
-
-
-def _list(bad: Sequence[str], of: int) -> None:
-    if bad:
-        print(f"{len(bad)} of {of} files were left out:", *bad, sep="\n  ", file=sys.stderr)

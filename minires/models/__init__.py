@@ -1,9 +1,8 @@
 """The nets of the paper."""
 
 from .blocks import BasicBlock, Bottleneck
-from .cifar import cifar_net, cifar_plain, cifar_resnet
+from .cifar import cifar_plain, cifar_resnet
 from .imagenet import (
-    imagenet_net,
     plain18,
     plain34,
     resnet18,
@@ -13,10 +12,12 @@ from .imagenet import (
     resnet152,
 )
 from .preact import PreactNet
+from .spec import NetSpec, cifar_net, imagenet_net
 
 __all__ = [
     "BasicBlock",
     "Bottleneck",
+    "NetSpec",
     "PreactNet",
     "cifar_net",
     "cifar_plain",

@@ -9,8 +9,8 @@ from ..autograd import Tensor
 from ..backend import Array, to_numpy
 from ..models.imagenet import ImageNet
 from ..modes import no_grad
-from ..viz.names import drawable
-from ..viz.style import picture
+from ..viz.fonts import drawable
+from ..viz.style import figure_bytes
 from .transforms import Box
 
 if TYPE_CHECKING:
@@ -111,4 +111,4 @@ def activation_figure(
         axes.set_axis_off()
     figure.colorbar(shown, ax=over, shrink=0.8, label="activation (its mean + bias = the logit)")
     figure.supxlabel("dark: outside the model's input", fontsize=9, color="#444444")
-    return picture(figure, "png")
+    return figure_bytes(figure, "png")

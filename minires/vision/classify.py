@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..backend import Array
 from ..errors import StateDictError, UsageError
-from ..models.imagenet import imagenet_net
+from ..models import imagenet_net
 from ..weights import load_weights
 from .cam import activation_figure, activation_map, predict
 from .decoding import decode

@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from commands import fails, minires, start, wait_for
 from image_files import BAD, class_folders, noisy_image
-from test_cli import minires, refused, start, wait_for
 
 from minires import manual_seed, save_weights
 from minires.models import resnet18, resnet34
@@ -53,7 +53,7 @@ def test_one_command_fine_tunes_and_says_how_it_goes(finished):
     assert "15 training and 3 validation images of 3 classes; trained layers: fc" in result.stdout
     line = r"resnet18\s+seed 0  epoch 1 .* loss \d+\.\d+  train +\d+\.\d+ %  val +\d+\.\d+ % right"
     assert re.search(line, result.stdout)
-    assert "picture: runs/finetune-1/confusion.png" in result.stdout
+    assert "figure: runs/finetune-1/confusion.png" in result.stdout
     assert "minires classify image.jpg --model resnet18" in result.stdout
     assert "Traceback" not in result.stderr
 
@@ -89,7 +89,7 @@ def test_a_folder_of_images_good_and_bad(finished):
     assert all(f"{name} cannot be read" in result.stderr for name in BAD)
     assert "Traceback" not in result.stderr
     strict = minires("classify", "mixed", *how, "--size", "32", "--strict", cwd=place)
-    refused(strict, 1, rf"mixed/red/.* cannot be read: .* \(and {len(BAD) - 1} more\)")
+    fails(strict, 1, rf"mixed/red/.* cannot be read: .* \(and {len(BAD) - 1} more\)")
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "cut short.jpg", "larger bomb.png"])
@@ -98,7 +98,7 @@ def test_a_photo_that_is_none_is_a_sentence(place, name):
     (place / "ten.txt").write_text("\n".join("abcdefghij"))
     how = ("--weights", "w.safetensors", "--labels", "ten.txt")
     result = minires("classify", name, *how, cwd=place)
-    refused(result, 1, rf"{name} cannot be read: .*{BAD[name][1]}")
+    fails(result, 1, rf"{name} cannot be read: .*{BAD[name][1]}")
 
 
 def test_weights_of_another_net_are_a_sentence(place, tmp_path):
@@ -114,7 +114,7 @@ def test_weights_of_another_net_are_a_sentence(place, tmp_path):
             ("none", r"there is no weights file .*none\.safetensors"),
         ):
             result = minires(*command, "--weights", f"{name}.safetensors", cwd=tmp_path)
-            refused(result, 1, said)
+            fails(result, 1, said)
     assert not (tmp_path / "runs").exists()
 
 
@@ -133,9 +133,9 @@ def test_images_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
         ("none", 1, r"none has 0 class folders \(none\)"),
         ("nowhere", 2, "there is no folder .*nowhere"),
     ):
-        refused(minires("finetune", folder, "--size", "32", cwd=tmp_path), code, said)
+        fails(minires("finetune", folder, "--size", "32", cwd=tmp_path), code, said)
     strict = minires("finetune", "bad", "--strict", "--size", "32", cwd=tmp_path)
-    refused(strict, 1, "3 of 9 files cannot be decoded, and --strict was given: .*red/")
+    fails(strict, 1, "3 of 9 files cannot be decoded, and --strict was given: .*red/")
     assert not (tmp_path / "runs").exists()
 
 
@@ -143,7 +143,7 @@ def test_images_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
     ("arguments", "sentence"),
     [
         ((), "say where the images are"),
-        (("p", "--model", "resnet20"), "no model 'resnet20' for images; there are: resnet18"),
+        (("p", "--model", "resnet20"), "no net 'resnet20' for large images; there are: resnet18"),
         (("p", "--epochs", "0"), "epochs must be at least 1, got 0"),
         (("p", "--epochs", "x"), "'--epochs': expected an integer, got 'x'"),
         (("p", "--lr", "-1"), "the learning rate must be above 0 and finite, got -1.0"),
@@ -157,7 +157,7 @@ def test_images_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
 )
 def test_mistakes_get_a_sentence(tmp_path, arguments, sentence):
     class_folders(tmp_path / "p", n=2)
-    refused(minires("finetune", *arguments, cwd=tmp_path), 2, sentence)
+    fails(minires("finetune", *arguments, cwd=tmp_path), 2, sentence)
     assert [p.name for p in tmp_path.iterdir()] == ["p"]
 
 
@@ -174,10 +174,10 @@ def test_mistakes_get_a_sentence(tmp_path, arguments, sentence):
 )
 def test_mistakes_of_classify_get_a_sentence(tmp_path, arguments, sentence):
     class_folders(tmp_path / "p", n=2)
-    refused(minires("classify", *arguments, cwd=tmp_path), 2, sentence)
+    fails(minires("classify", *arguments, cwd=tmp_path), 2, sentence)
 
 
-# --- stopping and going on --------------------------------------------------------------------
+# --- stopped and resumed ----------------------------------------------------------------------
 
 
 LONGER = (
@@ -255,7 +255,7 @@ def test_killed_and_resumed_it_ends_as_an_unbroken_run_and_leaves_no_process(unb
 
 
 @needs_children
-def test_ctrl_c_leaves_what_there_is_says_how_to_go_on_and_leaves_no_process(unbroken, tmp_path):
+def test_ctrl_c_leaves_what_there_is_says_how_to_resume_and_leaves_no_process(unbroken, tmp_path):
     class_folders(tmp_path / "p", n=6)
     process = start(LONGER, tmp_path)
     wait_for(tmp_path / "run" / "history.csv", process)
@@ -263,7 +263,7 @@ def test_ctrl_c_leaves_what_there_is_says_how_to_go_on_and_leaves_no_process(unb
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert "go on with: minires finetune --resume --out run" in output
+    assert "resume with: minires finetune --resume --out run" in output
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "finetune.png").exists()
     assert not any(map(is_running, workers))

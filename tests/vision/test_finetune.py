@@ -380,7 +380,7 @@ def test_a_run_of_another_experiment_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"model": "resnet20"}, "no model 'resnet20' for images; there are: resnet18, resnet34"),
+        ({"model": "resnet20"}, "no net 'resnet20' for large images; there are: resnet18"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch": 1}, "batch must be at least 2, got 1"),
         ({"size": 31}, "size must be at least 32, got 31"),

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...errors import UsageError
-from ...models.imagenet import NAMES
+from ...models import NetSpec
+from ...runs.config import option
 from ..folder_images import MIN_SIZE
 from .model import STAGES
 
@@ -32,23 +34,30 @@ class FinetuneConfig:
     """
 
     data: str
-    model: str = "resnet18"
-    weights: str | None = None
-    epochs: int = 10
-    lr: float = 0.001
-    batch: int = 32
-    val_split: float | None = None
-    freeze: bool = False
-    stages: int = 0
-    augment: bool = True
-    size: int = 224
-    seed: int = 0
+    model: str = option("resnet18", "resnet18 (the default), 34, 50, 101, 152, plain18 or plain34.")
+    weights: str | None = option(
+        None,
+        "File of weights to begin from; without, initial ones.",
+        path=Path.absolute,
+    )
+    epochs: int = option(10, "Passes over the training images, {default} by default.")
+    lr: float = option(0.001, "Learning rate, {default} by default.")
+    batch: int = option(32, "Images a training step, {default} by default.")
+    val_split: float | None = option(
+        None, "Share of each class to validate on, where there is no val/; 0.2 by default."
+    )
+    freeze: bool = option(False, "Train the last layer alone.")
+    stages: int = option(0, "With --freeze: train so many of the last stages too, 1 to 3.")
+    augment: bool = option(
+        True,
+        "Train on random parts, mirrored at random (the default), or on the middle; with --freeze "
+        "the frozen layers are then computed once.",
+    )
+    size: int = option(224, "Height and width of the model's input, {default} by default.")
+    seed: int = option(0, "Of everything random, {default} by default.")
 
     def __post_init__(self) -> None:
-        if self.model not in NAMES:
-            raise UsageError(
-                f"there is no model {self.model!r} for images; there are: {', '.join(NAMES)}"
-            )
+        NetSpec.parse(self.model, "imagenet")
         for name, value, least in (
             ("epochs", self.epochs, 1),
             ("batch", self.batch, 2),

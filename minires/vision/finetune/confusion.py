@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
-from ...viz.names import drawable
-from ...viz.style import picture
+from ...viz.fonts import drawable
+from ...viz.style import figure_bytes
 
 _MAX_NUMBERED = 20  # classes up to which every cell has its number
 _MAX_NAMED = 60  # and every row its name
@@ -54,7 +54,7 @@ def confusion_figure(
                 colour = "white" if share[i, j] > 30 else "#222222"
                 axes.text(j, i, f"{count}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row (%)")
-    return picture(figure, "png")
+    return figure_bytes(figure, "png")
 
 
 def _shades() -> Any:

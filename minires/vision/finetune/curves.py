@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...train import Row
-from ...viz.names import drawable
-from ...viz.style import picture
+from ...viz.fonts import drawable
+from ...viz.style import figure_bytes
 
 _DARK, _LIGHT = "#440154", "#35b779"  # the ends of viridis, far apart in grey too
 
@@ -47,7 +47,7 @@ def curves_figure(rows: Sequence[Row], best: Row, model: str, data: str, dpi: in
     (shown,), families = drawable([data], ["images"])
     title = f"{model} on {shown}"
     figure.suptitle(title, fontsize=11, fontfamily=families, parse_math=False)
-    return picture(figure, "png")
+    return figure_bytes(figure, "png")
 
 
 def _draw(

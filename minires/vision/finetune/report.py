@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ...runs import RunFolder
 from ...runs.table import table
-from ...viz.names import one_line
+from ...viz.fonts import one_line
 from .confusion import confusion_figure
 from .curves import curves_figure
 from .mistakes import mistakes_page

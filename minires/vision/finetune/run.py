@@ -10,7 +10,8 @@ from typing import Any, Self
 from ...backend import manual_seed
 from ...data.dataset import Source
 from ...errors import DataError, RunError, UsageError
-from ...models.imagenet import ImageNet, imagenet_net
+from ...models import imagenet_net
+from ...models.imagenet import ImageNet
 from ...nn import Module
 from ...optim import StepSchedule
 from ...runs import RunFolder

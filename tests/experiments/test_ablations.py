@@ -10,14 +10,14 @@ from minires import functional as F
 from minires.backend import manual_seed
 from minires.data import digits
 from minires.data.dataset import Epoch, training_batch
-from minires.experiments.gradient_flow.cures import CURED, VARIANTS, Cures, Flow, scaled
+from minires.experiments.gradient_flow.ablations import BASELINE, VARIANTS, Ablations, Flow, scaled
 from minires.inspect import watch_layers
 from minires.models import cifar_net
 from minires.nn import he_normal
 from minires.optim import SGD
 
 DATA = digits()
-TINY = Cures(DATA, ("plain8",), steps=2)
+TINY = Ablations(DATA, ("plain8",), steps=2)
 SMALL, XAVIER, _, RAW, LARGE = VARIANTS
 
 
@@ -29,8 +29,8 @@ def test_each_net_is_measured_with_each_variant_with_and_without_batch_norm():
     ]
     for flow in flows:
         assert len(flow.layers) == 8
-        assert flow.spread.shape == flow.gradient.shape == (len(flow.steps), 8)
-        assert (flow.spread[0] > 0).all()
+        assert flow.std.shape == flow.gradient.shape == (len(flow.steps), 8)
+        assert (flow.std[0] > 0).all()
         assert (flow.gradient[0] > 0).all()
 
 
@@ -48,21 +48,21 @@ def test_the_measures_are_those_of_the_training_written_out():
         sgd.step()
         spreads.append(layers.spread)
         gradients.append(layers.gradient)
-    flow = TINY.follow("plain8", CURED, batch_norm=True)
+    flow = TINY.follow("plain8", BASELINE, batch_norm=True)
     assert flow.steps == (0, 1, 2)
-    np.testing.assert_array_equal(flow.spread, spreads)
+    np.testing.assert_array_equal(flow.std, spreads)
     np.testing.assert_array_equal(flow.gradient, gradients)
     assert (flow.gradient[0] != flow.gradient[2]).all()
 
 
 def test_variants_differ_from_the_cured_net_in_what_they_switch_off():
     flows = {v.label: TINY.follow("plain8", v, batch_norm=False) for v in VARIANTS}
-    first = {label: flow.spread[0, 0] for label, flow in flows.items()}
-    assert first[SMALL.label] == pytest.approx(0.1 * first[CURED.label], rel=1e-5)
-    assert first[LARGE.label] == pytest.approx(3 * first[CURED.label], rel=1e-5)
+    first = {label: flow.std[0, 0] for label, flow in flows.items()}
+    assert first[SMALL.label] == pytest.approx(0.1 * first[BASELINE.label], rel=1e-5)
+    assert first[LARGE.label] == pytest.approx(3 * first[BASELINE.label], rel=1e-5)
     fan_in, fan_out = 9, 9 * 16
     xavier = np.sqrt(fan_in / (fan_in + fan_out))  # of He's standard deviation
-    assert first[XAVIER.label] == pytest.approx(xavier * first[CURED.label], rel=1e-5)
+    assert first[XAVIER.label] == pytest.approx(xavier * first[BASELINE.label], rel=1e-5)
     manual_seed(0)
     raw = replace(DATA, standardised=False)
     x, _ = training_batch(raw, Epoch.draw(DATA, 0, 0), slice(16))
@@ -74,8 +74,10 @@ def test_variants_differ_from_the_cured_net_in_what_they_switch_off():
 def test_batch_norm_hides_the_initialisation():
     for variant in VARIANTS:
         flow = TINY.follow("plain8", variant, batch_norm=True)
-        np.testing.assert_allclose(flow.spread[0, :-1], 1, rtol=0.02)
-    without = [TINY.follow("plain8", v, batch_norm=False).growth[0] for v in (SMALL, CURED, LARGE)]
+        np.testing.assert_allclose(flow.std[0, :-1], 1, rtol=0.02)
+    without = [
+        TINY.follow("plain8", v, batch_norm=False).growth[0] for v in (SMALL, BASELINE, LARGE)
+    ]
     assert without[0] < 1e-3 * without[1] < 1e-6 * without[2] * 1e3
 
 
@@ -85,21 +87,21 @@ def test_a_training_whose_loss_is_not_finite_ends_and_says_when():
     assert flow.ended >= 1
     assert flow.steps[-1] <= flow.ended
     assert np.isfinite(flow.gradient[0]).all(), "before the first step all is a number"
-    assert TINY.follow("plain8", CURED, batch_norm=True).ended is None
+    assert TINY.follow("plain8", BASELINE, batch_norm=True).ended is None
 
 
 def test_what_is_not_finite_from_the_start_is_kept_as_it_is():
     enormous = replace(LARGE, init=scaled(he_normal, 1e12))
     flow = TINY.follow("plain8", enormous, batch_norm=False)
     assert (flow.ended, flow.steps) == (0, (0,))
-    assert np.isfinite(flow.spread[0, 0])
-    assert not np.isfinite(flow.spread[0, -1])
+    assert np.isfinite(flow.std[0, 0])
+    assert not np.isfinite(flow.std[0, -1])
     assert np.isnan(flow.gradient).all()
     assert [row["gradient"] for row in flow.rows()] == ["nan"] * 8
 
 
 def test_a_row_of_the_file_is_one_step_of_one_layer():
-    flow = TINY.follow("resnet8", CURED, batch_norm=True)
+    flow = TINY.follow("resnet8", BASELINE, batch_norm=True)
     rows = list(flow.rows())
     assert len(rows) == 3 * 8
     last = rows[-1]
@@ -127,17 +129,17 @@ def test_growth_is_from_the_last_3x3_layer_to_the_first():
     ],
 )
 def test_it_is_measured_at_first_often_and_later_seldom(steps, shown):
-    assert Cures(DATA, steps=steps).shown == shown
+    assert Ablations(DATA, steps=steps).shown == shown
 
 
 def test_the_seed_decides_all():
-    again = replace(TINY, nets=("plain8",)).follow("plain8", CURED, batch_norm=True)
-    one = TINY.follow("plain8", CURED, batch_norm=True)
-    other = replace(TINY, seed=1).follow("plain8", CURED, batch_norm=True)
+    again = replace(TINY, nets=("plain8",)).follow("plain8", BASELINE, batch_norm=True)
+    one = TINY.follow("plain8", BASELINE, batch_norm=True)
+    other = replace(TINY, seed=1).follow("plain8", BASELINE, batch_norm=True)
     np.testing.assert_array_equal(again.gradient, one.gradient)
     assert (other.gradient != one.gradient).any()
 
 
 def test_training_goes_on_into_further_epochs():
     few = replace(DATA, train_images=DATA.train_images[:40], train_labels=DATA.train_labels[:40])
-    assert Cures(few, steps=5).follow("plain8", CURED, batch_norm=True).steps == (0, 1, 2, 5)
+    assert Ablations(few, steps=5).follow("plain8", BASELINE, batch_norm=True).steps == (0, 1, 2, 5)

@@ -1,4 +1,4 @@
-"""Names that users give to classes, as pictures can show them."""
+"""Fonts for the names that users give to classes, in any script."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,7 @@ _LONGEST = 24
 
 
 def one_line(name: str, longest: int = _LONGEST) -> str:
-    """A name without line breaks, cut where it is too long."""
+    """Return a name without line breaks, cut to `longest` characters."""
     name = " ".join(name.split())
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
@@ -16,11 +16,14 @@ def one_line(name: str, longest: int = _LONGEST) -> str:
 def drawable(
     names: Sequence[str], others: Sequence[str] | None = None
 ) -> tuple[list[str], list[str]]:
-    """The names as a figure can show them, and the font families that have their letters.
+    """Return the names as a figure can show them, and the font families that have their letters.
 
-    Matplotlib's own font has no Chinese, to name one; then the system's fonts are looked through.
-    In place of a name that no font can show is what `others` has there, "no. 0" and so on by
-    default.
+    Matplotlib's own font lacks many scripts, such as Chinese; the system's fonts are searched for
+    these.
+
+    Args:
+        names: those to be shown.
+        others: replacements for names that no font can show; "no. 0", "no. 1", ... by default.
     """
     shown = [one_line(name) for name in names]
     families = ["DejaVu Sans"]
@@ -42,21 +45,21 @@ def _path(family: str) -> str:
 
 
 def _installed() -> list[tuple[str, str]]:
-    """Families and files of the system's upright fonts of usual weight."""
+    """Return families and files of the system's upright fonts of regular weight."""
     from matplotlib.font_manager import fontManager
 
-    # Matplotlib's last resort has a box for every letter.
+    # Matplotlib's last resort font draws a box for every letter.
     fonts = [f for f in fontManager.ttflist if f.style == "normal" and "Last Resort" not in f.name]
     return sorted({(font.name, font.fname) for font in fonts if font.weight in (400, "normal")})
 
 
 @cache
 def _letters(path: str) -> frozenset[str]:
-    """The characters that a font file has."""
+    """Return the characters that a font file has."""
     from matplotlib.ft2font import FT2Font
 
     try:
         font: Any = FT2Font(path)
         return frozenset(map(chr, font.get_charmap()))
-    except (OSError, RuntimeError):  # a file that was removed, or is no font
+    except (OSError, RuntimeError):  # the file was removed, or is no font
         return frozenset()

@@ -1,7 +1,7 @@
 import pytest
 
-from minires.viz import names
-from minires.viz.names import drawable, one_line
+from minires.viz import fonts as names
+from minires.viz.fonts import drawable, one_line
 
 
 def test_a_name_is_one_line_and_not_too_long():

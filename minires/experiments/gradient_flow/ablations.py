@@ -1,8 +1,8 @@
-"""The three cures for vanishing and exploding gradients, each switched off in turn.
+"""Ablations of what keeps gradients from vanishing and exploding, and the flow that is left.
 
-They are standardised inputs, an initialisation that keeps variances (He et al., 1502.01852), and
-batch norm (Ioffe & Szegedy, 1502.03167). Batch norm hides what the other two do, so each of
-them is switched off with and without it.
+Ablated are standardised inputs, an initialisation that keeps variances (He et al., 1502.01852), and
+batch norm (Ioffe & Szegedy, 1502.03167). Batch norm hides what the other two do, so each of these
+is ablated with and without it.
 """
 
 from collections.abc import Iterator
@@ -23,22 +23,22 @@ from ...nn import BatchNorm2d, Identity, he_normal, xavier_normal
 from ...nn.layers import Init
 from ...optim import StepSchedule
 from ...train import Recipe, Trainer
-from ..degradation.config import NETS
+from ..degradation import NETS
 
 
 def scaled(init: Init, factor: float) -> Init:
-    """The weights that `init` draws, times a factor."""
+    """Return an initialisation that draws the weights of `init` times a factor."""
     return lambda shape: init(shape) * np.float32(factor)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How weights begin, and what nets are given.
+    """An initialisation of the weights, and whether inputs are standardised.
 
     Attributes:
-        label: for a reader.
+        label: its name in figures and reports.
         init: draws the weights.
-        standardised: whether inputs are; see `Dataset.standardised`.
+        standardised: see `Dataset.standardised`.
     """
 
     label: str
@@ -46,11 +46,11 @@ class Variant:
     standardised: bool = True
 
 
-CURED = Variant("He", he_normal)
+BASELINE = Variant("He", he_normal)
 VARIANTS = (
     Variant("He × 0.1", scaled(he_normal, 0.1)),
     Variant("Xavier", xavier_normal),
-    CURED,
+    BASELINE,
     Variant("raw inputs (He)", he_normal, standardised=False),
     Variant("He × 3", scaled(he_normal, 3)),
 )
@@ -58,20 +58,20 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Flow:
-    """What went through a net, forward and backward, at initialisation and in training.
+    """The size of layer responses and of their gradients, at initialisation and in training.
 
-    Both measures are of a layer's response: its output after batch norm, where there is one, and
-    before an addition or a ReLU. That of the gradient is its Euclidean norm over the batch,
-    because a ReLU net with He's weights keeps it, on average, from layer to layer, whatever the
-    sizes of the layers: each of the fan_in weights of variance 2 / fan_in that lead to an output
-    hands back gy² 2 / fan_in, and a ReLU lets half of that through. (At the border of a map fewer
-    lead to it, and some is lost; on small maps, most.)
+    A layer response is the output of a layer after batch norm, where there is one, and before an
+    addition or a ReLU. Its gradient is measured by the Euclidean norm over the batch, because a
+    ReLU net with He's weights keeps that norm, on average, from layer to layer, whatever the sizes
+    of the layers: each of the fan_in weights of variance 2 / fan_in that lead to an output passes
+    back gy² 2 / fan_in, and a ReLU passes half of that. (At the border of a feature map fewer
+    weights lead to an output, and some is lost; on small feature maps, most.)
 
     Attributes:
-        net: its name; variant: the label of its `Variant`; batch_norm: whether it has that.
+        net: its name; variant: the label of its `Variant`; batch_norm: whether it has batch norm.
         layers: the paths of its weighted layers, in order.
-        steps: how many steps of training had been made where it was measured.
-        spread: the standard deviation of each response, float64 (steps, layers).
+        steps: the numbers of training steps after which it was measured.
+        std: the standard deviation of each response, float64 (steps, layers).
         gradient: the norm of the gradient of each response, float64 (steps, layers); NaN where
             the loss was not finite.
         ended: after how many steps the loss was not finite, which ended training; or None.
@@ -82,18 +82,18 @@ class Flow:
     batch_norm: bool
     layers: tuple[str, ...]
     steps: tuple[int, ...]
-    spread: Array
+    std: Array
     gradient: Array
     ended: int | None
 
     @property
     def growth(self) -> Array:
         """The gradient at the first layer over that at the last 3x3 one, (steps,)."""
-        with np.errstate(all="ignore"):  # 0 / 0 where nothing comes, and 1e30 / 1e-30
-            return self.gradient[:, 0] / self.gradient[:, -2]  # behind it: the linear layer
+        with np.errstate(all="ignore"):  # 0 / 0 where no gradient arrives, and 1e30 / 1e-30
+            return self.gradient[:, 0] / self.gradient[:, -2]  # -1 is the linear layer
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """A row a step and layer."""
+        """Yield a row of flow.csv for each step and layer."""
         for i, step in enumerate(self.steps):
             for k, path in enumerate(self.layers):
                 yield {
@@ -103,19 +103,19 @@ class Flow:
                     "step": step,
                     "layer": k + 1,
                     "path": path,
-                    "spread": f"{self.spread[i, k]:.6g}",
+                    "spread": f"{self.std[i, k]:.6g}",  # the name in files of earlier versions
                     "gradient": f"{self.gradient[i, k]:.6g}",
                 }
 
 
 @dataclass(frozen=True)
-class Cures:
-    """Nets of every variant, with and without batch norm: `list(Cures(data))` measures them.
+class Ablations:
+    """Nets of every variant, with and without batch norm: `list(Ablations(data))` measures them.
 
     Attributes:
-        dataset: images of 32 pixels or so; on much smaller maps borders hide the rest.
+        dataset: images of about 32 pixels; on much smaller feature maps borders hide the rest.
         nets: names such as plain20.
-        steps: of training, over which the flow is followed.
+        steps: training steps over which the flow is followed.
         seed: of the initial weights and the order of the images.
         batch_size, lr: of training, by SGD with the momentum and weight decay of the paper.
     """
@@ -138,12 +138,12 @@ class Cures:
 
     @property
     def shown(self) -> tuple[int, ...]:
-        """After how many steps to measure: 0, 1, 2, 5, 10, 20, 50, ... and the last."""
+        """The step numbers at which it is measured: 0, 1, 2, 5, 10, 20, 50, ... and the last."""
         marks = (m * 10**k for k in range(len(str(self.steps))) for m in (1, 2, 5))
         return (0, *(step for step in marks if step < self.steps), *{self.steps} - {0})
 
     def follow(self, net: str, variant: Variant, batch_norm: bool) -> Flow:
-        """Train one net for so many steps, and measure on the batches it is trained on."""
+        """Train one net for `steps` steps, and measure on the batches it is trained on."""
         dataset = replace(self.dataset, standardised=variant.standardised)
         trainer = self._trainer(net, variant, batch_norm, dataset)
         seen: dict[int, Layers] = {}
@@ -179,7 +179,7 @@ class Cures:
         return Trainer(net, model, dataset, recipe, StepSchedule(self.lr), self.seed)
 
     def _batches(self, dataset: Dataset) -> Iterator[tuple[Array, Array]]:
-        """The same images for all nets, without end."""
+        """Yield the same training batches for all nets, without end."""
         for number in count():
             epoch = Epoch.draw(dataset, self.seed, number)
             last = len(dataset.train_images) - self.batch_size
