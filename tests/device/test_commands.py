@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from picture_files import class_folders
+from image_files import class_folders
 from thin_nets import thin_net
 from typer.testing import CliRunner
 

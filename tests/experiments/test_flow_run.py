@@ -8,8 +8,8 @@ import pytest
 from minires.data import digits
 from minires.errors import RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
+from minires.experiments.gradient_flow import FIGURES, FlowConfig, FlowRun
 from minires.experiments.gradient_flow import run as flow_run
-from minires.experiments.gradient_flow.run import FIGURES, FlowConfig, FlowRun
 from minires.experiments.gradient_flow.shattered import Shattered
 
 DATA = digits()

@@ -11,9 +11,9 @@ from minires.experiments.landscape.surface import (
     axis,
     batch_of,
     classification,
+    coordinates,
     directions,
     moved,
-    places,
     surface,
 )
 
@@ -252,7 +252,7 @@ def test_an_axis_has_its_ends_and_exactly_nothing_in_the_middle(points, span):
 
 
 def test_the_second_direction_runs_faster():
-    assert places(np.array([-1.0, 0.0, 1.0]))[:4] == [(-1, -1), (-1, 0), (-1, 1), (0, -1)]
+    assert coordinates(np.array([-1.0, 0.0, 1.0]))[:4] == [(-1, -1), (-1, 0), (-1, 1), (0, -1)]
 
 
 @pytest.mark.parametrize(
