@@ -4,11 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import data
-from ..data import Dataset
 from ..experiments.degradation import Config, Degradation
 from .app import app
-from .options import INTEGER, DataDir, Download, Out, Resume, options_of
+from .options import INTEGER, options_of
+from .shared import DataDir, Download, Out, Resume, data_loader
 from .training import resume_command, run_folder, train
 
 
@@ -39,10 +38,7 @@ def degradation(
     Without options: plain-20, plain-56, resnet-20 and resnet-56 on digits, some minutes.
     The run folder gets config.json, history.csv, degradation.png and summary.md.
     """
-
-    def load_data(config: Config) -> Dataset:
-        return data.load(config.dataset, data_dir, download)
-
+    load_data = data_loader(data_dir, download)
     out = run_folder("degradation", out, resume)
     if resume:
         run = Degradation.resume(asked, out, load_data, graph, until)

@@ -9,8 +9,8 @@ from ..models import NetSpec
 from ..weights import export_onnx, load_weights
 from ..weights.loading import stored_tensors
 from .app import app
-from .options import Input, ShortcutOption, StrideIn
 from .output import writing
+from .shared import Input, ShortcutOption, StrideIn
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`minires finetune`: a trained model, on a folder of images of one's own."""
+"""`minires finetune`: fine-tune a trained model on a folder of images."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,9 +7,10 @@ import typer
 
 from ..errors import UsageError
 from ..vision.finetune import Finetune, FinetuneConfig
-from ..vision.pictures import WORKERS
+from ..vision.folder_images import WORKERS
 from .app import app, console
-from .options import INTEGER, Backend, Out, Resume, Strict, options_of
+from .options import INTEGER, options_of
+from .shared import Backend, Out, Resume, Strict
 from .training import resume_command, run_folder, train
 
 

@@ -6,8 +6,9 @@ from .. import data
 from ..experiments.degradation import config_of
 from ..experiments.gradient_flow import FlowConfig, FlowRun
 from .app import app, console
-from .options import Backend, DataDir, Out, options_of
+from .options import options_of
 from .output import progress_bars, show_summary
+from .shared import Backend, DataDir, Out
 from .training import run_folder
 
 

@@ -5,7 +5,7 @@ from rich.table import Table
 from ..errors import GradientError
 from ..inspect import gradchecks
 from .app import app, console
-from .options import Backend
+from .shared import Backend
 
 
 @app.command()

@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .. import data
-from ..data import Dataset
-from ..experiments.degradation import Config
 from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
 from .app import app, console
-from .options import Backend, DataDir, Download, Out, Resume, options_of
+from .options import options_of
 from .output import progress_bars, show_summary
+from .shared import Backend, DataDir, Download, Out, Resume, data_loader
 from .training import follow, resume_command, run_folder, train
 
 
@@ -31,17 +29,13 @@ def landscape(
     Without options: plain-56 and resnet-56 on digits, trained first; some minutes. The run folder
     gets landscape.png (contours and reliefs), landscape.csv and summary.md.
     """
-
-    def load_data(config: Config) -> Dataset:
-        return data.load(config.dataset, data_dir, download)
-
+    load_data = data_loader(data_dir, download)
     out = run_folder("landscape", out, resume)
     if resume:
         walk = Landscape.resume(asked, out, load_data)
     else:
         walk = Landscape.start(LandscapeConfig(**asked), out, load_data)
-    given = {"backend": backend, "data_dir": data_dir, "download": download}
-    again = resume_command("landscape", out, **given)
+    again = resume_command("landscape", out, backend=backend, data_dir=data_dir, download=download)
     training = walk.training()
     if training is not None:
         verb = "is" if len(walk.config.nets) == 1 else "are"

@@ -8,7 +8,7 @@ from rich.table import Table
 from ..inspect.memory import Memory, Profile, available, gigabytes
 from ..models import NetSpec
 from .app import app, console
-from .options import Input
+from .shared import Input
 
 
 @app.command()

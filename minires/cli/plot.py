@@ -58,11 +58,14 @@ def _expect_comparable(config: Config, path: Path) -> None:
     """Raise UsageError for a run that was not trained as the published curves were."""
     if config.is_the_papers:
         return
+    settings = {
+        "of {} epochs": config.epochs,
+        "with a learning rate of {:g}": config.lr,
+        "at batch {}": config.batch,
+        "on a validation split": config.validation or None,
+    }
+    given = [text.format(value) for text, value in settings.items() if value is not None]
     raise UsageError(
         "the published curves are those of CIFAR-10 by the paper's schedule; the run in "
-        f"{path} is on {config.dataset} by the {config.schedule} schedule"
-        + ("" if config.epochs is None else f", of {config.epochs} epochs")
-        + ("" if config.lr is None else f", with a learning rate of {config.lr:g}")
-        + ("" if config.batch is None else f", at batch {config.batch}")
-        + (", on a validation split" if config.validation else "")
+        + ", ".join([f"{path} is on {config.dataset} by the {config.schedule} schedule", *given])
     )

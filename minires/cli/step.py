@@ -8,8 +8,9 @@ import typer
 from .. import data
 from ..experiments.stepping import Stepping, page_of
 from .app import app
-from .options import INTEGER, DataDir, names, options_of
+from .options import INTEGER, names, options_of
 from .output import writing
+from .shared import DataDir
 
 
 @app.command()

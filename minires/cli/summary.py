@@ -8,9 +8,10 @@ from rich.table import Table
 
 from ..errors import UsageError
 from ..models import NetSpec
-from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Part, compared, summary
+from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
 from .app import app, console
-from .options import Input, ShortcutOption, StrideIn, names
+from .options import names
+from .shared import Input, ShortcutOption, StrideIn
 
 
 @app.command(name="summary")
@@ -39,26 +40,15 @@ def show_summary(
 
 
 def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
-    table = _table(f"{spec}, {_sizes(image)}", "stage", "output", "layers", "shortcut")
-    stages = summary(spec.build(), image)
-    for stage in stages:
-        name = stage.name
-        for (layers, shortcut), group in groupby(stage.parts, lambda p: (p.layers, p.shortcut)):
-            parts, text = list(group), "; ".join(layers)
-            text = f"({text}) x {len(parts)}" if len(parts) > 1 else text
-            table.add_row(name, _sizes(parts[-1].shape), text, shortcut, *_numbers(*parts))
-            name = ""
-    console.print(table)
-    parameters, macs = _numbers(*(part for stage in stages for part in stage.parts))
-    print(f"{parameters} parameters, {macs} multiply-adds for one image")
-    paper = []
-    if str(spec) in PAPER_PARAMETERS:
-        paper.append(f"{PAPER_PARAMETERS[str(spec)] / 1e6:g} million parameters")
-    if str(spec) in PAPER_FLOPS and image == spec.image():
-        macs = f"{PAPER_FLOPS[str(spec)] / 1e9:g}"
-        paper.append(f"{macs} billion multiply-adds (which it calls FLOPs)")
-    if paper:
-        print(f"the paper's: {', '.join(paper)}")
+    stages, name = summary(spec.build(), image), str(spec)
+    console.print(_table(f"{name}, {_sizes(image)}", stages))
+    parameters, macs = sum(s.parameters for s in stages), sum(s.macs for s in stages)
+    print(f"{parameters:,} parameters, {macs:,} multiply-adds for one image")
+    if name in PAPER_PARAMETERS:
+        print(f"the paper's: {PAPER_PARAMETERS[name] / 1e6:g} million parameters")
+    if name in PAPER_FLOPS and image == spec.image():
+        flops = PAPER_FLOPS[name] / 1e9
+        print(f"the paper's: {flops:g} billion multiply-adds (which it calls FLOPs)")
 
 
 def _show_comparison(wanted: tuple[str, ...]) -> None:
@@ -66,26 +56,25 @@ def _show_comparison(wanted: tuple[str, ...]) -> None:
     if not wanted or not set(wanted) <= set(blocks):
         given = ", ".join(wanted) or "nothing"
         raise UsageError(f"--compare knows {', '.join(blocks)}; got {given}")
-    height, width = blocks[wanted[0]].shape[1:]
-    table = _table(None, f"block on 256 channels, {height}x{width}", "layers")
-    for name in wanted:
-        table.add_row(name, "; ".join(blocks[name].layers), *_numbers(blocks[name]))
-    console.print(table)
-    if len(wanted) == 2:
-        less, more = sorted(wanted, key=lambda name: blocks[name].parameters)
-        times = blocks[more].parameters / blocks[less].parameters
-        print(f"{more} has {times:.1f} times the parameters of {less}")
+    stages = [Stage(name, (blocks[name],)) for name in wanted]
+    console.print(_table("blocks on 256 channels", stages))
+    if len(stages) == 2:
+        less, more = sorted(stages, key=lambda stage: stage.parameters)
+        times = more.parameters / less.parameters
+        print(f"{more.name} has {times:.1f} times the parameters of {less.name}")
 
 
-def _table(title: str | None, *columns: str) -> Table:
-    table = Table(*columns, title=title)
+def _table(title: str, stages: list[Stage]) -> Table:
+    table = Table("stage", "output", "layers", "shortcut", title=title)
     for column in ("parameters", "multiply-adds"):
         table.add_column(column, justify="right")
+    for stage in stages:
+        for (layers, shortcut), group in groupby(stage.parts, lambda p: (p.layers, p.shortcut)):
+            same, text = Stage(stage.name, tuple(group)), "; ".join(layers)
+            text = f"({text}) x {len(same.parts)}" if len(same.parts) > 1 else text
+            numbers = f"{same.parameters:,}", f"{same.macs:,}"
+            table.add_row(stage.name, _sizes(same.parts[-1].shape), text, shortcut, *numbers)
     return table
-
-
-def _numbers(*parts: Part) -> tuple[str, str]:
-    return f"{sum(p.parameters for p in parts):,}", f"{sum(p.macs for p in parts):,}"
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

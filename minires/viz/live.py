@@ -12,9 +12,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..runs import Row
 from ..train import Progress as TrainingStep
-from ..train import Trainer
+from ..train import Row, Trainer
 
 
 class LiveDisplay:

@@ -1,6 +1,7 @@
 """Weights in files: safetensors, PyTorch's own, ONNX. None of them can run code."""
 
+from ..nn import LoadReport, Mismatch
 from .loading import load_weights, save_weights
 from .onnx import export_onnx
 
-__all__ = ["export_onnx", "load_weights", "save_weights"]
+__all__ = ["LoadReport", "Mismatch", "export_onnx", "load_weights", "save_weights"]

@@ -1,13 +1,14 @@
 """Weights to and from files: safetensors, and PyTorch's own. No weights file can run code."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import DataError, StateDictError, expect
-from ..nn import Module
-from ..nn.stored import Stored
+from ..nn import LoadReport, Module
 from . import pth, safetensors_file
 from .safetensors_file import write_tensors
+from .stored import Stored
 
 
 def save_weights(model: Module, path: str | Path) -> None:
@@ -21,7 +22,7 @@ def load_weights(
     path: str | Path,
     strict: bool = True,
     rename: Mapping[str, str] | None = None,
-) -> list[str]:
+) -> LoadReport:
     """Read the parameters and buffers of `model`, tensor by tensor into its own arrays.
 
     What the file is, its content says: safetensors, or the zip file of PyTorch's `torch.save`,
@@ -36,7 +37,7 @@ def load_weights(
             {"module.": "", "classifier.": "fc."}.
 
     Returns:
-        A sentence for each entry that was not copied, empty if all were.
+        What was not copied; its notices name entries of the file that are no tensors.
 
     Raises:
         DataError: no such file; it is cut short or altered; or it asks for anything but tensors.
@@ -46,9 +47,10 @@ def load_weights(
     tensors = renamed(tensors, rename or {}, path)
     hints = _prefix_hints(tensors, [name for name, _ in model.named_tensors()])
     try:
-        return hints + passed_over + model.load_state_dict(tensors, strict)
+        report = model.load_state_dict(tensors, strict)
     except StateDictError as error:
         raise StateDictError("; ".join([f"{path}: {error}", *hints])) from None
+    return replace(report, notices=(*hints, *passed_over))
 
 
 def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, expect
-from ..nn.stored import BFLOAT16, Stored
 from .pickled import PickleMachine
+from .stored import BFLOAT16, Stored
 from .torch_zip import TorchZip
 
 _ELEMENTS = {

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from ..backend import Array
 from ..errors import DataError, expect
 from ..files import write_atomically
-from ..nn.stored import BFLOAT16, Stored, in_order
+from .stored import BFLOAT16, Stored, in_order
 
 _ELEMENTS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -37,14 +37,16 @@ def write_tensors(
     path: str | Path,
     tensors: dict[str, Array],
     facts: dict[str, Any] | None = None,
-    keep: bool = False,
+    keep_previous: bool = False,
 ) -> None:
-    """Write arrays by name, with `facts` (anything JSON can hold) beside them; `keep` as for
-    `write_atomically`."""
+    """Write arrays by name, with `facts` (anything JSON can hold) beside them.
+
+    `keep_previous` is that of `write_atomically`.
+    """
     metadata = None if facts is None else {"minires": json.dumps(facts)}
     # The library writes memory as it lies, whatever the order of the dimensions in it.
     as_rows = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    write_atomically(path, save(as_rows, metadata), keep)
+    write_atomically(path, save(as_rows, metadata), keep_previous)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:

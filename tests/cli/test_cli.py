@@ -96,7 +96,7 @@ def test_an_existing_run_is_not_overwritten(finished):
     assert history.read_bytes() == before
 
 
-def test_resume_with_another_configuration_is_refused(finished):
+def test_resume_with_another_configuration_is_an_error(finished):
     parent, _ = finished
     out = ("--resume", "--out", "runs/degradation-1")
     fails(minires(*TINY[:3], *out, "--epochs", "2", cwd=parent), 2, "has epochs = 1, but 2 was")
@@ -178,7 +178,7 @@ def test_killed_again_and_again_a_run_ends_as_an_unbroken_one(unbroken, tmp_path
     same(unbroken, tmp_path / "run")
 
 
-def test_ctrl_c_leaves_the_picture_so_far_and_says_how_to_go_on(unbroken, tmp_path):
+def test_ctrl_c_leaves_the_picture_so_far_and_says_how_to_resume(unbroken, tmp_path):
     process = start((*LONGER, "--until", "99"), tmp_path)
     wait_for(tmp_path / "run" / "history.csv", process)
     process.send_signal(signal.SIGINT)

@@ -64,7 +64,7 @@ def folder(tmp_path_factory):
         ),
     ],
 )
-def test_convert_refuses_with_a_sentence(folder, arguments, code, sentence):
+def test_mistakes_in_convert_get_a_sentence(folder, arguments, code, sentence):
     before = {path: path.read_bytes() for path in folder.iterdir()}
     fails(minires("convert", *arguments, cwd=folder), code, sentence)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
@@ -110,7 +110,7 @@ def test_export_takes_channels_and_classes_from_the_weights(folder, tmp_path):
         ("resnet8", ("--out", "no/net.onnx"), 1, "no/net.onnx cannot be written: No such file"),
     ],
 )
-def test_export_refuses_with_a_sentence(folder, net, options, code, sentence):
+def test_mistakes_in_export_get_a_sentence(folder, net, options, code, sentence):
     before = sorted(folder.iterdir())
     usual = ("--weights", "w.safetensors", "--out", "net.onnx")
     fails(minires("export", net, *usual, *options, cwd=folder), code, sentence)

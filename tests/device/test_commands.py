@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from picture_files import class_folders
+from image_files import class_folders
 from thin_nets import thin_net
 from typer.testing import CliRunner
 

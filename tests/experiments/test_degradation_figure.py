@@ -2,7 +2,7 @@ import pytest
 
 from minires.experiments.degradation import published
 from minires.experiments.degradation.figure import degradation_figure
-from minires.runs import Row
+from minires.train import Row
 
 
 def rows(net, seeds=(0,), epochs=3, offset=0.0):

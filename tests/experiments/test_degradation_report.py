@@ -11,8 +11,7 @@ from minires.experiments.degradation.comparison import compare, latest
 from minires.experiments.degradation.published import curve
 from minires.experiments.degradation.report import summary
 from minires.models import NetSpec
-from minires.runs import Row
-from minires.train import Recipe
+from minires.train import Recipe, Row
 
 DATA = digits()
 RECIPE = Recipe(batch_size=32, lr=0.01, iterations=540)

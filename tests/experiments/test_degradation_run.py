@@ -13,7 +13,6 @@ from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
 from minires.inspect import memory
-from minires.runs import autosave as keeping
 from minires.runs import read_history
 
 DATA = digits()
@@ -154,9 +153,10 @@ def test_the_checkpoint_of_another_net_or_seed_raises(unbroken, tmp_path):
             finish(resume(tmp_path / "run"))
 
 
-def test_checkpoints_come_by_the_clock_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(keeping, "_SECONDS", 0.0)
-    for event in Degradation.start(TINY, DATA, tmp_path / "run").run():
+def test_checkpoints_come_by_the_clock_too(tmp_path):
+    run = Degradation.start(TINY, DATA, tmp_path / "run")
+    run.autosave_interval = 0.0
+    for event in run.run():
         if event.progress.iteration == 3:
             break
     events = resume(tmp_path / "run").run()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...models import NetSpec
-from ...runs import Row
+from ...train import Row
 
 _SAME = 1.2  # errors whose ratio is below this are called about the same
 

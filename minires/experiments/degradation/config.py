@@ -11,7 +11,7 @@ from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError
 from ...models import NetSpec
-from ...runs.config import from_facts, option
+from ...runs.config import option, parse_config
 from ...train import Recipe, paper_recipe, quick_recipe
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
@@ -104,7 +104,7 @@ class Config:
         Raises:
             RunError: a value is missing or altered.
         """
-        return from_facts(cls, {**_ADDED, **facts}, out)
+        return parse_config(cls, {**_ADDED, **facts}, out)
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """Return the dataset as this run uses it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...runs import Row
+from ...train import Row
 from ...viz.style import depth_colours, figure_bytes, headline, style_axes
 from . import published as publications
 from .comparison import by_net

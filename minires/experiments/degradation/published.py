@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ...runs.csv import read_table
+from ...runs.table import read_table
 
 NAME = "re-implementation"  # in a legend
 SOURCE = "a-martyn/resnet on GitHub"

@@ -7,8 +7,7 @@ from typing import TypeAlias
 
 from ...data import Dataset
 from ...models import NetSpec
-from ...runs import Row
-from ...train import Recipe
+from ...train import Recipe, Row
 from ..markdown import markdown_table
 from . import published
 from .comparison import compare, latest

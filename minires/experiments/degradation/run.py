@@ -16,10 +16,10 @@ from ...errors import RunError, UsageError
 from ...inspect.memory import expect_room
 from ...kernels.cuda.graph import expect_graphs
 from ...models import NetSpec
-from ...runs import Row, RunFolder
-from ...runs.autosave import Event, kept
-from ...runs.config import expect_same_data, expect_same_options
-from ...train import Progress, Trainer
+from ...runs import RunFolder
+from ...runs.autosave import INTERVAL, Event, autosave
+from ...runs.config import check_same_data, check_same_options
+from ...train import Progress, Row, Trainer
 from .config import Config
 from .figure import degradation_figure
 from .report import summary
@@ -29,6 +29,7 @@ class Degradation:
     """A run of the experiment: made with `start` or `resume`, then `run`.
 
     Attributes:
+        autosave_interval: seconds between two checkpoints within an epoch.
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
@@ -46,6 +47,7 @@ class Degradation:
         self.dataset = config.prepare(dataset)
         self.recipe = config.recipe(self.dataset)
         self.folder = folder
+        self.autosave_interval = INTERVAL
         self.stopped = False
         self._rows: dict[tuple[int, NetSpec], list[Row]] = {}
 
@@ -106,10 +108,10 @@ class Degradation:
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
-        expect_same_options(config, asked, out)
+        check_same_options(config, asked, out)
         _check_possible(config, graph, until)
         dataset = load_data(config)
-        expect_same_data(dataset, facts, out)
+        check_same_data(dataset, facts, out)
         if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
             raise RunError(
                 f"the run in {out} was started by another version of minires, with the recipe "
@@ -165,7 +167,8 @@ class Degradation:
             self.folder.save(trainer)
             self.folder.write_history(self.rows)
 
-        return (yield from kept(trainer, self._steps(trainer), save, stop))
+        steps = self._steps(trainer)
+        return (yield from autosave(trainer, steps, save, stop, self.autosave_interval))
 
     def _steps(self, trainer: Trainer) -> Iterator[Progress]:
         """Train, with one BLAS thread where the images are small.

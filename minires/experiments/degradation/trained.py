@@ -8,7 +8,7 @@ from ...errors import UsageError
 from ...models import cifar_net
 from ...nn import Module
 from ...runs import RunFolder
-from ...runs.config import expect_same_data
+from ...runs.config import check_same_data
 from ...weights import load_weights
 from .config import Config
 
@@ -37,7 +37,7 @@ def data_of(run: Path, load_data: Callable[[Config], Dataset]) -> Dataset:
     _, facts = RunFolder.open(run)
     config = Config.from_facts(facts, run)
     dataset = load_data(config)
-    expect_same_data(dataset, facts, run)
+    check_same_data(dataset, facts, run)
     return config.prepare(dataset)
 
 

@@ -9,10 +9,10 @@ from ...backend import blas_threads, manual_seed
 from ...data import Dataset
 from ...data.dataset import Epoch, training_batch
 from ...errors import UsageError
-from ...files import table
 from ...models import NetSpec
 from ...nn import Module
 from ...runs import RunFolder
+from ...runs.table import table
 from ..degradation import trained_model
 from .ablations import Ablations
 from .ablations_figure import ablations_figure

@@ -16,10 +16,9 @@ from typing import Any
 
 from ...data import Dataset
 from ...errors import RunError, UsageError
-from ...files import table
 from ...runs import RunFolder
-from ...runs.config import expect_same_options, from_facts
-from ...runs.csv import columns, read_table
+from ...runs.config import check_same_options, parse_config
+from ...runs.table import columns, read_table, table
 from ..degradation import Degradation
 from .config import LandscapeConfig, LoadData
 from .figure import Panel, landscape_figure
@@ -121,8 +120,8 @@ class Landscape:
         folder, facts = RunFolder.open(out)
         if facts.get("experiment") != _KIND:
             raise UsageError(f"the run in {out} is not one of minires landscape")
-        config = from_facts(LandscapeConfig, facts, out)
-        expect_same_options(config, asked, out)
+        config = parse_config(LandscapeConfig, facts, out)
+        check_same_options(config, asked, out)
         run = cls(config, folder, config.data(out, load_data))
         if facts.get("weights_sha256") != config.digests(out, run.dataset):
             raise UsageError(
