@@ -22,13 +22,14 @@ def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
 
     Args:
         columns: its first line.
-        rows: a value for each column.
+        rows: a value for each column; characters that UTF-8 cannot encode, which names of files
+            can have, become "?".
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="replace")
 
 
 def read_table(path: str | Path, row_class: type[T], what: str) -> list[T]:

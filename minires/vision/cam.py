@@ -70,7 +70,6 @@ def activation_figure(
     label: int,
     name: str,
     probability: float,
-    dpi: int = 150,
 ) -> bytes:
     """Draw an image, and beside it the same with an activation map over the model's input: a PNG.
 
@@ -80,7 +79,6 @@ def activation_figure(
         activation: see `activation_map`, (h, w).
         label, name: of the class.
         probability: of the class.
-        dpi: dots an inch.
     """
     from matplotlib.figure import Figure
 
@@ -88,7 +86,7 @@ def activation_figure(
     width, height = image.size
     across = 4.2 * min(max(width / height, 0.6), 1.8)
     down = max(min(across * height / width, 6.0), 2.4)
-    figure = Figure(figsize=(2 * across + 0.9, down + 0.8), dpi=dpi, layout="constrained")
+    figure = Figure(figsize=(2 * across + 0.9, down + 0.8), dpi=150, layout="constrained")
     plain, over = figure.subplots(1, 2)
     pixels = np.asarray(image).astype(float) / 255
     plain.imshow(pixels)

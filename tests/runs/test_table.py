@@ -18,6 +18,10 @@ def test_a_table_has_its_columns_first_and_quotes_what_has_commas():
     assert table(["a", "b"], rows).decode() == 'a,b\n1,"x, y"\nHe × 3,True\n'
 
 
+def test_a_name_that_cannot_be_encoded_is_written_all_the_same():
+    assert table(["a"], [{"a": "b\udcffc"}]) == b"a\nb?c\n"
+
+
 def test_what_is_written_is_read_back_to_the_bit(tmp_path):
     lines = [Line("x, y", 3, 0.1 + 0.2), Line('"He × 3"', -1, 1e-300)]
     (tmp_path / "a.csv").write_bytes(table(columns(Line), (vars(line) for line in lines)))

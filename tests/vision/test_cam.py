@@ -59,7 +59,7 @@ MAP = np.arange(12.0).reshape(3, 4)
 
 def test_the_map_lies_over_what_the_net_sees_and_the_rest_is_dark(figures):
     image = Image.new("RGB", (80, 60), (200, 100, 50))
-    content = activation_figure(image, (20, 10, 60, 50), MAP, 3, "cat", 0.925, dpi=50)
+    content = activation_figure(image, (20, 10, 60, 50), MAP, 3, "cat", 0.925)
     assert Image.open(io.BytesIO(content)).format == "PNG"
     plain, over = figures[0].axes[:2]
     below, laid_over = over.images
@@ -75,4 +75,4 @@ def test_the_map_lies_over_what_the_net_sees_and_the_rest_is_dark(figures):
 @pytest.mark.parametrize("size", [(300, 30), (30, 300)])
 def test_long_and_thin_images_are_drawn_too(figures, size):
     image = Image.new("RGB", size)
-    assert activation_figure(image, (1, 1, 29, 29), MAP, 0, "\U00012000", 0.5, dpi=50)
+    assert activation_figure(image, (1, 1, 29, 29), MAP, 0, "\U00012000", 0.5)

@@ -58,10 +58,9 @@ def test_the_five_likeliest_come_with_their_probabilities(weights, tmp_path):
         assert answer.activation.shape == (2, 2)
 
 
-def test_many_images_go_in_batches_and_come_in_order(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(classify, "_BATCH", 3)
-    root = class_folders(tmp_path, n=3)
-    images = image_files([root])
+def test_many_images_go_in_batches_and_come_in_order(weights, tmp_path):
+    images = image_files([class_folders(tmp_path, n=12)])
+    assert len(images) == 36  # more than a batch
     one_by_one = [classified(Classifier("resnet18", weights, NAMES, 32), [p])[0] for p in images]
     got = classified(Classifier("resnet18", weights, NAMES, 32), images, workers=2)
     assert [a.path for a in got] == [a.path for a in one_by_one]

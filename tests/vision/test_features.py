@@ -9,7 +9,6 @@ from minires import manual_seed, no_grad, save_weights
 from minires.errors import DataError, StateDictError
 from minires.models import resnet50
 from minires.vision import FolderImages, image_folder
-from minires.vision.finetune import features
 from minires.vision.finetune.features import FrozenFeatures
 from minires.vision.finetune.model import load_pretrained, split
 
@@ -80,12 +79,12 @@ class Counted:
         return self.module(x)
 
 
-def frozen_features(folder, stages=0, **how):
+def frozen_features(folder, stages=0, max_bytes=1 << 30, **how):
     net = net_with_statistics()
     frozen, _ = split(net, stages)
     counted = Counted(frozen)
     images = FolderImages(folder, size=32, workers=0, **how)
-    return FrozenFeatures(images, counted), counted
+    return FrozenFeatures(images, counted, max_bytes), counted
 
 
 def expected_features(folder, batches, stages=0):
@@ -131,9 +130,8 @@ def test_validation_images_go_once(folder):
     assert counted.images == len(folder.val)
 
 
-def test_features_too_large_to_keep_are_computed_every_time(folder, monkeypatch):
-    monkeypatch.setattr(features, "_MAX_BYTES", 100)
-    source, counted = frozen_features(folder, augment=False)
+def test_features_too_large_to_keep_are_computed_every_time(folder):
+    source, counted = frozen_features(folder, max_bytes=100, augment=False)
     for _ in range(2):
         same(
             source.training_batches(5, 1, 0),

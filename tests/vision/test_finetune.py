@@ -414,7 +414,7 @@ def test_the_summary_says_what_was_right_and_what_was_not(unbroken):
     asked, out = unbroken
     text = (out / "summary.md").read_text()
     best = min(row.test_error for row in history(out))
-    assert f"| best accuracy | **{100 - best:.2f} %** after epoch" in text
+    assert f"| best validation accuracy | **{100 - best:.2f} %** after epoch" in text
     assert "| share of the most frequent class | 33.33 % (blue) |" in text
     assert f"| trained layers | {asked.trained} |" in text
     with (out / "predictions.csv").open() as file:

@@ -55,7 +55,7 @@ def test_results_do_not_depend_on_the_number_of_workers(paths, count):
         expected = list(none.results(tasks(paths)))
         got = list(some.results(tasks(paths)))
         assert [x.tobytes() for x in got] == [x.tobytes() for x in expected]
-        assert all(x.shape == (2, 3, 32, 32) for x in got)
+        assert [x.shape for x in got] == [(2, 3, 32, 32)] * 6
         halves = list(some.results(tasks(paths, each=4)))  # nor on what is in a task
         np.testing.assert_array_equal(np.concatenate(halves), np.concatenate(expected))
 

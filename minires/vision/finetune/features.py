@@ -11,7 +11,6 @@ from ...nn import Module
 from ..folder_images import FolderImages
 from ..folders import Part
 
-_MAX_BYTES = 1 << 30  # of the features kept of the training images, and of the validation images
 _TEST_BATCH = 256
 
 
@@ -19,17 +18,20 @@ class FrozenFeatures:
     """A source of batches whose images have gone through frozen first stages.
 
     Where the images are the same in every epoch, that is for validation and for training without
-    augmentation, the features are computed once and kept, unless they take more than 1 GiB. They
-    are computed in the order of the files, so that no bit depends on where a run was stopped.
+    augmentation, the features are computed once and kept, unless they are too large. They are
+    computed in the order of the files, so that no bit depends on where a run was stopped.
 
     Args:
         images: the source of images.
         frozen: the first stages, in evaluation mode.
+        max_bytes: the most memory for the features of the training images, and for those of the
+            validation images.
     """
 
-    def __init__(self, images: FolderImages, frozen: Module) -> None:
+    def __init__(self, images: FolderImages, frozen: Module, max_bytes: int = 1 << 30) -> None:
         self.images = images
         self.frozen = frozen
+        self.max_bytes = max_bytes
         self._kept: dict[Part, tuple[Array, Array] | None] = {}
 
     @property
@@ -71,7 +73,7 @@ class FrozenFeatures:
         done = 0
         for x, _ in self._computed(self.images.in_order(part)):
             if features is None:
-                if len(part) * x[0].nbytes > _MAX_BYTES:
+                if len(part) * x[0].nbytes > self.max_bytes:
                     return None
                 features = np.empty((len(part), *x.shape[1:]), x.dtype)
             features[done : done + len(x)] = to_numpy(x)

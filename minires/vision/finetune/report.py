@@ -12,22 +12,18 @@ and when the run has finished, from the best weights:
     mistakes.html     the wrong predictions, in descending order of probability
 """
 
-import csv
-import io
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...runs import RunFolder
+from ...runs.table import table
 from ...viz.fonts import one_line
-from ..decoding import decode
 from .confusion import confusion_figure
 from .curves import curves_figure
-from .mistakes import Mistake, mistakes_page
+from .mistakes import mistakes_page
 from .results import Result, best_row
-
-_MAX_MISTAKES = 200  # on a page, which takes some 10 kB for each
 
 
 def write_report(out: RunFolder, result: Result) -> None:
@@ -50,7 +46,7 @@ def write_report(out: RunFolder, result: Result) -> None:
         title = f"{matrix.trace():,} of {matrix.sum():,} validation images correct"
         out.write("confusion.png", confusion_figure(matrix, folder.classes, title))
         out.write("predictions.csv", _predictions(result))
-        _write_lines(out, "mistakes.html", [_mistakes(result)])
+        _write_lines(out, "mistakes.html", [mistakes_page(result)])
     _write_lines(out, "summary.md", [summary(result, out.path)])
 
 
@@ -80,7 +76,7 @@ def summary(result: Result, out: Path) -> str:
     return "\n\n".join(
         [
             f"# {config.model} on {one_line(folder.root.name, 60)}",
-            _table(("", ""), facts),
+            _table(("model", config.model), facts),
             *(last if result.outcomes else ["**The run is not finished.**"]),
         ]
     )
@@ -94,9 +90,12 @@ def _accuracy(result: Result) -> list[tuple[str, str]]:
     label, count = Counter(labels).most_common(1)[0]
     share = f"{100 * count / len(labels):.2f} % ({one_line(result.folder.classes[label])})"
     return [
-        ("best accuracy", f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept"),
+        (
+            "best validation accuracy",
+            f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept",
+        ),
         ("", "(chosen by the validation images: expect slightly less on new images)"),
-        ("last accuracy", f"{100 - last.test_error:.2f} % after epoch {last.epoch:g}"),
+        ("last validation accuracy", f"{100 - last.test_error:.2f} % after epoch {last.epoch:g}"),
         ("share of the most frequent class", share),
     ]
 
@@ -128,31 +127,12 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _predictions(result: Result) -> bytes:
     classes = result.folder.classes
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "class", "taken_for", "probability"])
-    for path, label, predicted, probability in result.outcomes:
-        writer.writerow([path, classes[label], classes[predicted], f"{probability:.4f}"])
-    return text.getvalue().encode(errors="replace")
-
-
-def _mistakes(result: Result) -> str:
-    folder, wrong = result.folder, result.mistakes
-    shown = wrong[:_MAX_MISTAKES]
-    mistakes = (
-        Mistake(
-            decode(folder.root / path), path, folder.classes[label], folder.classes[predicted], p
-        )
-        for path, label, predicted, p in shown
+    columns = ("file", "class", "taken_for", "probability")
+    rows = (
+        (path, classes[label], classes[predicted], f"{probability:.4f}")
+        for path, label, predicted, probability in result.outcomes
     )
-    first = f" The first {len(shown)} are shown." if len(shown) < len(wrong) else ""
-    return mistakes_page(
-        mistakes,
-        title=f"{len(wrong):,} mistakes in {len(result.outcomes):,} images of {folder.root.name}",
-        note="Validation images that were predicted as another class, in descending order of the "
-        f"probability of the predicted class.{first} The first ones are often images in the wrong "
-        "folder.",
-    )
+    return table(columns, (dict(zip(columns, row, strict=True)) for row in rows))
 
 
 def _write_lines(out: RunFolder, name: str, lines: Iterable[str]) -> None:
