@@ -28,6 +28,7 @@ def test_a_resumed_training_has_the_bits_of_an_unbroken_one(stop_at):
     for p in second.model.parameters():
         p.data[...] = 7  # its initial values must not matter
     restore_training(second, *training_state(first))
+    assert second.seconds == first.seconds > 0
     assert len(list(second.run())) == 20 - stop_at
     assert weights(second) == weights(unbroken)
     assert without_time(second.rows) == without_time(unbroken.rows)
