@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from ...data import Dataset
 from ...models import NetSpec
+from ...runs.markdown import markdown_table
 from ...train import Recipe, Row
-from ..markdown import markdown_table
 from . import published
 from .comparison import compare, latest
 from .config import Config
