@@ -8,7 +8,7 @@ from typing import TypeAlias
 from ...data import Dataset
 from ...models import NetSpec
 from ...train import Recipe, Row
-from ..markdown import markdown_table
+from ...viz.markdown import markdown_table
 from . import published
 from .comparison import compare, latest
 from .config import Config
