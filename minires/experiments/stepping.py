@@ -81,7 +81,7 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     """
     nets = [(spec, _model(spec, config, dataset)) for spec in config.specs]
     x, labels = _batch(config, dataset)
-    _expect_small([model for _, model in nets], x, config)
+    _check_size([model for _, model in nets], x, config)
     traces = [
         (str(spec), _trace(_after(config, spec, model, dataset), x, labels, config))
         for spec, model in nets
@@ -133,7 +133,7 @@ def _trace(model: Module, x: Array, labels: Array, config: Stepping) -> Trace:
     return trace.within(config.path) if config.path else trace
 
 
-def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
+def _check_size(models: Sequence[Module], x: Array, config: Stepping) -> None:
     """Raise for nets whose page would be too large, before time is spent on it."""
     total = 0
 

@@ -1,4 +1,4 @@
-"""The cures for vanishing and exploding gradients: what is measured, and what training goes on."""
+"""The ablations: what is measured, and the training that goes with it."""
 
 import warnings
 from dataclasses import replace
@@ -39,23 +39,23 @@ def test_the_measures_are_those_of_the_training_written_out():
     net = cifar_net("plain8", 10, 1)
     sgd = SGD(net.parameters(), TINY.lr, momentum=0.9, weight_decay=1e-4)
     epoch = Epoch.draw(DATA, 0, 0)
-    spreads, gradients = [], []
+    stds, gradients = [], []
     for step in range(3):
         x, labels = training_batch(DATA, epoch, slice(16 * step, 16 * step + 16))
         with watch_layers() as layers:
             sgd.zero_grad()
             F.cross_entropy(net(x), labels).backward()
         sgd.step()
-        spreads.append(layers.spread)
+        stds.append(layers.spread)
         gradients.append(layers.gradient)
     flow = TINY.follow("plain8", BASELINE, batch_norm=True)
     assert flow.steps == (0, 1, 2)
-    np.testing.assert_array_equal(flow.std, spreads)
+    np.testing.assert_array_equal(flow.std, stds)
     np.testing.assert_array_equal(flow.gradient, gradients)
     assert (flow.gradient[0] != flow.gradient[2]).all()
 
 
-def test_variants_differ_from_the_cured_net_in_what_they_switch_off():
+def test_variants_differ_from_the_baseline_in_what_they_ablate():
     flows = {v.label: TINY.follow("plain8", v, batch_norm=False) for v in VARIANTS}
     first = {label: flow.std[0, 0] for label, flow in flows.items()}
     assert first[SMALL.label] == pytest.approx(0.1 * first[BASELINE.label], rel=1e-5)

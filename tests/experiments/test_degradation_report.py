@@ -127,7 +127,7 @@ def test_a_net_that_is_still_training_is_compared_with_none():
     t = summary(Config(nets=("plain20", "plain56")), DATA, RECIPE, rows)
     assert "| plain56 (at iteration 45) | 80.00 | 81.00 |" in t
     assert "| against |" not in t
-    assert "The run is not finished." in t
+    assert "The run is not finished:" in t
     rows += [row("plain20", 99, 99, iteration=45, seed=1)]
     t = summary(Config(nets=("plain20", "plain56"), seeds=(0, 1)), DATA, RECIPE, rows)
     assert "| plain20 | 5.00 | 6.00 |" in t, "no mean with a seed that has begun"
@@ -146,7 +146,7 @@ def test_where_none_has_ended_they_are_compared_if_all_have_come_equally_far():
 
 
 def test_a_run_that_is_not_finished_says_so():
-    unfinished = "The run is not finished."
+    unfinished = "The run is not finished:"
     assert unfinished in text({"plain20": [(5, 6)]}, iteration=90)
     assert unfinished in text({"plain20": [(5, 6)]}, config=Config(nets=("plain20", "plain56")))
     assert unfinished not in text({"plain20": [(5, 6)]})

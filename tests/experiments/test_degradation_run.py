@@ -64,7 +64,7 @@ def test_the_same_run_again_gives_the_same_bits(unbroken, tmp_path):
 
 
 @pytest.mark.parametrize("steps", [1, 50, 100])
-def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(unbroken, tmp_path, steps):
+def test_a_run_stopped_anywhere_is_resumed_to_the_same_bits(unbroken, tmp_path, steps):
     out = tmp_path / "stopped"
     for count, _ in enumerate(Degradation.start(TINY, DATA, out).run(), start=1):
         if count == steps:  # as after a SIGKILL: nothing is saved on the way out
@@ -94,7 +94,7 @@ def test_asked_to_stop_it_saves_the_very_step(unbroken, tmp_path):
     assert history(out) == history(unbroken)
 
 
-def test_nets_stopped_after_some_epochs_go_on_to_the_same_bits(tmp_path):
+def test_nets_stopped_after_some_epochs_are_resumed_to_the_same_bits(tmp_path):
     longer = replace(TINY, epochs=2, seeds=(0,))
     finish(Degradation.start(longer, DATA, tmp_path / "unbroken"))
     out = tmp_path / "pieces"
@@ -106,7 +106,7 @@ def test_nets_stopped_after_some_epochs_go_on_to_the_same_bits(tmp_path):
     assert "not finished" in (out / "summary.md").read_text()
     assert not (out / "weights").exists()
     again = Degradation.resume({}, out, lambda config: DATA, until=1)
-    assert all(event.progress is None for event in again.run())
+    assert [event.progress for event in again.run()] == [None, None]
     finish(resume(out))
     assert history(out) == history(tmp_path / "unbroken")
     assert files(out / "weights") == files(tmp_path / "unbroken" / "weights")
@@ -117,7 +117,7 @@ def test_nets_stopped_after_some_epochs_go_on_to_the_same_bits(tmp_path):
 
 def test_a_finished_run_has_nothing_left_to_do(unbroken):
     before = files(unbroken / "weights")
-    assert all(event.progress is None for event in resume(unbroken).run())
+    assert [event.progress for event in resume(unbroken).run()] == [None] * 4
     assert files(unbroken / "weights") == before
     assert len(history(unbroken)) == 4
 
@@ -144,7 +144,7 @@ def test_asked_to_stop_at_its_last_step_a_run_is_not_stopped(tmp_path):
     assert not run.stopped
 
 
-def test_the_checkpoint_of_another_net_or_seed_is_refused(unbroken, tmp_path):
+def test_the_checkpoint_of_another_net_or_seed_raises(unbroken, tmp_path):
     shutil.copytree(unbroken, tmp_path / "run")
     checkpoints = tmp_path / "run" / "checkpoints"
     for other, said in (("plain8-seed0", "net 'plain8'"), ("resnet8-seed1", "seed 1")):
@@ -210,7 +210,7 @@ def test_a_run_in_tf32_is_trained_and_tested_in_it(tmp_path, asked):
         ({"dataset": "cifar10"}, "has dataset = digits, but cifar10 was asked for"),
     ],
 )
-def test_another_configuration_is_refused(unbroken, asked, sentence):
+def test_another_configuration_raises(unbroken, asked, sentence):
     with pytest.raises(UsageError, match=sentence):
         resume(unbroken, **asked)
 
@@ -219,12 +219,12 @@ def test_the_same_options_again_are_welcome(unbroken):
     assert resume(unbroken, epochs=1, seeds=(0, 1)).config == TINY
 
 
-def test_other_data_are_refused(unbroken):
+def test_other_data_raise(unbroken):
     with pytest.raises(UsageError, match="the data is not what the run"):
         Degradation.resume({}, unbroken, lambda config: DATA.with_validation())
 
 
-def test_another_recipe_is_refused(unbroken, tmp_path):
+def test_another_recipe_raises(unbroken, tmp_path):
     finish(Degradation.start(replace(TINY, nets=("plain8",), seeds=(0,)), DATA, tmp_path / "run"))
     path = tmp_path / "run" / "config.json"
     path.write_text(path.read_text().replace('"momentum": 0.9', '"momentum": 0.8'))
@@ -235,7 +235,7 @@ def test_another_recipe_is_refused(unbroken, tmp_path):
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:100], lambda b: b[:-4], lambda b: b"", lambda b: b"x" * 99]
 )
-def test_a_damaged_checkpoint_without_one_before_it_is_refused_by_name(tmp_path, damage):
+def test_a_damaged_checkpoint_without_one_before_it_raises_with_its_name(tmp_path, damage):
     out = tmp_path / "run"
     finish(Degradation.start(replace(TINY, seeds=(0,)), DATA, out))
     path = out / "checkpoints" / "plain8-seed0.safetensors"
@@ -251,7 +251,7 @@ def test_a_damaged_checkpoint_without_one_before_it_is_refused_by_name(tmp_path,
         *({"seeds": [-1]}, {"seeds": [0.5]}, {"lr": "0.1"}, {"dataset": ["digits"]}),
     ],
 )
-def test_an_altered_configuration_is_refused(unbroken, tmp_path, change):
+def test_an_altered_configuration_raises(unbroken, tmp_path, change):
     (tmp_path / "config.json").write_text(
         json.dumps({**json.loads((unbroken / "config.json").read_text()), **change})
     )
@@ -279,7 +279,7 @@ def test_an_altered_configuration_is_refused(unbroken, tmp_path, change):
         ({"backend": "torch"}, "no backend 'torch'.*numpy, cupy"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(options, sentence):
+def test_what_cannot_be_meant_raises(options, sentence):
     with pytest.raises(UsageError, match=sentence):
         Config(**options)
 
@@ -312,9 +312,7 @@ def test_a_batch_of_another_size_makes_the_epoch_as_long(tmp_path):
     assert "15 iterations at batch 100" in (tmp_path / "run" / "summary.md").read_text()
 
 
-def test_nets_that_do_not_fit_are_refused_before_anything_is_written(
-    unbroken, tmp_path, monkeypatch
-):
+def test_nets_that_do_not_fit_raise_before_anything_is_written(unbroken, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 20_000_000)
     deep = replace(TINY, nets=("plain8", "resnet44"))
     with pytest.raises(UsageError, match=r"resnet44 at batch 32 .*--checkpoint-every \d+ needs"):
@@ -326,7 +324,7 @@ def test_nets_that_do_not_fit_are_refused_before_anything_is_written(
         resume(unbroken)
 
 
-def test_a_run_of_before_the_batch_could_be_chosen_goes_on(unbroken, tmp_path):
+def test_a_run_of_before_the_batch_could_be_chosen_is_resumed(unbroken, tmp_path):
     shutil.copytree(unbroken, tmp_path / "run")
     path = tmp_path / "run" / "config.json"
     facts = json.loads(path.read_text())

@@ -7,17 +7,11 @@ from minires import no_grad
 from minires.data import digits
 from minires.errors import UsageError
 from minires.experiments.degradation import Config, Degradation
-from minires.experiments.gradient_flow import responses
 from minires.experiments.gradient_flow.responses import Responses
 from minires.models import NetSpec
 
 DATA = digits()
 PLAIN, RESIDUAL = NetSpec("plain", 8), NetSpec("resnet", 8)
-
-
-@pytest.fixture
-def short(monkeypatch):
-    monkeypatch.setattr(responses, "_STEPS", 3)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +24,7 @@ def finished(tmp_path_factory):
 
 
 def first_and_third(net):
-    """The spreads of conv1 and of layer1.0.conv2, and of every channel of conv1."""
+    """The standard deviations of conv1 and of layer1.0.conv2, and of every channel of conv1."""
     with no_grad():
         x = net.bn1(net.conv1(DATA.inputs(DATA.test_images)))
         block = net.layer1[0]
@@ -39,8 +33,8 @@ def first_and_third(net):
     return x.numpy().std(), y.numpy().std(), x.numpy().std(axis=(0, 2, 3))
 
 
-def test_responses_are_after_batch_norm_and_before_what_comes_next(short):
-    (found,) = nets = Responses(DATA, (PLAIN,))
+def test_responses_are_after_batch_norm_and_before_what_comes_next():
+    (found,) = nets = Responses(DATA, (PLAIN,), steps=3)
     assert len(nets) == 1
     assert found.net == PLAIN
     assert len(found.layers) == 7, "the linear layer is none"
@@ -52,10 +46,9 @@ def test_responses_are_after_batch_norm_and_before_what_comes_next(short):
     np.testing.assert_allclose(channels, np.abs(net.bn1.weight.numpy()), rtol=1e-3)
 
 
-def test_training_decides_them(short, monkeypatch):
-    (before,) = Responses(DATA, (RESIDUAL,))
-    monkeypatch.setattr(responses, "_STEPS", 30)
-    nets = Responses(DATA, (RESIDUAL,))
+def test_training_decides_them():
+    (before,) = Responses(DATA, (RESIDUAL,), steps=3)
+    nets = Responses(DATA, (RESIDUAL,), steps=30)
     (after,) = nets
     assert np.abs(after.std - 1).max() > 2 * np.abs(before.std - 1).max()
     assert nets.training == "after 30 steps of training"
@@ -70,6 +63,6 @@ def test_nets_of_a_run_are_taken_as_it_left_them(finished):
     assert str(finished) in nets.training
 
 
-def test_a_net_that_the_run_has_not_is_refused(finished):
+def test_a_net_that_the_run_has_not_raises(finished):
     with pytest.raises(UsageError, match="no trained plain8, seed 0; it has resnet8-seed0"):
         list(Responses(DATA, (PLAIN,), run=finished))

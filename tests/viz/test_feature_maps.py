@@ -8,7 +8,7 @@ KERNELS = np.linspace(-1, 2, 27).reshape(3, 3, 3)
 SEEN = np.linspace(5, 7, 128).reshape(2, 8, 8)
 
 
-def pictures(figure):
+def images(figure):
     """The maps that are shown, colour bars left out."""
     return [axes.get_images()[0] for axes in figure.axes if axes.get_images()]
 
@@ -19,14 +19,14 @@ def test_it_is_a_png():
 
 def test_every_map_is_shown_as_it_is(figures):
     feature_maps_figure([("kernels", KERNELS), ("seen", SEEN)], ["a", "b", "c"], dpi=50)
-    shown = [image.get_array() for image in pictures(figures[0])]
+    shown = [image.get_array() for image in images(figures[0])]
     for image, expected in zip(shown, [*KERNELS, *SEEN], strict=True):
         np.testing.assert_array_equal(image, expected)
 
 
 def test_maps_of_a_row_share_a_scale_and_rows_do_not(figures):
     feature_maps_figure([("kernels", KERNELS), ("seen", SEEN)], dpi=50)
-    scales = [image.get_clim() for image in pictures(figures[0])]
+    scales = [image.get_clim() for image in images(figures[0])]
     assert scales == [(-1, 2)] * 3 + [(5, 7)] * 2
 
 
@@ -49,6 +49,6 @@ def test_rows_and_columns_are_named(figures):
 
 
 @pytest.mark.parametrize("rows", [[], [("one map", SEEN[0])], [("none", SEEN[:0])]])
-def test_what_is_no_row_of_maps_is_refused(rows):
+def test_what_is_no_row_of_maps_raises(rows):
     with pytest.raises(ShapeError, match=r"expected feature maps \(K, H, W\) in each row, got"):
         feature_maps_figure(rows)

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from ...data import Dataset
 from ...models import NetSpec
+from ...runs.markdown import markdown_table
 from ...train import Recipe, Row
-from ..markdown import markdown_table
 from . import published
 from .comparison import compare, latest
 from .config import Config
@@ -48,7 +48,8 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         _errors(ended, running, config.is_the_papers),
         _ERRORS + _RE_IMPLEMENTATION * config.is_the_papers,
         "## Training errors compared",
-        "The run is not finished." * (not finished),
+        "The run is not finished: compared are the trainings that are, or all if none is."
+        * (not finished),
         _comparisons(ended, running),
         "## What this does and does not show",
         *_limits(config, max(row.iteration for row in rows), finished),

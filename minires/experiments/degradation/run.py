@@ -74,9 +74,9 @@ class Degradation:
             is below 1;
             RunError: `out` cannot be written; DeviceError: the backend cannot be used.
         """
-        _expect_possible(config, graph, until)
+        _check_possible(config, graph, until)
         prepared = config.prepare(dataset)
-        _expect_room(config, prepared)
+        _check_memory(config, prepared)
         facts = {
             **asdict(config),
             "data": prepared.name,
@@ -109,7 +109,7 @@ class Degradation:
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
         check_same_options(config, asked, out)
-        _expect_possible(config, graph, until)
+        _check_possible(config, graph, until)
         dataset = load_data(config)
         check_same_data(dataset, facts, out)
         if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
@@ -117,7 +117,7 @@ class Degradation:
                 f"the run in {out} was started by another version of minires, with the recipe "
                 f"{facts.get('recipe')}; this version would continue with another one"
             )
-        _expect_room(config, config.prepare(dataset))
+        _check_memory(config, config.prepare(dataset))
         return cls(config, dataset, folder, graph, until)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -214,7 +214,7 @@ class Degradation:
         return trainer
 
 
-def _expect_possible(config: Config, graph: bool, until: int | None) -> None:
+def _check_possible(config: Config, graph: bool, until: int | None) -> None:
     """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
     load(config.backend)
     if graph:
@@ -223,7 +223,7 @@ def _expect_possible(config: Config, graph: bool, until: int | None) -> None:
         raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
 
 
-def _expect_room(config: Config, dataset: Dataset) -> None:
+def _check_memory(config: Config, dataset: Dataset) -> None:
     """Raise for nets that would not fit into this machine's memory, the deepest first.
 
     The memory of a GPU is not checked here: its allocator raises when it is full.

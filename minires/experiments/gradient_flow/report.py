@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...models import NetSpec
-from ..markdown import markdown_table
+from ...runs.markdown import markdown_table
 from .ablations import BASELINE, VARIANTS, Ablations, Flow
 from .config import FlowConfig
 from .paths import CARRIED, PathGradient, carrying_lengths
@@ -86,7 +86,7 @@ def responses_section(nets: Sequence[LayerResponses], training: str) -> Section:
         "figure 7).",
         markdown_table(["net", "mean", "largest", "mean / plain net's mean"], rows),
         "In the paper, after 64,000 steps on CIFAR-10, residual nets respond more weakly than "
-        "plain ones of the same depth: the last column is below 1.",
+        "plain ones of the same depth, with a ratio below 1 in the last column.",
     )
 
 

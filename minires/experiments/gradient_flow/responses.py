@@ -18,7 +18,6 @@ from ...nn import Module
 from ...train import Trainer, quick_recipe
 from ..degradation import trained_model
 
-_STEPS = 180  # of the short training where there is no finished run: 4 epochs of digits
 _IMAGES = 1000  # at most: all of CIFAR-10's at once would take gigabytes
 
 
@@ -52,13 +51,15 @@ class Responses:
         nets: plain or residual ones.
         seed: that of the training.
         run: the folder of a finished degradation run with the nets; if None, they are trained for
-            a few steps.
+            a short while.
+        steps: training steps of that; 180 are 4 epochs of digits.
     """
 
     dataset: Dataset
     nets: tuple[NetSpec, ...]
     seed: int = 0
     run: Path | None = None
+    steps: int = 180
 
     def __len__(self) -> int:
         return len(self.nets)
@@ -75,9 +76,9 @@ class Responses:
     @property
     def training(self) -> str:
         """How the nets were trained, in words."""
-        return (
-            f"after {_STEPS} steps of training" if self.run is None else f"as {self.run} left them"
-        )
+        if self.run is None:
+            return f"after {self.steps} steps of training"
+        return f"as {self.run} left them"
 
     def model(self, net: NetSpec) -> Module:
         """Return a trained net."""
@@ -86,7 +87,7 @@ class Responses:
             return trained_model(self.run, str(net), self.seed, classes, channels)
         manual_seed(self.seed)
         model = net.build(classes, channels)
-        recipe = replace(quick_recipe(self.dataset), iterations=_STEPS)
+        recipe = replace(quick_recipe(self.dataset), iterations=self.steps)
         schedule = recipe.schedule(net.depth)
         for _ in Trainer(str(net), model, self.dataset, recipe, schedule, self.seed).run():
             pass

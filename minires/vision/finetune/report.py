@@ -14,10 +14,11 @@ and when the run has finished, from the best weights:
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from ...runs import RunFolder
+from ...runs.markdown import markdown_table
 from ...runs.table import table
 from ...viz.fonts import one_line
 from .confusion import confusion_figure
@@ -72,14 +73,14 @@ def summary(result: Result, out: Path) -> str:
         *("--weights", str(out / "weights" / "best.safetensors")),
         *("--labels", str(out / "classes.txt")),
     ]
-    last = [_table(header, _classes(result)), f"To use it:\n\n```sh\n{shlex.join(command)}\n```"]
-    return "\n\n".join(
-        [
-            f"# {config.model} on {one_line(folder.root.name, 60)}",
-            _table(("model", config.model), facts),
-            *(last if result.outcomes else ["**The run is not finished.**"]),
-        ]
-    )
+    parts = [f"# {config.model} on {one_line(folder.root.name, 60)}"]
+    parts.append(markdown_table(("model", config.model), facts))
+    if result.outcomes:
+        parts.append(markdown_table(header, _classes(result)))
+        parts.append(f"To use it:\n\n```sh\n{shlex.join(command)}\n```")
+    else:
+        parts.append("**The run is not finished.**")
+    return "\n\n".join(parts)
 
 
 def _accuracy(result: Result) -> list[tuple[str, str]]:
@@ -116,13 +117,6 @@ def _classes(result: Result) -> Iterable[tuple[str, ...]]:
             f"{100 * correct / total:.1f} %" if total else "",
             f"{one_line(classes[mistake], 60)} ({counts[mistake]})" if counts[mistake] else "",
         )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in lines)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
 def _predictions(result: Result) -> bytes:
