@@ -1,4 +1,4 @@
-"""The nets of the paper."""
+"""The models of the papers, and `NetSpec`, which names them."""
 
 from .blocks import BasicBlock, Bottleneck
 from .cifar import cifar_plain, cifar_resnet
