@@ -28,6 +28,9 @@ MOVED = {
     "minires.engine": "minires.autograd",
     "minires.experiments.finetune": "minires.vision.finetune",
     "minires.experiments.flow": "minires.experiments.gradient_flow",
+    "minires.experiments.flow.cures": "minires.experiments.gradient_flow.ablations",
+    "minires.experiments.flow.cures.CURED": "minires.experiments.gradient_flow.ablations.BASELINE",
+    "minires.experiments.flow.cures.Cures": "minires.experiments.gradient_flow.ablations.Ablations",
     "minires.fast": "minires.kernels",
     "minires.models.activation": "minires.vision.cam",
     "minires.models.activation.look": "minires.vision.cam.predict",
@@ -38,6 +41,11 @@ MOVED = {
     "minires.train.RunFolder": "minires.runs.RunFolder",
     "minires.train.read_history": "minires.runs.read_history",
     "minires.train.write_history": "minires.runs.write_history",
+    "minires.viz.curves": "minires.experiments.degradation.figure",
+    "minires.viz.flow": "minires.experiments.gradient_flow.ablations_figure",
+    "minires.viz.maps": "minires.viz.feature_maps",
+    "minires.viz.maps.maps_figure": "minires.viz.feature_maps.feature_maps_figure",
+    "minires.viz.step_page": "minires.inspect.step_page",
 }
 
 

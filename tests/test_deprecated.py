@@ -33,6 +33,12 @@ IMPORTS = [
     ("minires.experiments.finetune", "Finetune", "minires.vision.finetune.Finetune"),
     ("minires.experiments.finetune", "FinetuneConfig", "minires.vision.finetune.FinetuneConfig"),
     ("minires.experiments.flow", "FlowRun", "minires.experiments.gradient_flow.FlowRun"),
+    (
+        *("minires.experiments.flow.cures", "Cures"),
+        "minires.experiments.gradient_flow.ablations.Ablations",
+    ),
+    ("minires.viz.maps", "maps_figure", "minires.viz.feature_maps.feature_maps_figure"),
+    ("minires.viz.step_page", "step_page", "minires.inspect.step_page.step_page"),
     ("minires.models.imagenet", "ImageNet", "minires.models.resnet.ResNet"),
     ("minires.models.imagenet", "imagenet_net", "minires.models.imagenet_net"),
     ("minires.train", "RunFolder", "minires.runs.RunFolder"),

@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:minires/runs/markdown.py
 """Markdown for the reports in run folders."""
-========
-"""Markdown for the reports of runs."""
->>>>>>>> vision:minires/viz/markdown.py
 
 from collections.abc import Iterable, Sequence
 
@@ -10,13 +6,13 @@ from collections.abc import Iterable, Sequence
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table.
 
-    Args:
-        columns: the heads of the columns.
-<<<<<<<< HEAD:minires/runs/markdown.py
-        rows: the cells of each row, as many as there are columns; a "|" is escaped.
-========
-        rows: the cells of each row, as many as there are columns; "|" in them is escaped.
->>>>>>>> vision:minires/viz/markdown.py
+        Args:
+            columns: the heads of the columns.
+    <<<<<<<< HEAD:minires/runs/markdown.py
+            rows: the cells of each row, as many as there are columns; a "|" is escaped.
+    ========
+            rows: the cells of each row, as many as there are columns; "|" in them is escaped.
+    >>>>>>>> vision:minires/viz/markdown.py
     """
     lines = [columns, ["---"] * len(columns), *rows]
     escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in lines)
