@@ -1,10 +1,9 @@
-"""The nets of the paper."""
+"""The models of the papers, and `NetSpec`, which names them."""
 
 from .blocks import BasicBlock, Bottleneck
-from .cifar import cifar_net, cifar_plain, cifar_resnet
+from .cifar import cifar_plain, cifar_resnet
 from .preact import PreactNet
 from .resnet import (
-    imagenet_net,
     plain18,
     plain34,
     resnet18,
@@ -13,10 +12,12 @@ from .resnet import (
     resnet101,
     resnet152,
 )
+from .spec import NetSpec, cifar_net, imagenet_net
 
 __all__ = [
     "BasicBlock",
     "Bottleneck",
+    "NetSpec",
     "PreactNet",
     "cifar_net",
     "cifar_plain",

@@ -28,8 +28,6 @@ DEPTHS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int]
     152: (Bottleneck, (3, 8, 36, 3)),
 }
 
-NAMES = (*(f"resnet{depth}" for depth in DEPTHS), "plain18", "plain34")
-
 
 class ResNet(Module):
     """A 7x7 stem and a max pool, four stages of blocks, global average pooling, a linear layer.
@@ -100,22 +98,6 @@ class ResNet(Module):
     def stages(self) -> list[Module]:
         """layer1 to layer4: conv2_x to conv5_x in table 1 of the paper."""
         return [getattr(self, f"layer{i}") for i in range(1, 5)]
-
-
-def imagenet_net(name: str, num_classes: int = 1000, **how: Any) -> ResNet:
-    """Return the model of a name such as resnet50 or plain34; `how` as for `ResNet`.
-
-    Raises:
-        UsageError: there is no such model.
-    """
-    if name not in NAMES:
-        raise UsageError(
-            f"there is no net {name!r} for large images; there are: {', '.join(NAMES)}"
-        )
-    if name.startswith("plain"):
-        how["shortcut"] = None
-    depth = int(name.removeprefix("plain").removeprefix("resnet"))
-    return ResNet(depth, num_classes=num_classes, **how)
 
 
 def resnet18(num_classes: int = 1000, **how: Any) -> ResNet:

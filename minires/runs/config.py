@@ -1,5 +1,7 @@
 """A run's configuration: read back from its config.json, and compared with what is given now."""
 
+from collections.abc import Callable
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -7,6 +9,17 @@ from ..data import Dataset
 from ..errors import RunError, UsageError
 
 T = TypeVar("T")
+
+
+def option(default: Any, help: str, path: Callable[[Path], Path] | None = None) -> Any:
+    """Return a field of a configuration that a command has an option for, see `cli.options`.
+
+    Args:
+        default: the field's.
+        help: what `--help` says of the option; "{default}" stands for the default.
+        path: for a text that is a path, makes it one for every working directory.
+    """
+    return field(default=default, metadata={"help": help, "path": path})
 
 
 def parse_config(config_class: type[T], values: dict[str, Any], out: Path) -> T:

@@ -2,10 +2,11 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from picture_files import class_folders
+from image_files import class_folders
 from thin_nets import thin_net
 from typer.testing import CliRunner
 
@@ -24,7 +25,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(library, "_default", None)
     monkeypatch.delenv("MINIRES_BACKEND", raising=False)
-    monkeypatch.setattr(responses, "_STEPS", 3)
+    monkeypatch.setattr(run, "Responses", partial(responses.Responses, steps=3))
     monkeypatch.setattr(run, "_BATCH", 4)
     monkeypatch.setitem(config.SCHEDULES, "quick", lambda data, *_: quick_recipe(data, epochs=1))
     nets = shattered.Shattered(depths=(8, 14), draws=1, inputs=8)

@@ -1,4 +1,4 @@
-"""ResNet: the paper's sizes, torchvision's names, PyTorch's numbers."""
+"""The nets for large images: the paper's sizes, torchvision's names, PyTorch's numbers."""
 
 import numpy as np
 import oracles
@@ -10,7 +10,8 @@ from minires import functional as F
 from minires import models, no_grad, optim
 from minires.errors import ShapeError, UsageError
 from minires.models.blocks import BasicBlock, Bottleneck
-from minires.models.resnet import DEPTHS, NAMES, ResNet, imagenet_net
+from minires.models.resnet import DEPTHS, ResNet
+from minires.models.spec import IMAGENET_NAMES, imagenet_net
 
 PARAMETERS = {18: 11689512, 34: 21797672, 50: 25557032, 101: 44549160, 152: 60192808}
 
@@ -102,7 +103,7 @@ def test_the_stride_is_where_it_was_asked_for():
     assert strides(stride_in="1x1") == (2, 1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", IMAGENET_NAMES)
 def test_nets_by_name(name):
     net = imagenet_net(name, num_classes=3)
     assert count(net) == count(getattr(models, name)(num_classes=3))
