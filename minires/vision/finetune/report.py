@@ -73,17 +73,14 @@ def summary(result: Result, out: Path) -> str:
         *("--weights", str(out / "weights" / "best.safetensors")),
         *("--labels", str(out / "classes.txt")),
     ]
-    last = [
-        markdown_table(header, _classes(result)),
-        f"To use it:\n\n```sh\n{shlex.join(command)}\n```",
-    ]
-    return "\n\n".join(
-        [
-            f"# {config.model} on {one_line(folder.root.name, 60)}",
-            markdown_table(("model", config.model), facts),
-            *(last if result.outcomes else ["**The run is not finished.**"]),
-        ]
-    )
+    parts = [f"# {config.model} on {one_line(folder.root.name, 60)}"]
+    parts.append(markdown_table(("model", config.model), facts))
+    if result.outcomes:
+        parts.append(markdown_table(header, _classes(result)))
+        parts.append(f"To use it:\n\n```sh\n{shlex.join(command)}\n```")
+    else:
+        parts.append("**The run is not finished.**")
+    return "\n\n".join(parts)
 
 
 def _accuracy(result: Result) -> list[tuple[str, str]]:
