@@ -42,7 +42,7 @@ Operand: TypeAlias = Any  # a Tensor, an array, or a number
 Gradients: TypeAlias = Array | Promise | tuple[Array | Promise | None, ...]
 
 # Frames of these modules never are "the forward line that made it".
-_MACHINERY = (*("minires.autograd.", "minires.functional", "minires.nn."),)
+_MACHINERY = ("minires.autograd.", "minires.functional", "minires.nn.", "minires.deprecated")
 
 _clock = itertools.count()
 _TWINS_TAKE = "fd"  # float32 and float64, as NumPy's characters for them

@@ -1,4 +1,4 @@
-"""The `minires` command: one file a subcommand."""
+"""The `minires` command: one module a subcommand, and what they share."""
 
 from . import (
     classify,

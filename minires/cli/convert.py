@@ -1,4 +1,4 @@
-"""`minires convert`: weights of PyTorch's files, and of others, as safetensors."""
+"""`minires convert`: write the weights in a file, PyTorch's or another, as safetensors."""
 
 from pathlib import Path
 from typing import Annotated

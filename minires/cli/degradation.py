@@ -1,4 +1,4 @@
-"""`minires degradation`: plain models against residual ones."""
+"""`minires degradation`: train plain and residual models of several depths."""
 
 from typing import Annotated, Any
 

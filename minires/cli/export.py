@@ -1,4 +1,4 @@
-"""`minires export`: a trained model as an ONNX file."""
+"""`minires export`: write a trained model as an ONNX file."""
 
 from pathlib import Path
 from typing import Annotated

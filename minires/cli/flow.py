@@ -1,4 +1,4 @@
-"""`minires flow`: what becomes of gradients in plain and residual models."""
+"""`minires flow`: measure gradients in plain and residual models."""
 
 from typing import Any
 

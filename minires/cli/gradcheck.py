@@ -1,4 +1,4 @@
-"""`minires gradcheck`: every backward pass, checked on this machine."""
+"""`minires gradcheck`: check every backward pass on this machine."""
 
 from rich.table import Table
 

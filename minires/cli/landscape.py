@@ -1,4 +1,4 @@
-"""`minires landscape`: the loss surface around trained models."""
+"""`minires landscape`: map the loss around trained models."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def landscape(
 
 @contextmanager
 def _display(walk: Landscape) -> Iterator[Callable[[Event], None]]:
-    """A bar for each model; where the output is not a terminal, a line for each row of points."""
+    """Show a bar for each model; a line for each row of points where there is no terminal."""
     started = time.monotonic()
     points = walk.config.points
     with progress_bars() as bars:

@@ -1,4 +1,4 @@
-"""`minires memory`: what a training step will need."""
+"""`minires memory`: predict the memory of a training step."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from .shared import Input
 @app.command()
 def memory(
     net: Annotated[str, typer.Argument(help="A model such as resnet110, resnet1202 or preact164.")],
-    batch: Annotated[int, typer.Option(help="Images in a step.")] = 128,
+    batch: Annotated[int, typer.Option(help="Images in a training step.")] = 128,
     image: Input = None,
     checkpoint_every: Annotated[
         int | None,

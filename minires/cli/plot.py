@@ -1,4 +1,4 @@
-"""`minires plot`: figures from the files of runs."""
+"""`minires plot`: draw figures from the files of runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +27,7 @@ def plot(
         bool,
         typer.Option(
             "--published",
-            help="Behind runs on CIFAR-10 by the paper's schedule, what others got from it.",
+            help="Add published curves to runs on CIFAR-10 by the paper's schedule.",
         ),
     ] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`minires step`: a page to click through one training step."""
+"""`minires step`: write a page to click through one training step."""
 
 from pathlib import Path
 from typing import Annotated, Any

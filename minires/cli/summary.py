@@ -1,4 +1,4 @@
-"""`minires summary`: what a model is made of."""
+"""`minires summary`: show the layers of a model and count its arithmetic."""
 
 from itertools import groupby
 from typing import Annotated

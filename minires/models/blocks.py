@@ -1,4 +1,4 @@
-"""The building blocks, plain or with a shortcut (He et al. 2015, figures 2 and 5)."""
+"""The blocks of the models, plain or with a shortcut (He et al. 2015, figures 2 and 5)."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias, get_args
@@ -14,7 +14,7 @@ Norm: TypeAlias = Callable[[int], Module]
 
 
 class Layer(NamedTuple):
-    """A convolution in a block: its output channels, its kernel's size, its stride."""
+    """A convolution in a block: its output channels, the size of its kernel, its stride."""
 
     channels: int
     kernel: int
@@ -35,14 +35,14 @@ class Block(Module):
     Layers are called conv1, bn1, conv2, ... as torchvision calls them.
 
     Args:
-        in_channels: channels of x.
+        in_channels: the number of channels of x.
         layers: the convolutions of F.
         shortcut: "A", "B", "C", or None for a plain block.
-        norm: makes the normalisation of so many channels; `Identity` for none.
+        norm: makes a normalisation layer from a number of channels; `Identity` for none.
         init: draws the weights of the convolutions.
 
     Raises:
-        UsageError: a shortcut that does not exist.
+        UsageError: there is no such shortcut.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Block(Module):
         return F.relu(y)
 
     def identity(self, x: Tensor) -> Tensor:
-        """x in the shape of F(x)."""
+        """Return x in the shape of F(x)."""
         if hasattr(self, "downsample"):
             return self.downsample(x)
         return F.shortcut_a(x, self.channels, self.stride)

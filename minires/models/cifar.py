@@ -1,4 +1,4 @@
-"""The plain and residual nets for small images (He et al. 2015, section 4.2)."""
+"""The plain and residual models for small images (He et al. 2015, section 4.2)."""
 
 from functools import partial
 from typing import Any
@@ -13,22 +13,23 @@ from .blocks import BasicBlock, Norm, Shortcut, blocks_a_stage, stage
 class CifarNet(Module):
     """A 3x3 stem, three stages of n blocks on 16, 32 and 64 channels, and one linear layer.
 
-    (N, in_channels, H, W) -> logits (N, num_classes); the maps halve at stages 2 and 3.
+    (N, in_channels, H, W) -> logits (N, num_classes); feature maps halve at stages 2 and 3.
     6n + 2 layers with weights, depth = 20, 32, 44, 56, 110, 1202, ... Parameters are named
     as torchvision names them: `conv1.weight`, `layer1.0.bn2.bias`, `fc.weight`.
 
     Args:
-        depth: layers with weights.
-        shortcut: "A", "B" or "C"; None for a plain net.
-        num_classes: logits.
-        in_channels: of the images.
-        norm: makes the normalisation of so many channels; `Identity` for none.
+        depth: the number of layers with weights.
+        shortcut: "A", "B" or "C"; None for a plain model.
+        num_classes: the number of logits.
+        in_channels: the number of channels of the images.
+        norm: makes a normalisation layer from a number of channels; `Identity` for none.
         init: draws the weights.
-        checkpoint_every: keep for backward what goes into every so many blocks of a stage alone;
-            about the square root of their number needs the least memory. See `Sequential`.
+        checkpoint_every: activation checkpointing: keep for backward only what goes into every so
+            many blocks of a stage; about the square root of their number needs the least memory.
+            See `Sequential`.
 
     Raises:
-        UsageError: a depth that is not 6n + 2, or a shortcut that does not exist.
+        UsageError: the depth is not 6n + 2, or there is no such shortcut.
     """
 
     def __init__(
@@ -62,13 +63,13 @@ class CifarNet(Module):
 
 
 def cifar_plain(depth: int, num_classes: int = 10, in_channels: int = 3, **how: Any) -> CifarNet:
-    """The plain net of `depth` = 6n + 2 layers; `how` as for `CifarNet`."""
+    """Return the plain model of `depth` = 6n + 2 layers; `how` as for `CifarNet`."""
     return CifarNet(depth, None, num_classes, in_channels, **how)
 
 
 def cifar_resnet(
     depth: int, shortcut: Shortcut = "A", num_classes: int = 10, in_channels: int = 3, **how: Any
 ) -> CifarNet:
-    """The residual net of `depth` = 6n + 2 layers, with shortcuts of option A, B or C; `how`
-    as for `CifarNet`."""
+    """Return the residual model of `depth` = 6n + 2 layers, with shortcuts of option A, B or C;
+    `how` as for `CifarNet`."""
     return CifarNet(depth, shortcut, num_classes, in_channels, **how)

@@ -1,7 +1,7 @@
-"""Pre-activation nets: batch norm and ReLU before each convolution (He et al. 2016, 1603.05027).
+"""Pre-activation models: batch norm and ReLU before each convolution (He et al. 2016, 1603.05027).
 
-Nothing stands on the shortcut any more: from the last block of a stage to its first, a gradient
-that goes along the shortcuts is multiplied by nothing at all (section 2, equation 5).
+No operation is left on the shortcut: from the last block of a stage to its first, the gradient
+along the shortcuts stays as it is (section 2, equation 5).
 """
 
 from functools import partial
@@ -60,13 +60,13 @@ class PreactNet(Module):
     29, ..., 164, ..., 1001, the last two being the paper's (table 4).
 
     Args:
-        depth: layers with weights.
-        num_classes: logits.
-        in_channels: of the images.
+        depth: the number of layers with weights.
+        num_classes: the number of logits.
+        in_channels: the number of channels of the images.
         norm, init, checkpoint_every: as for `CifarNet`.
 
     Raises:
-        UsageError: a depth that is not 9n + 2.
+        UsageError: the depth is not 9n + 2.
     """
 
     def __init__(

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from ..errors import UsageError
 from .blocks import Shortcut
 from .cifar import CifarNet
-from .imagenet import DEPTHS, ImageNet
 from .preact import PreactNet
+from .resnet import DEPTHS, ResNet
 
 Family = Literal["cifar", "imagenet"]
 
@@ -89,7 +89,7 @@ class NetSpec:
 
     def build(
         self, num_classes: int | None = None, in_channels: int = 3, **how: Any
-    ) -> CifarNet | PreactNet | ImageNet:
+    ) -> CifarNet | PreactNet | ResNet:
         """Return the model with initial weights.
 
         Args:
@@ -103,7 +103,7 @@ class NetSpec:
         if num_classes is None:
             num_classes = CLASSES[self.family]
         if self.family == "imagenet":
-            return ImageNet(self.depth, self.shortcut, num_classes, self.stride_in, **how)
+            return ResNet(self.depth, self.shortcut, num_classes, self.stride_in, **how)
         if self.kind == "preact":
             return PreactNet(self.depth, num_classes, in_channels, **how)
         return CifarNet(self.depth, self.shortcut, num_classes, in_channels, **how)
@@ -134,7 +134,7 @@ def cifar_net(
         UsageError: there is no such net.
     """
     model = NetSpec.parse(name, shortcut=shortcut).build(num_classes, in_channels, **how)
-    assert not isinstance(model, ImageNet)
+    assert not isinstance(model, ResNet)
     return model
 
 
@@ -144,7 +144,7 @@ def imagenet_net(
     shortcut: Shortcut | None = None,
     stride_in: str = "3x3",
     **how: Any,
-) -> ImageNet:
+) -> ResNet:
     """Return the model of a name such as resnet50 or plain34; see `NetSpec`.
 
     Raises:
@@ -152,5 +152,5 @@ def imagenet_net(
     """
     spec = NetSpec.parse(name, "imagenet", shortcut, stride_in)
     model = spec.build(num_classes, **how)
-    assert isinstance(model, ImageNet)
+    assert isinstance(model, ResNet)
     return model

@@ -1,4 +1,4 @@
-"""Module: what has parameters, and knows their names."""
+"""Module, the base class of layers and models, and Parameter, a tensor that is trained."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -22,18 +22,17 @@ class Parameter(Tensor):
 
 
 class Module:
-    """A layer, or layers put together.
+    """A layer, or several layers together.
 
-    Whatever is assigned to an attribute is found again by its name: a Parameter is
-    trained, any other Tensor is a buffer (saved, not trained), a Module is a child.
-    Subclasses write `forward`.
+    Attributes are found by their type: a Parameter is trained, any other Tensor is a buffer
+    (saved, not trained), a Module is a child. Subclasses write `forward`.
 
     Attributes:
         training: whether batch norm uses the batch's statistics; set by `train` and `eval`.
     """
 
     training = True
-    _name = ""  # what the parent calls it
+    _name = ""  # of the attribute of the parent that holds it
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the output."""
@@ -56,24 +55,24 @@ class Module:
             value.name = name
         super().__setattr__(name, value)
 
-    # --- what is inside -------------------------------------------------------------------
+    # --- children and tensors -------------------------------------------------------------
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all below it, with their paths ("" for this one)."""
+        """Yield this module and all below it, with their paths ("" for this one)."""
         yield prefix, self
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield from value.named_modules(f"{prefix}.{name}" if prefix else name)
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """All parameters and buffers, with their paths."""
+        """Yield all parameters and buffers, with their paths."""
         for path, module in self.named_modules():
             for name, value in vars(module).items():
                 if isinstance(value, Tensor):
                     yield f"{path}.{name}" if path else name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, with their paths; one that is used in two places comes once."""
+        """Yield all parameters, with their paths; one with several paths comes once."""
         seen: set[int] = set()
         for name, tensor in self.named_tensors():
             if isinstance(tensor, Parameter) and id(tensor) not in seen:
@@ -81,11 +80,11 @@ class Module:
                 yield name, tensor
 
     def parameters(self) -> Iterator[Parameter]:
-        """All parameters."""
+        """Return an iterator over all parameters."""
         return (p for _, p in self.named_parameters())
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+        """Drop the gradients of all parameters."""
         for p in self.parameters():
             p.zero_grad()
 
@@ -120,7 +119,7 @@ class Module:
     # --- weights --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all parameters and buffers by name, as NumPy arrays in C order."""
+        """Return copies of all parameters and buffers by name, as NumPy arrays in C order."""
         return {name: np.array(tensor.numpy(), order="C") for name, tensor in self.named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadReport:

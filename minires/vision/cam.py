@@ -7,7 +7,7 @@ import numpy as np
 from .. import functional as F
 from ..autograd import Tensor
 from ..backend import Array, to_numpy
-from ..models.imagenet import ImageNet
+from ..models.resnet import ResNet
 from ..modes import no_grad
 from ..viz.fonts import drawable
 from ..viz.style import figure_bytes
@@ -36,7 +36,7 @@ class Prediction(NamedTuple):
         return np.exp(F.log_softmax(self.logits).numpy())
 
 
-def predict(model: ImageNet, x: Array) -> Prediction:
+def predict(model: ResNet, x: Array) -> Prediction:
     """Return the logits of images (N, 3, H, W), and the feature maps that they are computed from.
 
     Args:
@@ -49,7 +49,7 @@ def predict(model: ImageNet, x: Array) -> Prediction:
     return Prediction(to_numpy(logits.data), to_numpy(feature_maps.data))
 
 
-def activation_map(model: ImageNet, feature_maps: Array, label: int) -> Array:
+def activation_map(model: ResNet, feature_maps: Array, label: int) -> Array:
     """Return M(y, x) = Σ w_k f_k(y, x), how much each position counts for a class: (h, w).
 
     The mean of M plus the class's bias is its logit (Zhou et al. 2016, equations 1 and 2).

@@ -1,4 +1,4 @@
-"""A tensor that lies in a file, and is read when somebody looks at its numbers."""
+"""Stored: a tensor in a file, which is read when its numbers are needed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..backend import Array
-from ..errors import DataError, expect
+from ..errors import DataError
 
 # NumPy has no bfloat16, the upper half of a float32: this stands for it, and becomes one.
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
@@ -16,14 +16,14 @@ BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file. `np.asarray(stored)` reads it; until then it takes no memory.
+    """An array in a file, which `np.asarray(stored)` reads; until then it takes no memory.
 
     Attributes:
         path: the file.
-        offset: where its first number begins, in bytes.
-        element: the dtype of the numbers as they lie in the file, or BFLOAT16.
+        offset: of its first number, in bytes.
+        element: the dtype of the numbers in the file, or BFLOAT16.
         shape: the sizes of the dimensions.
-        strides: how many numbers lie between neighbours along each dimension.
+        strides: the distance between neighbours along each dimension, in numbers.
     """
 
     path: Path
@@ -34,23 +34,23 @@ class Stored:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the array: that of the file, but float32 for bfloat16."""
+        """The dtype of the array: that of the file, but float32 for bfloat16."""
         return np.dtype(np.float32) if self.element == BFLOAT16 else self.element
 
     @property
     def extent(self) -> int:
-        """How many numbers of the file the array spans, from its first to its last."""
+        """The count of numbers in the file from the first of the array to its last."""
         if 0 in self.shape:
             return 0
         return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
 
     @property
     def nbytes(self) -> int:
-        """How many bytes of the file the array spans."""
+        """The size of that part of the file, in bytes."""
         return self.extent * self.element.itemsize
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        """Read the array: new memory, so that `copy` asks for nothing more.
+        """Read the array into new memory, whatever `copy` says.
 
         Raises:
             DataError: the file has become shorter, or cannot be read.
@@ -63,7 +63,7 @@ class Stored:
         return self.dtype.itemsize
 
     def _numbers(self) -> Array:
-        """All numbers from the first to the last, as they follow each other in the file."""
+        """Read all numbers from the first to the last, in the order of the file."""
         numbers = np.empty(self.extent, self.element)
         try:
             with open(self.path, "rb") as file:
@@ -71,14 +71,15 @@ class Stored:
                 read = file.readinto(numbers.view(np.uint8).data)
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from error
-        expect(read == self.nbytes, DataError, f"{self.path} was cut short while it was read")
+        if read != self.nbytes:
+            raise DataError(f"{self.path} was cut short while it was read")
         if self.element != BFLOAT16:
             return numbers
         return (numbers.view("<u2").astype(np.uint32) << 16).view(np.float32)
 
 
 def in_order(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides of an array in C order: (2, 3, 4) -> (12, 4, 1)."""
+    """Return the strides of an array in C order: (2, 3, 4) -> (12, 4, 1)."""
     strides: list[int] = []
     between = 1
     for size in reversed(shape):

@@ -5,14 +5,14 @@ from pathlib import Path
 from ... import functional as F
 from ...autograd import Tensor
 from ...errors import StateDictError, UsageError
-from ...models.imagenet import ImageNet
+from ...models.resnet import ResNet
 from ...nn import Linear, Module
 from ...weights import load_weights
 
 STAGES = 4
 
 
-def load_pretrained(model: ImageNet, path: Path) -> None:
+def load_pretrained(model: ResNet, path: Path) -> None:
     """Read all weights of a model but those of its last layer, which is replaced by a new one.
 
     Raises:
@@ -35,7 +35,7 @@ class FirstStages(Module):
     model's layers.
     """
 
-    def __init__(self, model: ImageNet, last: int) -> None:
+    def __init__(self, model: ResNet, last: int) -> None:
         self.conv1, self.bn1, self.maxpool = model.conv1, model.bn1, model.maxpool
         for i in range(1, last + 1):
             setattr(self, f"layer{i}", getattr(model, f"layer{i}"))
@@ -52,7 +52,7 @@ class FirstStages(Module):
 class LastStages(Module):
     """The stages after number `after`, and the last layer: `FirstStages`'s output -> logits."""
 
-    def __init__(self, model: ImageNet, after: int) -> None:
+    def __init__(self, model: ResNet, after: int) -> None:
         for i in range(after + 1, STAGES + 1):
             setattr(self, f"layer{i}", getattr(model, f"layer{i}"))
         self.fc = model.fc
@@ -64,7 +64,7 @@ class LastStages(Module):
         return self.fc(x if self.after == STAGES else F.global_avg_pool2d(x))
 
 
-def split(model: ImageNet, stages: int) -> tuple[FirstStages, LastStages]:
+def split(model: ResNet, stages: int) -> tuple[FirstStages, LastStages]:
     """Split a model into its first stages, and its last `stages` with the last layer.
 
     Raises:

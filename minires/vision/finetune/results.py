@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backend import Array
-from ...models.imagenet import ImageNet
+from ...models.resnet import ResNet
 from ...train import Row
 from ..cam import predict
 from ..folder_images import FolderImages
@@ -66,7 +66,7 @@ def best_row(rows: Sequence[Row]) -> Row:
     return min(rows, key=lambda row: row.test_error)
 
 
-def validate(model: ImageNet, images: FolderImages) -> list[Outcome]:
+def validate(model: ResNet, images: FolderImages) -> list[Outcome]:
     """Return the outcome of each validation image, in their order.
 
     Args:

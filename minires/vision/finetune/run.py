@@ -11,7 +11,7 @@ from ...backend import manual_seed
 from ...data.dataset import Source
 from ...errors import DataError, RunError, UsageError
 from ...models import imagenet_net
-from ...models.imagenet import ImageNet
+from ...models.resnet import ResNet
 from ...nn import Module
 from ...optim import StepSchedule
 from ...runs import RunFolder
@@ -47,7 +47,7 @@ class Finetune:
         config: FinetuneConfig,
         folder: ImageFolder,
         left_out: dict[str, str],
-        model: ImageNet,
+        model: ResNet,
         out: RunFolder,
         workers: int,
     ) -> None:
@@ -174,7 +174,7 @@ class Finetune:
         write_report(self.out, result)
 
     @property
-    def net(self) -> ImageNet:
+    def net(self) -> ResNet:
         """Return `model`, the name that this attribute has now."""
         warnings.warn("Finetune.net is now called model", DeprecationWarning, stacklevel=2)
         return self.model
@@ -225,7 +225,7 @@ def _readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> Im
         raise DataError(f"{error}; {counted}: {first}") from None
 
 
-def _initial_model(config: FinetuneConfig, num_classes: int) -> ImageNet:
+def _initial_model(config: FinetuneConfig, num_classes: int) -> ResNet:
     """Return the model as its training starts."""
     manual_seed(config.seed)
     model = imagenet_net(config.model, num_classes)
@@ -234,7 +234,7 @@ def _initial_model(config: FinetuneConfig, num_classes: int) -> ImageNet:
     return model
 
 
-def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ImageNet:
+def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
     """Return the same for a run on disk, which may have been killed before it was saved."""
     if not out.weights(START).is_file():
         model = _initial_model(config, num_classes)

@@ -10,7 +10,7 @@ from minires import functional as F
 from minires import models, no_grad, optim
 from minires.errors import ShapeError, UsageError
 from minires.models.blocks import BasicBlock, Bottleneck
-from minires.models.imagenet import DEPTHS, ImageNet
+from minires.models.resnet import DEPTHS, ResNet
 from minires.models.spec import IMAGENET_NAMES, imagenet_net
 
 PARAMETERS = {18: 11689512, 34: 21797672, 50: 25557032, 101: 44549160, 152: 60192808}
@@ -36,20 +36,20 @@ def test_parameter_counts_are_torchvisions(depth):
 @pytest.mark.parametrize("depth", [18, 34])
 def test_a_plain_net_has_as_many_as_one_with_shortcuts_a(depth):
     plain = getattr(models, f"plain{depth}")()
-    assert count(plain) == count(ImageNet(depth, "A"))
+    assert count(plain) == count(ResNet(depth, "A"))
     assert not any("downsample" in name for name in plain.state_dict())
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_weighted_layers_are_the_depth(depth):
-    net = ImageNet(depth, num_classes=10)
+    net = ResNet(depth, num_classes=10)
     names = [n for n, p in net.named_parameters() if p.ndim > 1 and "downsample" not in n]
     assert len(names) == depth
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_projections_are_where_shapes_change_and_in_conv2_x_of_bottlenecks(depth):
-    net = ImageNet(depth, num_classes=10)
+    net = ResNet(depth, num_classes=10)
     projected = [p for p, m in net.named_modules() if p.endswith("downsample")]
     first = ["layer1.0.downsample"] if depth >= 50 else []
     assert projected == first + [f"layer{i}.0.downsample" for i in (2, 3, 4)]
@@ -75,7 +75,7 @@ def torchvision_keys(depth):
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_names_are_torchvisions(depth):
-    assert list(ImageNet(depth, num_classes=10).state_dict()) == torchvision_keys(depth)
+    assert list(ResNet(depth, num_classes=10).state_dict()) == torchvision_keys(depth)
 
 
 def test_shapes_are_torchvisions():
@@ -205,7 +205,7 @@ def torch_net(depth, stride_in, num_classes):
 def both(depth, stride_in, dtype=np.float32):
     """The same net twice, with weights that keep activations and gradients in bounds."""
     minires.manual_seed(depth)
-    ours = ImageNet(depth, num_classes=10, stride_in=stride_in).to(dtype)
+    ours = ResNet(depth, num_classes=10, stride_in=stride_in).to(dtype)
     for name, p in ours.named_parameters():
         if name.endswith((".bn2.weight", ".bn3.weight")):
             p.data[...] = 0.5
@@ -268,7 +268,7 @@ def test_running_statistics_and_weights_after_three_steps_are_pytorchs(depth):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: ImageNet(20), "depth must be one of 18, 34, 50, 101, 152, got 20"),
+        (lambda: ResNet(20), "depth must be one of 18, 34, 50, 101, 152, got 20"),
         (
             lambda: models.resnet50(stride_in="5x5"),
             "3x3 .torchvision. or 1x1 .the paper., got '5x5'",
