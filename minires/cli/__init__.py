@@ -15,20 +15,3 @@ from . import (
     summary,
 )
 from .app import app, main
-
-__all__ = [
-    "app",
-    "classify",
-    "convert",
-    "degradation",
-    "export",
-    "finetune",
-    "flow",
-    "gradcheck",
-    "landscape",
-    "main",
-    "memory",
-    "plot",
-    "step",
-    "summary",
-]

@@ -38,6 +38,3 @@ def load(name: str, data_dir: Path | None = None, download: bool = False) -> Dat
             "or --download to fetch it (170 MB)"
         )
     return cifar10(_cifar10.download() if data_dir is None else data_dir)
-
-
-__all__ = ["Dataset", "cifar10", "digits", "load"]

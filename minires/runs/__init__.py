@@ -2,5 +2,3 @@
 
 from .folder import RunFolder
 from .history import read_history, write_history
-
-__all__ = ["RunFolder", "read_history", "write_history"]

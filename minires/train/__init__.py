@@ -6,15 +6,4 @@ from .progress import Progress, Row
 from .recipe import Recipe, paper_recipe, quick_recipe
 from .state import restore_training, training_state
 
-__all__ = [
-    "Progress",
-    "Recipe",
-    "Row",
-    "Trainer",
-    "paper_recipe",
-    "quick_recipe",
-    "restore_training",
-    "training_state",
-]
-
 keep_old_names(__name__)

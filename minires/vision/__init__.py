@@ -2,5 +2,3 @@
 
 from .folder_images import FolderImages
 from .folders import ImageFolder, image_folder
-
-__all__ = ["FolderImages", "ImageFolder", "image_folder"]

@@ -3,5 +3,3 @@
 from ..nn import LoadReport, Mismatch
 from .loading import load_weights, save_weights
 from .onnx import export_onnx
-
-__all__ = ["LoadReport", "Mismatch", "export_onnx", "load_weights", "save_weights"]

@@ -3,13 +3,3 @@
 from .config import NETS, Config
 from .run import Degradation
 from .trained import config_of, data_of, trained_model, weights_path
-
-__all__ = [
-    "NETS",
-    "Config",
-    "Degradation",
-    "config_of",
-    "data_of",
-    "trained_model",
-    "weights_path",
-]

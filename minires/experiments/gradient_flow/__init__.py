@@ -2,5 +2,3 @@
 
 from .config import FIGURES, FlowConfig
 from .run import FlowRun
-
-__all__ = ["FIGURES", "FlowConfig", "FlowRun"]

@@ -2,5 +2,3 @@
 
 from .config import FinetuneConfig
 from .run import Finetune
-
-__all__ = ["Finetune", "FinetuneConfig"]
