@@ -94,7 +94,7 @@ def apply(op, *inputs):
     arrays = [None if x is None else x.data for x in sources]
     op.check(*arrays)  # raises an error if the shapes do not fit
     op.input_shapes = tuple(() if a is None else a.shape for a in arrays)  # for op.backward
-    op.needs_grad = tuple(a is not None for a in arrays)  # for which it computes a gradient
+    op.needs_grad = tuple(a is not None for a in arrays)  # which gradients to compute
     return Tensor(op.forward(*arrays), op, sources)
 
 
