@@ -9,8 +9,7 @@ import numpy as np
 
 from ..backend import Array, move, to_numpy
 from ..errors import DataError, NonFiniteError
-from .diagnosis import ADVICE
-from .loop import Trainer
+from .loop import ADVICE, Trainer
 from .progress import EpochTotals, Row
 
 
