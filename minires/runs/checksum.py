@@ -1,4 +1,4 @@
-"""Checksums, SHA-256: that of a checkpoint, which is inside it, and that of a file, beside it.
+"""The checksum of a file, SHA-256, beside it.
 
     history.csv           the file
     history.previous.csv  its content before it was last written
@@ -8,35 +8,11 @@ The checksums are written first, so that they are right whenever the process is 
 """
 
 import hashlib
-import json
 import warnings
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from ..backend import Array
-from ..errors import DamageWarning, DataError, RunError
+from ..errors import DamageWarning, RunError
 from ..files import previous, write_atomically
-
-
-def checkpoint_checksum(tensors: dict[str, Array], metadata: dict[str, Any]) -> str:
-    """Return the checksum of metadata, names, dtypes, shapes and numbers."""
-    sha = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name, array in sorted(tensors.items()):
-        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).data)
-    return sha.hexdigest()
-
-
-def check_checkpoint(tensors: dict[str, Array], metadata: dict[str, Any], checksum: str) -> None:
-    """Raise an error unless `checksum` is that of a checkpoint with this content.
-
-    Raises:
-        DataError: the content was altered.
-    """
-    if checksum != checkpoint_checksum(tensors, metadata):
-        raise DataError("its content does not have the checksum that it had when it was written")
 
 
 def write_with_checksum(path: Path, content: bytes) -> None:

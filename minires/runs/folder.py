@@ -25,8 +25,7 @@ from ..files import previous, remove_partial, write_atomically
 from ..nn import Module
 from ..train import Row, Trainer, restore_training, training_state
 from ..weights import save_weights
-from .checkpoint import read_checkpoint, write_checkpoint
-from .formats import FORMAT, check_format
+from .checkpoint import FORMAT, check_format, read_checkpoint, write_checkpoint
 from .history import write_history
 from .lock import locked
 
