@@ -55,12 +55,9 @@ class Stored:
         Raises:
             DataError: the file has become shorter, or cannot be read.
         """
-        array = as_strided(self._numbers(), self.shape, [s * self._width for s in self.strides])
+        width = self.dtype.itemsize
+        array = as_strided(self._numbers(), self.shape, [width * s for s in self.strides])
         return array if dtype is None else array.astype(dtype, copy=False)
-
-    @property
-    def _width(self) -> int:
-        return self.dtype.itemsize
 
     def _numbers(self) -> Array:
         """Read all numbers from the first to the last, in the order of the file."""
@@ -76,13 +73,3 @@ class Stored:
         if self.element != BFLOAT16:
             return numbers
         return (numbers.view("<u2").astype(np.uint32) << 16).view(np.float32)
-
-
-def in_order(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides of an array in C order: (2, 3, 4) -> (12, 4, 1)."""
-    strides: list[int] = []
-    between = 1
-    for size in reversed(shape):
-        strides.append(between)
-        between *= size
-    return tuple(reversed(strides))
