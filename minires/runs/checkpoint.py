@@ -42,11 +42,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def check_format(found: Any, what: str) -> None:
-    """Raise an error if a run or a checkpoint has a format that this version does not read.
-
-    Raises:
-        RunError: names `what`, its format, and those that are read.
-    """
+    """Raise RunError if the format of `what` is not read; names it and those that are."""
     if found not in _READ:
         raise RunError(
             f"{what} has format {found!r:.60}; this minires reads formats "

@@ -99,11 +99,7 @@ class RunFolder:
             yield
 
     def check_empty(self) -> None:
-        """Raise an error unless a run can be made at the path.
-
-        Raises:
-            UsageError: there is a file, or a folder with anything in it.
-        """
+        """Raise UsageError if there is a file, or a folder with anything in it, at the path."""
         if self.holds_anything():
             raise UsageError(
                 f"{self.path} is not empty; add --resume to continue the run in it, or choose "

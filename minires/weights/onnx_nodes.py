@@ -128,9 +128,9 @@ class Recording:
 MakeNode: TypeAlias = Callable[..., str]  # (nodes, op, the names of its inputs) -> its output's
 
 
-def _same(kind: str, nodes: Recording, op: Op, *inputs: str) -> str:
-    """Add an operation that has no attributes."""
-    return nodes.node(kind, *inputs)
+def _same(kind: str, nodes: Recording, op: Op, *inputs: str, **attributes: Any) -> str:
+    """Add an operation whose attributes are the same in every model."""
+    return nodes.node(kind, *inputs, **attributes)
 
 
 def _conv(nodes: Recording, op: Conv2d, *inputs: str) -> str:
@@ -149,10 +149,6 @@ def _pool(kind: str, nodes: Recording, op: Pool2d, x: str, **attributes: Any) ->
 
 def _global_pool(nodes: Recording, op: GlobalAvgPool2d, x: str) -> str:
     return nodes.node("Flatten", nodes.node("GlobalAveragePool", x), axis=1)
-
-
-def _linear(nodes: Recording, op: Linear, *inputs: str) -> str:
-    return nodes.node("Gemm", *inputs, transB=1)
 
 
 def _power(nodes: Recording, op: Pow, x: str) -> str:
@@ -193,11 +189,7 @@ def _index(nodes: Recording, op: Index, x: str) -> str:
 
 
 def _slices(op: Index) -> dict[int, slice]:
-    """Return the slice of each dimension that a key has.
-
-    Raises:
-        UsageError: the key has something other than slices, or a slice that goes backwards.
-    """
+    """Return the slice of each dimension that a key has, which must go forwards."""
     key = list(op.key)
     for part in key:
         if part is not ... and not (
@@ -223,7 +215,7 @@ COUNTERPARTS: dict[type[Op], MakeNode] = {
     Log: partial(_same, "Log"),
     Pow: _power,
     Matmul: partial(_same, "MatMul"),
-    Linear: _linear,
+    Linear: partial(_same, "Gemm", transB=1),
     Reshape: _reshape,
     Permute: _permute,
     Pad: _pad,
