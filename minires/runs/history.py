@@ -40,7 +40,8 @@ def write_with_checksum(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the file is as it was.
     """
-    known, old, new = _known_checksums(path), _file_checksum(path), _checksum(content)
+    known, old = _known_checksums(path), _file_checksum(path)
+    new = hashlib.sha256(content).hexdigest()
     damaged = known is not None and old not in known
     if old == new and known is not None and not damaged:
         return
@@ -89,10 +90,6 @@ def _known_checksums(path: Path) -> set[str] | None:
 def _file_checksum(path: Path) -> str | None:
     """The checksum of a file; None if it cannot be read."""
     try:
-        return _checksum(path.read_bytes())
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return None
-
-
-def _checksum(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -165,7 +165,8 @@ class Trainer:
 
     def _progress(self, epoch: float, test_error: float | None) -> Progress:
         """Return the progress; a test error ends the epoch, and adds its row."""
-        loss, error, row = self.totals.mean_loss, self.totals.error, None
+        totals, row = self.totals, None
+        loss, error = totals.loss / totals.seen, 100 * totals.wrong / totals.seen
         if test_error is not None:
             row = Row(
                 seed=self.seed,

@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -59,8 +59,9 @@ class Recording:
         for name, tensor in model.named_tensors():
             self._weights.setdefault(id(tensor.data), self._free(name))
         # Of arrays that an operation made: weak, so that the pass keeps no more than it needs.
-        self._made: dict[int, tuple[weakref.ref[Array], str]] = {}
-        self._remember(images, INPUT)
+        self._made: dict[int, tuple[weakref.ref[Array], str]] = {
+            id(images): (weakref.ref(images), INPUT)
+        }
 
     def see(self, op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
         """Add the counterpart of an operation that ran."""
@@ -72,7 +73,8 @@ class Recording:
                 f"those that have one are {known}"
             )
         self._op = op
-        self._remember(output, make(self, op, *(self.name(x) for x in inputs if x is not None)))
+        name = make(self, op, *(self.name(x) for x in inputs if x is not None))
+        self._made[id(output)] = weakref.ref(output), name
 
     def end(self, output: Array) -> None:
         """Mark the array (N, ...) that the model returned as the output."""
@@ -110,9 +112,6 @@ class Recording:
         self.constants[name] = np.asarray(values, dtype)
         return name
 
-    def _remember(self, array: Array, name: str) -> None:
-        self._made[id(array)] = weakref.ref(array), name
-
     def _free(self, what: str) -> str:
         """Return a new name within the operation: "layer1.0.Add", or "layer1.0.Add_2"."""
         path = self._op.path if self._op is not None else ""
@@ -123,9 +122,6 @@ class Recording:
             free = f"{name}_{number}"
         self._taken.add(free)
         return free
-
-
-MakeNode: TypeAlias = Callable[..., str]  # (nodes, op, the names of its inputs) -> its output's
 
 
 def _same(kind: str, nodes: Recording, op: Op, *inputs: str, **attributes: Any) -> str:
@@ -177,19 +173,6 @@ def _log_softmax(nodes: Recording, op: LogSoftmax, x: str) -> str:
 
 
 def _index(nodes: Recording, op: Index, x: str) -> str:
-    slices = _slices(op)
-    ranges = {
-        "starts": [part.start or 0 for part in slices.values()],
-        "ends": [_TO_THE_END if part.stop is None else part.stop for part in slices.values()],
-        "axes": list(slices),
-        "steps": [part.step or 1 for part in slices.values()],
-    }
-    named = (nodes.constant(what, numbers, np.int64) for what, numbers in ranges.items())
-    return nodes.node("Slice", x, *named)
-
-
-def _slices(op: Index) -> dict[int, slice]:
-    """Return the slice of each dimension that a key has, which must go forwards."""
     key = list(op.key)
     for part in key:
         if part is not ... and not (
@@ -202,10 +185,19 @@ def _slices(op: Index) -> dict[int, slice]:
     if ... in key:
         at = key.index(...)
         key[at : at + 1] = [slice(None)] * (len(op.input_shapes[0]) - len(key) + 1)
-    return dict(enumerate(key))
+    ranges = {
+        "starts": [part.start or 0 for part in key],
+        "ends": [_TO_THE_END if part.stop is None else part.stop for part in key],
+        "axes": list(range(len(key))),
+        "steps": [part.step or 1 for part in key],
+    }
+    named = (nodes.constant(what, numbers, np.int64) for what, numbers in ranges.items())
+    return nodes.node("Slice", x, *named)
 
 
-COUNTERPARTS: dict[type[Op], MakeNode] = {
+# Each adds the nodes of an operation, called with (recording, op, *names of its inputs), and
+# returns the name of the output.
+COUNTERPARTS: dict[type[Op], Callable[..., str]] = {
     Add: partial(_same, "Add"),
     Sub: partial(_same, "Sub"),
     Mul: partial(_same, "Mul"),
