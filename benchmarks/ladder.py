@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
-from common import RESULTS, machine, spread, write
+from common import HERE, RESULTS, machine, spread, write
 from op_cases import SIZES
 from threadpoolctl import threadpool_limits
 from turns import Timing, in_turn
@@ -27,6 +27,12 @@ from minires.kernels import REFERENCE, choose, realized
 from minires.kernels.cpu.gemm import product, product_transposed
 from minires.kernels.cpu.layout import images, result, rows
 from minires.kernels.geometry import Axis
+
+README = HERE.parent / "minires" / "kernels" / "README.md"
+MARKS = (
+    "<!-- ladder: written by `python benchmarks/ladder.py --readme` -->",
+    "<!-- end of ladder -->",
+)
 
 K, P = 3, 1  # taps of the kernel and padding, both ways
 Product = Callable[[Array, Array, Array], Any]  # writes the product of two matrices into a third
@@ -40,6 +46,11 @@ def convolution(x: Array, w: Array) -> Op:
     op = ops.Conv2d(padding=P)
     op.needs_grad = True, True, False
     return op
+
+
+def reference_layout(x: Array) -> Array:
+    """Return x (N, C, H, W) as the reference itself lays it in memory: (C, H, W, N)."""
+    return np.ascontiguousarray(x.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
 
 
 def reference_forward(x: Array, w: Array) -> Array:
@@ -243,7 +254,7 @@ class Layer:
     def convolutions(self) -> list[Version]:
         """Return v0 to v4."""
         N, w, x, g = self.N, self.w, rows(self.x), rows(self.gy)
-        plain = np.ascontiguousarray(self.x), np.ascontiguousarray(self.gy)
+        plain = reference_layout(self.x), reference_layout(self.gy)
         done = convolution(self.x, w)
         choose(done, (self.x, w, None)).forward(done, self.x, w, None)
 
@@ -346,6 +357,7 @@ def main(
     batch: Annotated[int, typer.Option(help="Images.")] = 128,
     rounds: Annotated[int, typer.Option(help="Turns that count.")] = 15,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "ladder.json",
+    readme: Annotated[bool, typer.Option(help="Write the tables into the README too.")] = False,
 ) -> None:
     """Time the versions of the convolution."""
     tables: dict[str, dict[str, dict[str, Timing]]] = {"convolution": {}, "block": {}}
@@ -355,9 +367,18 @@ def main(
             expect_agreement(versions)
             tables[kind][f"{C} ch {H}²"] = timed(versions, rounds)
     facts = machine(threads)
-    print(f"{facts['cpu']}, NumPy {facts['numpy']}, batch {batch}, float32, ms\n")
-    print(table("3x3 convolution", tables["convolution"]) + "\n")
-    print(table(f"with batch norm and ReLU, {threads} threads", tables["block"]))
+    shown = (
+        f"{facts['cpu']}, NumPy {facts['numpy']}, {facts['date']}, batch {batch}, float32, medians "
+        f"in ms (`benchmarks/ladder.py`):\n\n"
+        f"{table('3x3 convolution', tables['convolution'])}\n\n"
+        f"{table(f'with batch norm and ReLU, {threads} threads', tables['block'])}\n"
+    )
+    print(shown)
+    if readme:
+        text = README.read_text(encoding="utf-8")
+        head, begin, rest = text.partition(MARKS[0])
+        _, end, tail = rest.partition(MARKS[1])
+        README.write_text(f"{head}{begin}\n\n{shown}\n{end}{tail}", encoding="utf-8")
     figures = {
         kind: {
             layer: {way: {name: spread(s) for name, s in t.items()} for way, t in ways.items()}
