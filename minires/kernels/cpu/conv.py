@@ -102,7 +102,7 @@ class Correlation:
         self.N = N
         self.widening = across if across.taps > 1 and down.taps * C < tuning.widened_rows else None
         if self.widening:
-            C, across = across.taps * C, _of_widened(across)
+            C, across = across.taps * C, Axis(1, 1, 0, across.out, across.out)
         self.y = (down.out, O, across.out * N)
         self.cut = Strips(down, across, N, max(1, tuning.conv_tile // max(1, O * across.out * N)))
         self.effort = effort(math.prod(self.y), down.taps * across.taps * C)
@@ -180,11 +180,6 @@ class WeightGradient:
     """gW_v = Σ_i gY_i X_iᵀ, shifted: (H, C, W·N), (Ho, O, Wo·N) -> (O, C, kh, kw)."""
 
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
-        self.N = N
-        self.w = (O, C, down.taps, across.taps)
-        self.widening = across if across.taps > 1 and down.taps * C < tuning.widened_rows else None
-        if self.widening:
-            C, across = across.taps * C, _of_widened(across)
         self.gW = (across.taps, O, down.taps, C)
         self.Ho = down.out
         self.cut = Strips(down, across, N, max(1, tuning.conv_tile // (O * across.out * N)))
@@ -193,12 +188,7 @@ class WeightGradient:
         self.by_pixels = short and self.effort <= tuning.pixel_effort
 
     def __call__(self, x: Array, g: Array) -> Array:
-        if self.widening:
-            x = widened(x, self.N, self.widening)
         gW = self._by_pixels(x, g) if self.by_pixels else self._by_rows(x, g)  # (kw, O, kh, C)
-        if self.widening:
-            O, C, kh, kw = self.w
-            return gW.reshape(O, kh, kw, C).transpose(0, 3, 1, 2)
         return gW.transpose(1, 3, 2, 0)
 
     def _by_rows(self, x: Array, g: Array) -> Array:
@@ -241,8 +231,3 @@ class WeightGradient:
             under = np.ndarray(shape, x.dtype, beside, first, (row, row, pixel, channel))
             np.add.reduce(np.matmul(g[:, None, :, windows], under), out=gW[v])
         return np.ascontiguousarray(gW.swapaxes(1, 2))
-
-
-def _of_widened(across: Axis) -> Axis:
-    """Return the axis of `widened` pixels: windows of one tap."""
-    return Axis(1, 1, 0, across.out, across.out)
