@@ -1,7 +1,7 @@
 """What is a constant of minires/kernels/cpu/tuning.py worth, in a whole step or inference?
 
     python benchmarks/tuning.py column_row=0 pixel_effort=0
-    python benchmarks/tuning.py conv_tile=262144,conv_tile=1048576 --cases train:resnet20@128
+    python benchmarks/tuning.py tile=262144 tile=1048576 --cases train:resnet20@128
 
 Each change of the table (several constants of one change by +) takes turns with the table as it
 is, in one process. Printed is the time with the change over that without it: the median of the
@@ -52,7 +52,7 @@ def timed(step: engine.Step, change: dict[str, float], least: float) -> Seconds:
 
 
 def parsed(change: str) -> dict[str, float]:
-    """The constants of a change such as `conv_tile=1000+tile=1000`."""
+    """The constants of a change such as `tile=1000+sgd_tile=500`."""
     pairs = (part.partition("=") for part in change.split("+"))
     return {name: float(value) if "." in value else int(value) for name, _, value in pairs}
 

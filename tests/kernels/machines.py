@@ -13,12 +13,9 @@ from minires.modes import Modes, modes
 TINY = {
     "held_effort": 0,
     "shared_effort": 0,
+    "ufunc_buffer": 16,
     "pooled_bytes": 0,
     "tile": 40,
-    "short_row": 8,
-    "batch_norm_group": 60,
-    "pool_tile": 40,
-    "conv_tile": 100,
     "column_row": 8,
     "margin_rows": 2,
     "pixel_row": 10,

@@ -54,7 +54,7 @@ class CpuBatchNorm(Kernel):
         ones = filled(1, (L,), X.dtype)
 
         def work(start: int, stop: int) -> None:
-            width = min(stop - start, max(1, tuning.batch_norm_group // m))
+            width = min(stop - start, max(1, tuning.tile // m))
             step = tile_height(X.shape, width)
             spare = empty((step, width, L), X.dtype)
             room = incoming.room(width)

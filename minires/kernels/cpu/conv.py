@@ -104,7 +104,7 @@ class Correlation:
         if self.widening:
             C, across = across.taps * C, Axis(1, 1, 0, across.out, across.out)
         self.y = (down.out, O, across.out * N)
-        self.cut = Strips(down, across, N, max(1, tuning.conv_tile // max(1, O * across.out * N)))
+        self.cut = Strips(down, across, N, max(1, tuning.tile // max(1, O * across.out * N)))
         self.effort = effort(math.prod(self.y), down.taps * across.taps * C)
 
     def __call__(self, x: Array, w: Array) -> Array:
@@ -182,7 +182,7 @@ class WeightGradient:
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
         self.gW = (across.taps, O, down.taps, C)
         self.Ho = down.out
-        self.cut = Strips(down, across, N, max(1, tuning.conv_tile // (O * across.out * N)))
+        self.cut = Strips(down, across, N, max(1, tuning.tile // (O * across.out * N)))
         self.effort = effort(down.out * O * across.out * N, down.taps * across.taps * C)
         short = across.out * N <= tuning.pixel_row and down.stride == across.stride == 1
         self.by_pixels = short and self.effort <= tuning.pixel_effort

@@ -21,8 +21,8 @@ from .tuning import derived, tuning
 
 
 def effort(size: int, terms: int) -> float:
-    """Return the effort of `size` sums of `terms` products: 20 take as long as one copy."""
-    return size * terms / 20
+    """Return the effort of `size` sums of `terms` products."""
+    return size * terms / tuning.products
 
 
 def product(w: Array, x: Array, y: Array) -> None:

@@ -47,9 +47,9 @@ class Windows:
         self.down, self.across = axes(shape, kernel, stride, padding)
 
     def strip(self, channels: int) -> int:
-        """Return how many rows of windows make a strip."""
-        row = channels * self.across.out * self.N
-        return min(self.down.out, max(1, tuning.pool_tile // row))
+        """Return how many rows of windows make a strip: one over a tile of pixels."""
+        row = channels * self.down.stride * self.across.stride * self.across.out * self.N
+        return min(self.down.out, max(1, tuning.tile // row))
 
     def rows(self, i: slice) -> slice:
         """Return the rows of pixels under rows i of the windows."""
