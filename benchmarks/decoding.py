@@ -1,12 +1,12 @@
-"""Does decoding keep up, so that a net does not wait for its pictures?
+"""Does decoding keep up, so that a net does not wait for its images?
 
     python benchmarks/decoding.py
 
 JPEGs of the size of ImageNet's, 500x375 pixels and some 100 kB, made up; a resnet18 at 224x224 as
 `minires finetune --freeze` trains it: random crops, the frozen stages forward, a step of the last
-layer. An epoch from the files, with two worker processes, takes turns with one whose pictures lie
+layer. An epoch from the files, with two worker processes, takes turns with one whose images lie
 in memory already. Prints and writes to benchmarks/results/decoding.json: the share of the time that
-was spent waiting for pictures, and how much longer an epoch from files takes.
+was spent waiting for images, and how much longer an epoch from files takes.
 """
 
 import statistics
@@ -24,16 +24,16 @@ from PIL import Image
 import minires
 from minires.optim import StepSchedule
 from minires.train import Recipe, Trainer
-from minires.vision import Pictures, image_folder
-from minires.vision.frozen import FrozenFeatures
-from minires.vision.pictures import WORKERS
-from minires.vision.split import split
+from minires.vision import FolderImages, image_folder
+from minires.vision.finetune.features import FrozenFeatures
+from minires.vision.finetune.model import split
+from minires.vision.folder_images import WORKERS
 
 BATCH = 32
 
 
-def write_photos(root: Path, n: int) -> float:
-    """n photos of two classes: coarse shapes with fine grain; their mean size in bytes."""
+def write_images(root: Path, n: int) -> float:
+    """n images of two classes: coarse shapes with fine grain; their mean size in bytes."""
     rng = np.random.default_rng(0)
     sizes = []
     for k in range(n):
@@ -47,7 +47,7 @@ def write_photos(root: Path, n: int) -> float:
     return statistics.mean(sizes)
 
 
-class InMemory(Pictures):
+class InMemory(FolderImages):
     """The same, but decoded beforehand."""
 
     def decode(self, epoch: int) -> None:
@@ -60,12 +60,12 @@ class InMemory(Pictures):
         return iter(self.batches)
 
 
-def trainer(pictures: Pictures, epochs: int) -> Trainer:
+def trainer(images: FolderImages, epochs: int) -> Trainer:
     """As `minires finetune --freeze` trains, without validation."""
     minires.manual_seed(0)
     frozen, last = split(minires.models.resnet18(num_classes=2), 0)
-    source = FrozenFeatures(pictures, frozen)
-    iterations = epochs * -(-pictures.train_size // BATCH)
+    source = FrozenFeatures(images, frozen)
+    iterations = epochs * -(-images.train_size // BATCH)
     recipe = Recipe(BATCH, 0.001, iterations, weight_decay=0.0)
     made = Trainer("resnet18", last, source, recipe, StepSchedule(recipe.lr), seed=0)
     made.test_error = lambda: 0.0  # type: ignore[method-assign]
@@ -82,17 +82,17 @@ def epoch(steps: Iterator[Any]) -> float:
 
 
 def main(
-    photos: Annotated[int, typer.Option(help="How many.")] = 320,
+    images: Annotated[int, typer.Option(help="How many.")] = 320,
     rounds: Annotated[int, typer.Option(help="Epochs of each kind.")] = 3,
     threads: Annotated[int, typer.Option(help="For the net.")] = 2,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "decoding.json",
 ) -> None:
-    """Measure how long a net waits for its pictures."""
+    """Measure how long a net waits for its images."""
     minires.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as place:
-        size = write_photos(Path(place), photos)
+        size = write_images(Path(place), images)
         folder = image_folder(place, 0.01)
-        with Pictures(folder) as from_files, InMemory(folder) as in_memory:
+        with FolderImages(folder) as from_files, InMemory(folder) as in_memory:
             steps = [trainer(p, rounds + 1).run() for p in (from_files, in_memory)]
             seconds: list[tuple[float, float]] = []
             waited = []
@@ -105,16 +105,16 @@ def main(
     seconds, waited = seconds[1:], waited[1:]  # the first starts the processes
     share = sum(waited) / sum(a for a, _ in seconds)
     ratio = statistics.median(b / a for a, b in seconds)
-    print(f"{photos} photos of {size / 1000:.0f} kB, {WORKERS} workers, {threads} threads")
+    print(f"{images} images of {size / 1000:.0f} kB, {WORKERS} workers, {threads} threads")
     print(f"an epoch: {statistics.median(a for a, _ in seconds):.2f} s")
-    print(f"waiting for pictures: {100 * share:.1f} % of the time")
-    print(f"an epoch with pictures in memory takes {100 * ratio:.0f} % of that from files")
+    print(f"waiting for images: {100 * share:.1f} % of the time")
+    print(f"an epoch with images in memory takes {100 * ratio:.0f} % of that from files")
     epochs = [
         {"files_s": a, "memory_s": b, "waited_s": w}
         for (a, b), w in zip(seconds, waited, strict=True)
     ]
     facts = machine(threads)
-    measured = {"photos": photos, "mean_bytes": size, "workers": WORKERS, "epochs": epochs}
+    measured = {"images": images, "mean_bytes": size, "workers": WORKERS, "epochs": epochs}
     write(out, facts, **measured, waiting_share=share, memory_over_files=ratio)
 
 

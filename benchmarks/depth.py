@@ -24,6 +24,7 @@ from rich.table import Table
 from scaling import Fit, fitted
 
 from minires.inspect.memory import Profile
+from minires.models import NetSpec
 
 IMAGE = (3, 32, 32)
 WAYS = {"all": "all is kept", "checkpointed": "checkpointed"}
@@ -131,7 +132,7 @@ def main(
     console = Console(highlight=False)
     series: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for depth in map(int, listed(depths)):
-        profile = Profile.of(f"resnet{depth}", IMAGE)
+        profile = Profile.of(NetSpec("resnet", depth), IMAGE)
         for way, every in (("all", None), ("checkpointed", profile.best_checkpoint(batch))):
             needed = profile.memory(batch, every).total
             measured = measure(depth, batch, every, steps, threads)

@@ -3,7 +3,7 @@
     python benchmarks/finetune.py --data-dir DIR     # CIFAR-10's binary files
     python benchmarks/finetune.py --dataset digits
 
-A resnet18 learns the first half of the classes. Its weights are fine-tuned on a folder of pictures
+A resnet18 learns the first half of the classes. Its weights are fine-tuned on a folder of images
 of the other half, a few of each class, by `minires finetune`'s experiment and by PyTorch: the same
 files, weights and recipe, each engine with its own decoding, order, chance and new last layer. The
 PyTorch side is written out here, with Pillow alone. Prints a table and writes
@@ -77,7 +77,7 @@ def first_of_each(labels: np.ndarray, classes: range, n: int) -> np.ndarray:
 
 
 def write_folder(dataset: Dataset, root: Path, train: int, val: int, size: int) -> None:
-    """The other classes as picture files: training images in train/, test images in val/."""
+    """The other classes as image files: training images in train/, test images in val/."""
     classes = range(len(dataset.classes) // 2, len(dataset.classes))
     for part, images, labels, n in (
         ("train", dataset.train_images, dataset.train_labels, train),
@@ -161,27 +161,27 @@ def by_pytorch(config: FinetuneConfig) -> list[float]:
 def batches(
     pairs: list[tuple[Path, int]], n: int, prepare: Any
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Normalised pictures and labels."""
+    """Normalised images and labels."""
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
     for start in range(0, len(pairs), n):
         part = pairs[start : start + n]
-        pictures = [prepare(Image.open(path).convert("RGB")) for path, _ in part]
-        x = torch.stack([torch.from_numpy(np.array(p)).permute(2, 0, 1) / 255 for p in pictures])
+        images = [prepare(Image.open(path).convert("RGB")) for path, _ in part]
+        x = torch.stack([torch.from_numpy(np.array(p)).permute(2, 0, 1) / 255 for p in images])
         yield (x - mean) / std, torch.tensor([label for _, label in part])
 
 
-def centre(picture: Image.Image, size: int) -> Image.Image:
+def centre(image: Image.Image, size: int) -> Image.Image:
     """Resize to 256 for a size of 224, and cut the middle."""
-    scale = (256 * size // 224) / min(picture.size)
-    w, h = (int(side * scale) for side in picture.size)
+    scale = (256 * size // 224) / min(image.size)
+    w, h = (int(side * scale) for side in image.size)
     left, top = (w - size) // 2, (h - size) // 2
-    resized = picture.resize((w, h), Image.Resampling.BILINEAR)
+    resized = image.resize((w, h), Image.Resampling.BILINEAR)
     return resized.crop((left, top, left + size, top + size))
 
 
-def crop(picture: Image.Image, size: int, chance: random.Random) -> Image.Image:
+def crop(image: Image.Image, size: int, chance: random.Random) -> Image.Image:
     """A random part of 8 to 100 % of the area, 3:4 to 4:3 in shape, mirrored half of the time."""
-    width, height = picture.size
+    width, height = image.size
     while True:
         area = chance.uniform(0.08, 1) * width * height
         ratio = math.exp(chance.uniform(-math.log(4 / 3), math.log(4 / 3)))
@@ -189,7 +189,7 @@ def crop(picture: Image.Image, size: int, chance: random.Random) -> Image.Image:
         if 0 < w <= width and 0 < h <= height:
             break
     left, top = chance.randint(0, width - w), chance.randint(0, height - h)
-    part = picture.crop((left, top, left + w, top + h))
+    part = image.crop((left, top, left + w, top + h))
     part = part.resize((size, size), Image.Resampling.BILINEAR)
     return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance.random() < 0.5 else part
 
@@ -211,8 +211,8 @@ def main(
     size: Annotated[int, typer.Option(help="Pixels that the net sees.")] = 32,
     first: Annotated[int, typer.Option(help="Images a class of the first half.")] = 600,
     first_epochs: Annotated[int, typer.Option(help="Epochs on it.")] = 8,
-    train: Annotated[int, typer.Option(help="Pictures a class to fine-tune on.")] = 100,
-    val: Annotated[int, typer.Option(help="Pictures a class to validate on.")] = 100,
+    train: Annotated[int, typer.Option(help="Images a class to fine-tune on.")] = 100,
+    val: Annotated[int, typer.Option(help="Images a class to validate on.")] = 100,
     epochs: Annotated[int, typer.Option(help="Of fine-tuning.")] = 10,
     seeds: Annotated[int, typer.Option(help="How often each engine fine-tunes.")] = 2,
     threads: Annotated[int, typer.Option(help="For both engines.")] = 2,
@@ -222,7 +222,7 @@ def main(
     use_threads(threads)
     loaded = data.load(dataset, data_dir)
     with tempfile.TemporaryDirectory() as place:
-        root, weights = Path(place) / "pictures", Path(place) / "first.safetensors"
+        root, weights = Path(place) / "images", Path(place) / "first.safetensors"
         write_folder(loaded, root, train, val, size)
         error = learnt(first_half(loaded, first, size), first_epochs, weights)
         results: list[dict[str, Any]] = []

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from minires import functional as F
-from minires.models.imagenet import imagenet_net
+from minires.models import imagenet_net
 from minires.optim import SGD
 
 MEASURES = ("logits", "gradient", "worst tensor", "running statistics")

@@ -1,13 +1,13 @@
-"""Does a run survive whatever happens to it, and end with the weights it would have had?
+"""Kill, stop and damage runs, and compare how they end with an undisturbed run, to the bit.
 
     python benchmarks/soak.py
 
-Runs of plain-8 and resnet-8 on digits are killed at random moments and gone on with, stopped by
-signals, found with damaged files, on a full disk and on a read-only one, and asked for by two
-processes at a time. Each time the history, but for the seconds, and the weights are held against
-those of a run that nothing happened to, to the bit. Last, the memory of a training after 1,000
-steps beside that after 100. Prints a table and writes benchmarks/results/soak.json; ends with 1 if
-anything did not survive. Disks are small ones in memory, which root alone may mount.
+Runs of plain-8 and resnet-8 on digits are killed at random moments and resumed, stopped by signals,
+resumed with damaged files, put on a full disk and on a read-only one, and resumed by two processes
+at a time. Each time the history, except for the seconds, and the weights are compared with those of
+an undisturbed run, to the bit. Last, the memory of a training after 1,000 steps is compared with
+that after 100. Prints a table and writes benchmarks/results/soak.json; exits with 1 if anything did
+not survive. The disks are small ones in memory, which only root may mount.
 """
 
 import random
@@ -27,7 +27,7 @@ import typer
 from common import HERE, RESULTS, machine, write
 from rich.console import Console
 from rich.table import Table
-from survivor import begun
+from survivor import start_or_resume
 
 from minires.data import digits
 from minires.errors import DamageWarning
@@ -36,7 +36,7 @@ from minires.runs import read_history
 DATA = digits()
 FILLER = "filler"
 
-# Anything may be done to the bytes of a file.
+# What can happen to the bytes of a file.
 DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "cut short": lambda b, chance: b[: chance.randrange(len(b))],
     "zeroed": lambda b, chance: bytes(len(b)),
@@ -45,7 +45,7 @@ DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "empty": lambda b, chance: b"",
 }
 
-# Steps of a training, with the resident memory of the process after each hundred, in bytes.
+# A training that prints the resident memory of its process, in bytes, after every 100 steps.
 STEPS = """
 import gc
 from pathlib import Path
@@ -65,7 +65,7 @@ for progress in trainer.run():
 
 
 class Outcome(NamedTuple):
-    """How often something happened to a run, how often it survived, and what else is to say."""
+    """How often something happened to a run, how often the run survived it, and a remark."""
 
     times: int
     survived: int
@@ -73,34 +73,34 @@ class Outcome(NamedTuple):
 
 
 def _overwritten(content: bytes, by: bytes, chance: random.Random) -> bytes:
-    place = chance.randrange(len(content) - len(by))
-    return content[:place] + by + content[place + len(by) :]
+    i = chance.randrange(len(content) - len(by))
+    return content[:i] + by + content[i + len(by) :]
 
 
 class Soak:
-    """The places and the chance of one soak, and what a run must end with."""
+    """One soak: its folder, its random numbers, and what every run must end with."""
 
-    def __init__(self, place: Path, seed: int) -> None:
-        self.place = place
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder
         self.chance = random.Random(seed)
-        self.expected = self.ended(place / "unbroken")
+        self.expected = self.ended(folder / "unbroken")
 
     def ended(self, out: Path) -> tuple[list[Any], dict[str, bytes]]:
-        """The history, but for the seconds, and the weights of the run in a folder, finished."""
-        for _ in begun(out, DATA).run():
+        """Finish the run in a folder; return its history, without the seconds, and its weights."""
+        for _ in start_or_resume(out, DATA).run():
             pass
         rows = [replace(row, seconds=0) for row in read_history(out / "history.csv")]
         return rows, {path.name: path.read_bytes() for path in (out / "weights").iterdir()}
 
     def survived(self, out: Path) -> bool:
-        """Whether the run in a folder ends as the unbroken one."""
+        """Return whether the run in a folder ends as the undisturbed one."""
         return self.ended(out) == self.expected
 
     def halfway(self, out: Path) -> None:
-        """A run in a folder, stopped after some steps of the second net."""
+        """Start a run in a folder, and stop it after some steps of the second net."""
         last = self.chance.randint(95, 160)
         steps = iter(range(1, last + 1))
-        for _ in begun(out, DATA).run(lambda: next(steps) == last):
+        for _ in start_or_resume(out, DATA).run(lambda: next(steps) == last):
             pass
 
     # --- what happens ---------------------------------------------------------------------------
@@ -109,7 +109,7 @@ class Soak:
         """SIGKILL at random moments: before the first step, after it, while it writes."""
         done = runs = survived = writing = 0
         while done < count and time.monotonic() < deadline:
-            out = self.place / f"killed {runs}"
+            out = self.folder / f"killed {runs}"
             inside = 0
             while done + inside < count and time.monotonic() < deadline:
                 if not self._kill(out):
@@ -122,7 +122,7 @@ class Soak:
         return Outcome(done, survived, f"in {runs} runs; {writing} times while it wrote a file")
 
     def _kill(self, out: Path) -> bool:
-        """Let a run go on for a while, and kill it; whether it was not quicker."""
+        """Kill a run after a while; return whether it was still running."""
         with survivor(out) as process:
             for _ in range(self.chance.choice((0, 1, 3, 10, 30))):
                 process.stdout.readline()
@@ -131,10 +131,10 @@ class Soak:
             return process.wait() == -signal.SIGKILL
 
     def signals(self, count: int) -> Outcome:
-        """SIGTERM and SIGINT at random moments: one step more at most, and a checkpoint."""
+        """SIGTERM and SIGINT at random moments: at most one more step, and a checkpoint."""
         survived, slowest = 0, 0.0
         for number in range(count):
-            out = self.place / f"stopped {number}"
+            out = self.folder / f"stopped {number}"
             with survivor(out) as process:
                 for _ in range(self.chance.randint(1, 100)):
                     process.stdout.readline()
@@ -144,23 +144,23 @@ class Soak:
                 slowest = max(slowest, time.monotonic() - asked)
             steps_after = sum(float(moment) > asked for moment in output.split())
             survived += steps_after <= 1 and process.returncode == 0 and self.survived(out)
-        return Outcome(count, survived, f"gone after {slowest:.2f} s at most")
+        return Outcome(count, survived, f"ended after {slowest:.2f} s at most")
 
     def damage(self, count: int) -> Outcome:
-        """The last checkpoint or the history is found damaged."""
-        survived, found = 0, 0
+        """The last checkpoint or the history is damaged, and the run is resumed."""
+        survived, warned = 0, 0
         for number in range(count):
-            out = self.place / f"damaged {number}"
+            out = self.folder / f"damaged {number}"
             self.halfway(out)
             name = self.chance.choice(("checkpoints/resnet8-seed0.safetensors", "history.csv"))
             how = self.chance.choice(list(DAMAGES))
             content = (out / name).read_bytes()
             (out / name).write_bytes(DAMAGES[how](content, self.chance))
-            with warnings.catch_warnings(record=True) as said:
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 survived += self.survived(out)
-            found += any(issubclass(w.category, DamageWarning) for w in said)
-        return Outcome(count, survived, f"{found} times with a warning")
+            warned += any(issubclass(w.category, DamageWarning) for w in caught)
+        return Outcome(count, survived, f"{warned} times with a warning")
 
     def full_disk(self, count: int) -> Outcome:
         """A small disk that is filled at a random moment, and emptied afterwards."""
@@ -173,13 +173,13 @@ class Soak:
                     for _ in range(self.chance.randint(1, 100)):
                         process.stdout.readline()
                     fill(disk)
-                    stopped = in_a_sentence(process, "No space left on device")
+                    stopped = stops_with(process, "No space left on device")
                 (disk / FILLER).unlink()
                 survived += stopped and self.survived(disk / "run")
-        return Outcome(count, survived, "stopped with a sentence")
+        return Outcome(count, survived, "stopped with one line")
 
     def read_only(self, count: int) -> Outcome:
-        """A run is asked to go on while its disk is read-only, and again when it is not."""
+        """A run is resumed while its disk is read-only, and again when it is writable."""
         survived = 0
         for _ in range(count):
             with small_disk() as disk:
@@ -188,28 +188,28 @@ class Soak:
                 self.halfway(disk / "run")
                 remount(disk, "ro")
                 with survivor(disk / "run") as process:
-                    stopped = in_a_sentence(process, "Read-only file system")
+                    stopped = stops_with(process, "Read-only file system")
                 remount(disk, "rw")
                 survived += stopped and self.survived(disk / "run")
-        return Outcome(count, survived, "refused with a sentence")
+        return Outcome(count, survived, "stopped with one line")
 
     def second(self, count: int) -> Outcome:
-        """Another process is asked to go on with a run that is being trained."""
+        """A second process resumes a run while the first one trains it."""
         survived = 0
         for number in range(count):
-            out = self.place / f"twice {number}"
+            out = self.folder / f"twice {number}"
             with survivor(out) as first:
                 first.stdout.readline()
                 with survivor(out) as late:
-                    refused = in_a_sentence(late, f"another process ({first.pid}) is at work in")
+                    stopped = stops_with(late, f"another process ({first.pid}) is at work in")
                 first.communicate()
-            survived += refused and self.survived(out)
-        return Outcome(count, survived, "the second is refused by name")
+            survived += stopped and self.survived(out)
+        return Outcome(count, survived, "the second stops with one line")
 
 
 @contextmanager
 def survivor(out: Path) -> Iterator[Any]:
-    """A process that trains in a folder; killed at the end, if it is still there."""
+    """Inside, a process trains in a folder; it is killed at the end, if it is still running."""
     process = subprocess.Popen(
         [sys.executable, HERE / "survivor.py", out],
         stdout=subprocess.PIPE,
@@ -223,29 +223,29 @@ def survivor(out: Path) -> Iterator[Any]:
         process.communicate()
 
 
-def in_a_sentence(process: Any, words: str) -> bool:
-    """Whether a process ends with 1, and with one sentence that has these words."""
+def stops_with(process: Any, words: str) -> bool:
+    """Return whether a process exits with 1 and prints one line with these words."""
     _, errors = process.communicate()
     return process.returncode == 1 and len(errors.splitlines()) == 1 and words in errors
 
 
 @contextmanager
 def small_disk(megabytes: int = 8) -> Iterator[Path | None]:
-    """A disk of its own, in memory; None where none may be mounted."""
-    with tempfile.TemporaryDirectory() as place:
+    """Inside, a small disk in memory is mounted; None if it may not be."""
+    with tempfile.TemporaryDirectory() as mount_point:
         size = f"size={megabytes}m"
-        mount = ["mount", "-t", "tmpfs", "-o", size, "minires-soak", place]
+        mount = ["mount", "-t", "tmpfs", "-o", size, "minires-soak", mount_point]
         if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
             yield None
             return
         try:
-            yield Path(place)
+            yield Path(mount_point)
         finally:
-            subprocess.run(["umount", place], check=True)
+            subprocess.run(["umount", mount_point], check=True)
 
 
 def fill(disk: Path) -> None:
-    """Write until there is no room left."""
+    """Write until the disk is full."""
     with open(disk / FILLER, "wb", buffering=0) as file:
         try:
             while file.write(bytes(4096)):
@@ -255,12 +255,12 @@ def fill(disk: Path) -> None:
 
 
 def remount(disk: Path, how: str) -> None:
-    """Make a disk read-only ("ro"), or not ("rw")."""
+    """Make a disk read-only ("ro") or writable ("rw")."""
     subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
 
 
 def memory() -> list[float]:
-    """The resident memory of a training after 100, 200, ... 1,000 steps, in MB."""
+    """Return the resident memory of a training after 100, 200, ... 1,000 steps, in MB."""
     command = [sys.executable, "-c", STEPS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [int(line) / 1e6 for line in done.stdout.split()]
@@ -268,15 +268,15 @@ def memory() -> list[float]:
 
 def main(
     kills: Annotated[int, typer.Option(help="SIGKILLs.")] = 100,
-    others: Annotated[int, typer.Option(help="Of everything else.")] = 10,
-    minutes: Annotated[float, typer.Option(help="The longest that killing may take.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the chance.")] = 0,
+    others: Annotated[int, typer.Option(help="Of each other disturbance.")] = 10,
+    minutes: Annotated[float, typer.Option(help="Time limit of the kills.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "soak.json",
 ) -> None:
-    """Let everything happen to runs."""
+    """Disturb runs in every way, and count how many survive."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
-        soak = Soak(Path(place), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        soak = Soak(Path(folder), seed)
         outcomes = {
             "SIGKILL": soak.kills(kills, started + 60 * minutes),
             "SIGTERM or Ctrl-C": soak.signals(others),
@@ -295,10 +295,10 @@ def main(
         f"memory after 100 steps {resident[0]:.1f} MB, after 1,000 {resident[-1]:.1f} MB, "
         f"between {min(resident):.1f} and {max(resident):.1f} MB"
     )
-    facts = {name: outcome._asdict() for name, outcome in outcomes.items()}
+    counts = {name: outcome._asdict() for name, outcome in outcomes.items()}
     seconds = time.monotonic() - started
-    write(out, machine(1), seed=seed, seconds=seconds, outcomes=facts, memory_mb=resident)
-    grown = resident[-1] > 1.1 * resident[0]  # it rises and falls by some hundredths
+    write(out, machine(1), seed=seed, seconds=seconds, outcomes=counts, memory_mb=resident)
+    grown = resident[-1] > 1.1 * resident[0]  # it varies by a few percent
     if grown or any(outcome.survived < outcome.times for outcome in outcomes.values()):
         raise SystemExit(1)
 

@@ -1,6 +1,4 @@
-"""What minires refuses, and how it says so: what was given, what was expected."""
-
-from collections.abc import Callable
+"""The errors of minires: their messages name what was given and what was expected."""
 
 
 class MiniresError(Exception):
@@ -57,12 +55,3 @@ class RunError(MiniresError):
 
 class DamageWarning(UserWarning):
     """A file that was found cut short or altered, and what was done instead of using it."""
-
-
-def expect(condition: bool, error: type[MiniresError], message: str | Callable[[], str]) -> None:
-    """Raise `error(message)` unless `condition` holds.
-
-    A message may be a function that makes it, for what is checked many thousand times.
-    """
-    if not condition:
-        raise error(message if isinstance(message, str) else message())

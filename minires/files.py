@@ -1,24 +1,20 @@
-"""Writing a file so that a reader finds the old one or the new one, never half of either."""
+"""Write a file atomically: a reader finds the old content or the new one, never a part."""
 
-import csv
-import io
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 _PARTIAL = ".partial"
 
 
-def write_atomically(path: str | Path, content: bytes, keep: bool = False) -> None:
-    """Put `content` at `path`: written beside it, flushed to the disk, then renamed over it.
+def write_atomically(path: str | Path, content: bytes, keep_previous: bool = False) -> None:
+    """Write `content` to a temporary file, flush it to the disk, and rename it to `path`.
 
     Args:
         path: the file.
-        content: all of it.
-        keep: the file that was there stays, as `previous(path)`; a process that is killed at the
-            worst of moments leaves that one alone.
+        content: all bytes of it.
+        keep_previous: rename the old file to `previous(path)`; a process that is killed between
+            the two renames leaves only that one.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; `path` is as it was.
@@ -31,7 +27,7 @@ def write_atomically(path: str | Path, content: bytes, keep: bool = False) -> No
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
-        if keep and path.exists():
+        if keep_previous and path.exists():
             os.replace(path, previous(path))
         os.replace(name, path)
     except BaseException:
@@ -40,23 +36,14 @@ def write_atomically(path: str | Path, content: bytes, keep: bool = False) -> No
 
 
 def previous(path: Path) -> Path:
-    """Where the file is that was at `path` before: run/a.csv -> run/a.previous.csv."""
+    """Return the path of the previous file: run/a.csv -> run/a.previous.csv."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what processes left that were killed while they wrote into `folder`."""
+    """Remove the partly written files of processes that were killed while writing into `folder`."""
     for path in folder.glob(f".*{_PARTIAL}"):
         path.unlink()
-
-
-def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
-    """Rows by column as the content of a CSV file."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def _umask() -> int:

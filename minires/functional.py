@@ -1,12 +1,14 @@
-"""The operations as functions, with PyTorch's names and argument order.
+"""The operations as functions, with PyTorch's names, parameter names and order.
 
-Every function takes Tensors or arrays and returns a Tensor.
+Every function takes Tensors or arrays and returns a Tensor. Formulas say x, w, b and y for input,
+weight, bias and output.
 """
 
 from . import kernels
 from .autograd import Operand, Tensor
 from .backend import Array, array_module, is_array, placed
-from .errors import ShapeError, UsageError, expect
+from .deprecated import old_parameters
+from .errors import ShapeError, UsageError
 from .modes import modes
 from .ops import checks
 from .ops.batchnorm import BatchNorm, BatchNormInference, moving_average
@@ -19,33 +21,41 @@ from .ops.relu import ReLU
 from .ops.reshape import Pad
 
 
-def linear(x: Operand, w: Operand, b: Operand = None) -> Tensor:
-    """x wᵀ + b: (N, I), (O, I), (O,) -> (N, O)."""
-    return Linear()(x, w, b)
+@old_parameters(x="input", w="weight", b="bias")
+def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
+    """Return x wᵀ + b: (N, I), (O, I), (O,) -> (N, O)."""
+    return Linear()(input, weight, bias)
 
 
-def relu(x: Operand) -> Tensor:
-    """max(x, 0), element by element."""
-    return ReLU()(x)
+@old_parameters(x="input")
+def relu(input: Operand) -> Tensor:
+    """Return max(x, 0), element by element."""
+    return ReLU()(input)
 
 
+@old_parameters(x="input", w="weight", b="bias")
 def conv2d(
-    x: Operand, w: Operand, b: Operand = None, stride: int | Pair = 1, padding: int | Pair = 0
+    input: Operand,
+    weight: Operand,
+    bias: Operand = None,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
 ) -> Tensor:
-    """Cross-correlation of images with kernels, as every framework's "convolution".
+    """Return the cross-correlation of images with kernels, as every framework's "convolution".
 
     (N, C, H, W), (O, C, kh, kw), (O,) -> (N, O, Ho, Wo) with Ho = ⌊(H + 2p − kh) / s⌋ + 1;
     `stride` and `padding` (zeros) are one number or (vertical, horizontal).
     """
-    return Conv2d(stride, padding)(x, w, b)
+    return Conv2d(stride, padding)(input, weight, bias)
 
 
+@old_parameters(x="input", w="weight", b="bias")
 def batch_norm(
-    x: Operand,
+    input: Operand,
     running_mean: Operand | None,
     running_var: Operand | None,
-    w: Operand,
-    b: Operand,
+    weight: Operand,
+    bias: Operand,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
@@ -54,18 +64,19 @@ def batch_norm(
 
     In training the batch's own statistics are used, and the running ones, where given, are
     updated in place: r ← (1 − momentum) r + momentum s, with s the mean or the *unbiased*
-    variance of the batch (but not when a checkpoint computes it a second time). In evaluation
-    the running ones are used and must be given.
+    variance of the batch (but not when activation checkpointing computes it a second time). In
+    evaluation the running ones are used and must be given.
     """
     if not training:
-        expect(
-            running_mean is not None and running_var is not None,
-            UsageError,
-            "batch_norm in evaluation needs running_mean and running_var; got None",
+        if running_mean is None or running_var is None:
+            raise UsageError(
+                "batch_norm in evaluation needs running_mean and running_var; got None"
+            )
+        return BatchNormInference(_array(running_mean), _array(running_var), eps)(
+            input, weight, bias
         )
-        return BatchNormInference(_array(running_mean), _array(running_var), eps)(x, w, b)
     op = BatchNorm(eps)
-    y = op(x, w, b)
+    y = op(input, weight, bias)
     if modes.recomputing:
         return y
     m = y.size // y.shape[1]
@@ -79,56 +90,65 @@ def batch_norm(
 
 
 def _array(x: Operand) -> Array:
-    """The array of a tensor, or what becomes one."""
+    """Return the array of a tensor, or of what can become a tensor."""
     return x.data if isinstance(x, Tensor) else Tensor(x).data
 
 
+@old_parameters(x="input")
 def max_pool2d(
-    x: Operand,
+    input: Operand,
     kernel_size: int | Pair,
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
 ) -> Tensor:
-    """The largest value of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is −∞."""
-    return MaxPool2d(kernel_size, stride, padding)(x)
+    """Return the largest value of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is −∞."""
+    return MaxPool2d(kernel_size, stride, padding)(input)
 
 
+@old_parameters(x="input")
 def avg_pool2d(
-    x: Operand,
+    input: Operand,
     kernel_size: int | Pair,
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
 ) -> Tensor:
-    """The mean of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is 0 and counts."""
-    return AvgPool2d(kernel_size, stride, padding)(x)
+    """Return the mean of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is 0 and counts."""
+    return AvgPool2d(kernel_size, stride, padding)(input)
 
 
-def global_avg_pool2d(x: Operand) -> Tensor:
-    """The mean of each map: (N, C, H, W) -> (N, C)."""
-    return GlobalAvgPool2d()(x)
+@old_parameters(x="input")
+def global_avg_pool2d(input: Operand) -> Tensor:
+    """Return the mean of each feature map: (N, C, H, W) -> (N, C)."""
+    return GlobalAvgPool2d()(input)
 
 
-def pad(x: Operand, pad: tuple[int, ...], value: float = 0.0) -> Tensor:
-    """Constants around the last dimensions, the last one first: (left, right, top, bottom, ...)."""
-    x = x if isinstance(x, Tensor) else Tensor(x)
-    expect(
-        len(pad) % 2 == 0 and len(pad) <= 2 * x.ndim,
-        ShapeError,
-        f"pad got {pad} for shape {x.shape}; expected two widths a dimension, the last one first",
-    )
+@old_parameters(x="input")
+def pad(input: Operand, pad: tuple[int, ...], value: float = 0.0) -> Tensor:
+    """Return x with constants around its last dimensions, the last one first.
+
+    `pad` is (left, right, top, bottom, ...).
+    """
+    x = input if isinstance(input, Tensor) else Tensor(input)
+    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+        raise ShapeError(
+            f"pad got {pad} for shape {x.shape}; expected two widths a dimension, "
+            "the last one first"
+        )
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
     widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
     return Pad(tuple(widths), value)(x)
 
 
-def log_softmax(x: Operand, dim: int = -1) -> Tensor:
-    """x − ln Σ eˣ along `dim`."""
-    return LogSoftmax(dim)(x)
+@old_parameters(x="input")
+def log_softmax(input: Operand, dim: int = -1) -> Tensor:
+    """Return x − ln Σ eˣ along `dim`."""
+    return LogSoftmax(dim)(input)
 
 
-def cross_entropy(x: Operand, target: Operand, *, label_smoothing: float = 0.0) -> Tensor:
-    """The mean cross-entropy of logits (N, C) and integer labels (N,): a single number."""
-    x = x if isinstance(x, Tensor) else Tensor(x)
+@old_parameters(x="input")
+def cross_entropy(input: Operand, target: Operand, *, label_smoothing: float = 0.0) -> Tensor:
+    """Return the mean cross-entropy of logits (N, C) and integer labels (N,): a single number."""
+    x = input if isinstance(input, Tensor) else Tensor(input)
     if isinstance(target, Tensor):
         labels = target.data
     else:
@@ -136,19 +156,19 @@ def cross_entropy(x: Operand, target: Operand, *, label_smoothing: float = 0.0) 
     return CrossEntropy(labels, label_smoothing)(x)
 
 
-def shortcut_a(x: Operand, channels: int, stride: int) -> Tensor:
-    """Option A: every `stride`-th pixel, and zero channels, half of them on each side.
+@old_parameters(x="input")
+def shortcut_a(input: Operand, channels: int, stride: int) -> Tensor:
+    """Return every `stride`-th pixel, and zero channels, half of them on each side: option A.
 
     (N, C, H, W) -> (N, channels, ⌈H / stride⌉, ⌈W / stride⌉), without a parameter
     (He et al. 2015, section 3.3).
     """
-    x = x if isinstance(x, Tensor) else Tensor(x)
+    x = input if isinstance(input, Tensor) else Tensor(input)
     stride, _ = pair(stride, "stride", at_least=1)
-    expect(
-        x.ndim == 4 and channels >= x.shape[1],
-        ShapeError,
-        f"shortcut_a got shape {x.shape} for {channels} channels; it can only add channels",
-    )
+    if x.ndim != 4 or channels < x.shape[1]:
+        raise ShapeError(
+            f"shortcut_a got shape {x.shape} for {channels} channels; it can only add channels"
+        )
     y = x[:, :, ::stride, ::stride] if stride > 1 else x
     missing = channels - x.shape[1]
     return pad(y, (0, 0, 0, 0, missing // 2, missing - missing // 2)) if missing else y

@@ -35,12 +35,12 @@ from minires.data import digits  # noqa: E402
 from minires.errors import DamageWarning, MiniresError  # noqa: E402
 from minires.experiments.degradation import Config  # noqa: E402
 from minires.models import cifar_net  # noqa: E402
-from minires.runs import Row, RunFolder, read_history, write_history  # noqa: E402
+from minires.runs import RunFolder, read_history, write_history  # noqa: E402
 from minires.runs.checkpoint import read_checkpoint  # noqa: E402
-from minires.train import Recipe, Trainer  # noqa: E402
-from minires.vision.classifying import read_names  # noqa: E402
+from minires.train import Recipe, Row, Trainer, restore_training  # noqa: E402
+from minires.vision.classify import read_labels  # noqa: E402
+from minires.vision.decoding import decode  # noqa: E402
 from minires.vision.finetune import FinetuneConfig  # noqa: E402
-from minires.vision.images import decode  # noqa: E402
 from minires.weights.loading import stored_tensors  # noqa: E402
 from minires.weights.safetensors_file import write_tensors  # noqa: E402
 
@@ -239,7 +239,7 @@ def pictures(*forms: str) -> Callable[[Path], Reader]:
 
 def labels(folder: Path) -> Reader:
     good = ["tench\ngoldfish\ngreat white shark\n", "\ufeffeins\r\nzwei\r\n\r\n", "ä 1\n漢字 2"]
-    return Reader("labels.txt", [text.encode() for text in good], read_names)
+    return Reader("labels.txt", [text.encode() for text in good], read_labels)
 
 
 def configuration(folder: Path) -> Reader:
@@ -288,7 +288,7 @@ def checkpoint(format_number: int) -> Callable[[Path], Reader]:
         return Reader(
             path.name,
             [path.read_bytes()],
-            lambda path: trainer.restore(*read_checkpoint(path)),
+            lambda path: restore_training(trainer, *read_checkpoint(path)),
         )
 
     return made

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from minires import files
-from minires.files import table, write_atomically
+from minires.files import previous, remove_partial, write_atomically
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -56,6 +56,17 @@ def test_the_file_can_be_read_by_those_the_umask_allows(tmp_path):
     assert (tmp_path / "f").stat().st_mode == (tmp_path / "g").stat().st_mode
 
 
-def test_a_table_has_its_columns_first_and_quotes_what_has_commas():
-    rows = [{"a": 1, "b": "x, y"}, {"a": "He × 3", "b": True}]
-    assert table(["a", "b"], rows).decode() == 'a,b\n1,"x, y"\nHe × 3,True\n'
+def test_the_previous_file_is_kept_if_asked_for(tmp_path):
+    path = tmp_path / "a.csv"
+    for content in (b"one", b"two", b"three"):
+        write_atomically(path, content, keep_previous=True)
+    assert path.read_bytes() == b"three"
+    assert previous(path) == tmp_path / "a.previous.csv"
+    assert previous(path).read_bytes() == b"two"
+
+
+def test_partly_written_files_are_removed_and_no_others(tmp_path):
+    for name in (".a.csv.x.partial", "mine.partial", ".mine"):
+        (tmp_path / name).write_text("")
+    remove_partial(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".mine", "mine.partial"]

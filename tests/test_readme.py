@@ -45,7 +45,7 @@ def test_what_the_readme_watches_is_seen(capsys):
 def test_fine_tuning_in_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name, shade in (("black", 0), ("white", 255)):
-        folder = Path("pictures") / name
+        folder = Path("images") / name
         folder.mkdir(parents=True)
         for i in range(2):
             Image.new("RGB", (16, 16), (shade, shade, shade + (-1) ** (shade > 0) * i)).save(
@@ -60,7 +60,7 @@ def test_fine_tuning_in_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert Path("mine.safetensors").is_file()
 
 
-def test_the_join_in_the_readme_is_the_one_in_the_engine():
+def test_the_addition_in_the_readme_is_the_one_in_ops():
     shown = next(block for block in python_blocks("README.md") if "class Add" in block)
     source = (ROOT / "minires" / "ops" / "arithmetic.py").read_text(encoding="utf-8")
     for line in shown.splitlines():

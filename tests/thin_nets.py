@@ -1,11 +1,11 @@
 """A net with the names and the layout of a resnet18 but a tenth of its depth and width."""
 
 from minires.models.blocks import BasicBlock
-from minires.models.imagenet import ImageNet
+from minires.models.resnet import ResNet
 from minires.nn import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Sequential
 
 
-class ThinNet(ImageNet):
+class ThinNet(ResNet):
     def __init__(self, num_classes=1000):
         self.conv1 = Conv2d(3, 4, 7, stride=2, padding=3, bias=False)
         self.bn1 = BatchNorm2d(4)

@@ -6,17 +6,3 @@ from .operators import Operand
 from .selection import Ops, expect_some, matching
 from .step import Step, Target, norm
 from .tensor import Tensor
-
-__all__ = [
-    "Gradients",
-    "Op",
-    "Operand",
-    "Ops",
-    "Step",
-    "Target",
-    "Tensor",
-    "apply",
-    "expect_some",
-    "matching",
-    "norm",
-]

@@ -18,7 +18,10 @@ from .operators import Operand
 from .tensor import Tensor
 
 # Frames of these modules never are "the forward line that made it".
-_MACHINERY = ("minires.autograd.", "minires.ops.", "minires.functional", "minires.nn.")
+_MACHINERY = (
+    *("minires.autograd.", "minires.ops.", "minires.functional", "minires.nn."),
+    "minires.deprecated",
+)
 
 _clock = itertools.count()
 

@@ -1,9 +1,8 @@
 """A tensor: an array, its gradient, and the operation that made it.
 
-An Op knows where its inputs came from: other operations, or leaf tensors that want a gradient.
-That is the whole graph. Its edges run from operation to operation, never through a Tensor, so
-that the graph keeps alive only what an operation chose to `save`; and never forwards, so that
-dropping the loss frees everything.
+That operation knows what made its inputs: other operations, or leaf tensors. So the edges of the
+graph never run through a tensor, and it keeps alive only what operations chose to `save`; nor
+forwards, so that dropping the loss frees everything.
 """
 
 import math
@@ -35,11 +34,9 @@ class Tensor(Operators):
     """An array that remembers how it was made.
 
     Args:
-        data: a Tensor, an array (kept as it is, not copied), a number or a nested list
-            (Python floats become float32). NumPy arrays and numbers go to the default
-            backend, see `minires.backend.use`.
-        requires_grad: whether `backward` leaves a gradient in `.grad`; float32 and
-            float64 only.
+        data: a Tensor, an array (not copied), a number or a nested list (Python floats become
+            float32). NumPy arrays and numbers go to the default backend, see `backend.use`.
+        requires_grad: whether `backward` leaves a gradient in `.grad`; float32, float64 only.
         dtype: convert `data` to it.
 
     Attributes:
@@ -137,7 +134,7 @@ class Tensor(Operators):
             dtype, backend: the same by name.
 
         Raises:
-            GraphError: an operation made it, whose graph would end here; `detach` it first.
+            GraphError: an operation made it; its graph would end here.
             UsageError, DeviceError: there is no such backend or dtype, or it cannot be used.
         """
         if self.op is not None:
@@ -188,17 +185,13 @@ class Tensor(Operators):
 
         Args:
             gy: the gradient of this tensor, of its shape and dtype; 1 for a single element.
-            retain_graph: keep what the operations saved, so that backward can be called again.
+            retain_graph: keep what operations saved, so that backward can run again.
 
         Raises:
             GraphError: nothing here requires a gradient, or the graph was released.
             ShapeError: `gy` is missing for more than one element, or has another shape.
         """
-        gy = self._cotangent(gy)
-        if self.op is None:
-            self.accumulate(gy)
-            return
-        for _ in walk(self.op, gy, retain_graph):
+        for _ in self._walk(self._cotangent(gy), retain_graph):
             pass
 
     def backward_steps(
@@ -210,10 +203,9 @@ class Tensor(Operators):
     ) -> Iterator[Step]:
         """Walk backwards one operation at a time; `backward` is the same walk.
 
-        Each `Step` is given out after its operation's backward has run and before the gradients
-        go on; what is then in the list `step.gxs` goes on. The walk can be left in the middle:
-        operations that it has visited are released, leaves that it has not reached get no
-        gradient of it.
+        Each `Step` is given out after its operation's backward has run; what is then in the list
+        `step.gxs` goes on. The walk can be left in the middle: visited operations are released,
+        leaves that it has not reached get no gradient of it.
 
         Args:
             gy, retain_graph: as for `backward`, whose errors it raises too.
@@ -226,12 +218,14 @@ class Tensor(Operators):
             UsageError: no operation that led here is one of `ops` in `path`.
             ShapeError, DTypeError: a gradient was replaced by one that is not its input's.
         """
-        gy = self._cotangent(gy)
-        if self.op is None:
-            self.accumulate(gy)
-            return iter(())
         wanted = f"ops={ops!r}, path={path!r}"
-        return walk(self.op, gy, retain_graph, matching(ops, path), wanted)
+        return self._walk(self._cotangent(gy), retain_graph, matching(ops, path), wanted)
+
+    def _walk(self, gy: Array, *how: Any) -> Iterator[Step]:
+        if self.op is not None:
+            return walk(self.op, gy, *how)
+        self.accumulate(gy)
+        return iter(())
 
     def _cotangent(self, gy: Operand) -> Array:
         if not self.requires_grad:
@@ -252,7 +246,6 @@ class Tensor(Operators):
             expect_same_backend("backward()", tensor=self.data, gy=gy)
         gy = xp.asarray(gy, dtype=self.dtype)
         if gy.shape != self.shape:
-            raise ShapeError(
-                f"backward() got gy of shape {gy.shape} for a tensor of shape {self.shape}"
-            )
+            wanted = f"a tensor of shape {self.shape}"
+            raise ShapeError(f"backward() got gy of shape {gy.shape} for {wanted}")
         return gy

@@ -14,22 +14,3 @@ from .arrays import (
 )
 from .library import BACKENDS, default, load, use
 from .random import generator, manual_seed
-
-__all__ = [
-    "BACKENDS",
-    "Array",
-    "array_module",
-    "backend_name",
-    "default",
-    "destination",
-    "expect_same_backend",
-    "generator",
-    "is_array",
-    "is_dense",
-    "load",
-    "manual_seed",
-    "move",
-    "placed",
-    "to_numpy",
-    "use",
-]

@@ -1,4 +1,4 @@
-"""The `minires` command: one file a subcommand."""
+"""The `minires` command: one module a subcommand, and what they share."""
 
 from . import (
     classify,
@@ -15,20 +15,3 @@ from . import (
     summary,
 )
 from .app import app, main
-
-__all__ = [
-    "app",
-    "classify",
-    "convert",
-    "degradation",
-    "export",
-    "finetune",
-    "flow",
-    "gradcheck",
-    "landscape",
-    "main",
-    "memory",
-    "plot",
-    "step",
-    "summary",
-]

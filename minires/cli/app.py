@@ -1,4 +1,4 @@
-"""The application that the commands belong to, and how it ends."""
+"""The application that the commands are registered in, and how its errors are printed."""
 
 import io
 import sys
@@ -21,32 +21,32 @@ console = Console()
 
 
 def main() -> None:
-    """Run the command line: an error of minires is one sentence and an exit code, no traceback,
-    and a file found damaged one sentence."""
+    """Run the command line: an error of minires becomes a message and an exit code, without a
+    traceback; a warning about a damaged file becomes a message."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a "±" must not end a run on an ASCII terminal
     show = warnings.showwarning
 
-    def show_in_a_sentence(
+    def show_warning(
         message: Warning | str, category: type[Warning], *place: Any, **more: Any
     ) -> None:
         if issubclass(category, DamageWarning):
-            _say(str(message), "yellow")
+            _print_message(str(message), "yellow")
         else:
             show(message, category, *place, **more)
 
-    warnings.showwarning = show_in_a_sentence
+    warnings.showwarning = show_warning
     try:
         app()
     except MiniresError as error:
-        _say(str(error), "red")
+        _print_message(str(error), "red")
         sys.exit(error.exit_code)
 
 
-def _say(sentence: str, colour: str) -> None:
+def _print_message(message: str, colour: str) -> None:
     Console(stderr=True, soft_wrap=True).print(
-        f"minires: {sentence}", style=colour, markup=False, highlight=False
+        f"minires: {message}", style=colour, markup=False, highlight=False
     )
 
 

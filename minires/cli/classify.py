@@ -1,27 +1,29 @@
-"""`minires classify`: what is in photos."""
+"""`minires classify`: classify image files with a trained model."""
 
 import sys
-from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import DataError, RunError
+from ..errors import DataError
 from ..files import write_atomically
-from ..vision.classifying import Answer, Classifier, photos_in, read_names
-from ..vision.loading import Workers
-from ..vision.pictures import WORKERS, problems
+from ..vision.classify import Classifier, image_files, read_labels
+from ..vision.folder_images import WORKERS, problems
+from ..vision.workers import Workers
 from .app import app
 from .options import INTEGER
+from .output import writing
+from .shared import Strict
 
-_FEW = 4  # photos for which no processes are worth starting
+_FEW = 4  # images for which starting processes is not worth it
 
 
 @app.command()
 def classify(
-    photos: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
-    weights: Annotated[Path, typer.Option(help="File of the net's weights.")],
+    images: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
+    weights: Annotated[Path, typer.Option(help="File of the model's weights.")],
     model: Annotated[
         str, typer.Option(help="resnet18, 34, 50, 101, 152, plain18 or plain34.")
     ] = "resnet18",
@@ -30,63 +32,46 @@ def classify(
         typer.Option(help="Names of the classes, one a line; without, they are numbers."),
     ] = None,
     cam: Annotated[
-        Path | None,
-        typer.Option(help="Folder for pictures of where the net sees the likeliest class."),
+        Path | None, typer.Option(help="Folder for figures of the class activation maps.")
     ] = None,
     size: Annotated[
-        int,
-        typer.Option(help="Height and width of what the net sees.", **INTEGER),
+        int, typer.Option(help="Height and width of the model's input.", **INTEGER)
     ] = 224,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Stop at files that cannot be decoded, not leave them out."),
-    ] = False,
+    strict: Strict = False,
 ) -> None:
-    """Say what is in photos: the five likeliest classes of each, with their probabilities.
+    """Classify images: print the five most probable classes of each, with their probabilities.
 
-    The shorter side is resized to 256 pixels, and the middle 224x224 are what the net sees.
+    The shorter side is resized to 256 pixels, and the middle 224x224 are the model's input.
     """
-    paths = photos_in(photos)
-    classifier = Classifier(model, weights, read_names(labels) if labels else None, size)
+    paths = image_files(images)
+    classifier = Classifier(model, weights, read_labels(labels) if labels else None, size)
     with Workers(WORKERS if len(paths) > _FEW else 0) as workers:
-        said = problems(workers, [str(path) for path in paths])
-        bad = [sentence for sentence in said if sentence]
+        found = problems(workers, [str(path) for path in paths])
+        bad = [problem for problem in found if problem]
         if bad and (strict or len(bad) == len(paths)):
             raise DataError(bad[0] + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""))
-        good = [path for path, problem in zip(paths, said, strict=True) if not problem]
-        pictures: set[str] = set()
-        for answer in classifier.answers(good, workers):
-            _show(answer)
+        good = [path for path, problem in zip(paths, found, strict=True) if not problem]
+        figures: set[str] = set()
+        for result in classifier.classify(good, workers):
+            print(result.path)
+            for score in result.top:
+                print(f"  {100 * score.probability:5.1f} %  {score.name}")
             if cam is not None:
-                _write(cam / _free_name(answer.path, pictures), classifier.picture(answer))
-    _list(bad, len(paths))
+                figure, content = (
+                    cam / _free_name(result.path.stem, figures),
+                    classifier.figure(result),
+                )
+                with writing(figure):
+                    cam.mkdir(parents=True, exist_ok=True)
+                    write_atomically(figure, content)
+                print(f"  figure: {figure}")
+    if bad:
+        print(f"{len(bad)} of {len(paths)} files were left out:", *bad, sep="\n  ", file=sys.stderr)
 
 
-def _show(answer: Answer) -> None:
-    print(answer.path)
-    for guess in answer.guesses:
-        print(f"  {100 * guess.probability:5.1f} %  {guess.name}")
-
-
-def _free_name(path: Path, taken: set[str]) -> str:
-    """A name for the picture of a photo that no other has."""
-    number, name = 1, f"{path.stem}.cam.png"
-    while name in taken:
-        number += 1
-        name = f"{path.stem}-{number}.cam.png"
+def _free_name(stem: str, taken: set[str]) -> str:
+    """Return a name for the figure of an image that no other image has."""
+    names = (f"{stem}{f'-{number}' if number > 1 else ''}.cam.png" for number in count(1))
+    name = next(name for name in names if name not in taken)
     taken.add(name)
     return name
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
-    print(f"  picture: {path}")
-
-
-def _list(bad: Sequence[str], of: int) -> None:
-    if bad:
-        print(f"{len(bad)} of {of} files were left out:", *bad, sep="\n  ", file=sys.stderr)

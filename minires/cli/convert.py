@@ -1,4 +1,4 @@
-"""`minires convert`: weights of PyTorch's files, and of others, as safetensors."""
+"""`minires convert`: write the weights in a file, PyTorch's or another, as safetensors."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..errors import RunError, UsageError
+from ..errors import UsageError
 from ..weights.loading import renamed, stored_tensors
 from ..weights.safetensors_file import write_tensors
 from .app import app
+from .output import writing
 
 
 @app.command()
@@ -33,7 +34,7 @@ def convert(
     """Write the tensors of a weights file as safetensors, a format that cannot run code.
 
     Tensors keep their names, shapes and types (bfloat16 becomes float32). Nothing of IN is run:
-    a file that asks for anything but tensors is refused. A file OUT is only replaced with --force.
+    a file that asks for anything but tensors is an error. A file OUT is only replaced with --force.
     """
     if out.suffix != ".safetensors":
         raise UsageError(f"OUT must end in .safetensors, got {out}")
@@ -48,10 +49,8 @@ def convert(
             )
         tensors = renamed(tensors, {beginning: other}, source)
     arrays = {name: np.asarray(tensor) for name, tensor in tensors.items()}
-    try:
+    with writing(out):
         write_tensors(out, arrays)
-    except OSError as error:
-        raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
     for sentence in passed_over:
         print(sentence)
     numbers = sum(array.size for array in arrays.values())
@@ -59,7 +58,7 @@ def convert(
 
 
 def _pair(text: str) -> tuple[str, str]:
-    """The two sides of OLD=NEW."""
+    """Return the two sides of OLD=NEW."""
     old, equals, new = text.partition("=")
     if not (old and equals):
         raise UsageError(f"--rename must be OLD=NEW, got {text!r}")

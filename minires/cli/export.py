@@ -1,16 +1,16 @@
-"""`minires export`: a trained net as an ONNX file."""
+"""`minires export`: write a trained model as an ONNX file."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import RunError
+from ..models import NetSpec
 from ..weights import export_onnx, load_weights
 from ..weights.loading import stored_tensors
 from .app import app
-from .nets import net_of
-from .options import shape
+from .output import writing
+from .shared import Input, ShortcutOption, StrideIn
 
 
 @app.command()
@@ -18,36 +18,28 @@ def export(
     net: Annotated[str, typer.Argument(help="resnet18, resnet50, ..., or resnet20, plain56, ...")],
     weights: Annotated[Path, typer.Option(help="Its weights: safetensors, .pth or .pt.")],
     out: Annotated[Path, typer.Option(help="ONNX file to write; one that exists is replaced.")],
-    image: Annotated[
-        str | None,
-        typer.Option(
-            "--input", help="Channels, height and width; 3x224x224 or 3x32x32 by default."
-        ),
-    ] = None,
-    shortcut: Annotated[str | None, typer.Option(help="A, B or C.")] = None,
-    stride_in: Annotated[
-        str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
-    ] = "3x3",
+    image: Input = None,
+    shortcut: ShortcutOption = None,
+    stride_in: StrideIn = "3x3",
 ) -> None:
-    """Write a trained net as an ONNX file (opset 17), to be used without minires.
+    """Write a trained model as an ONNX file (opset 17), to be used without minires.
 
     The file takes any number of images of one size, normalised as for training, and gives logits.
     Needs the package onnx (pip install onnx).
     """
     channels, classes = _ends(weights)
-    model, usual = net_of(net, shortcut, classes, channels, stride_in)
+    spec = NetSpec.parse(net, "any", shortcut, stride_in)
+    model = spec.build(classes, channels)
     load_weights(model, weights)
-    size = usual if image is None else shape(image)
-    try:
+    size = image or spec.image(channels)
+    with writing(out):
         export_onnx(model, out, size)
-    except OSError as error:
-        raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
     images = "x".join(map(str, ("N", *size)))
     print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB), which takes images {images}")
 
 
 def _ends(weights: Path) -> tuple[int, int | None]:
-    """The channels that the first layer takes and the classes that the last one gives."""
+    """Return the channels that the first layer takes and the classes that the last one gives."""
     channels, classes = 3, None
     for name, tensor in stored_tensors(weights)[0].items():
         match name, tensor.shape:

@@ -1,11 +1,11 @@
-"""`minires gradcheck`: every backward pass, checked on this machine."""
+"""`minires gradcheck`: check every backward pass on this machine."""
 
 from rich.table import Table
 
 from ..errors import GradientError
 from ..inspect import gradchecks
 from .app import app, console
-from .options import Backend
+from .shared import Backend
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`minires memory`: what a training step will need."""
+"""`minires memory`: predict the memory of a training step."""
 
 from typing import Annotated
 
@@ -6,28 +6,28 @@ import typer
 from rich.table import Table
 
 from ..inspect.memory import Memory, Profile, available, gigabytes
+from ..models import NetSpec
 from .app import app, console
-from .options import shape
+from .shared import Input
 
 
 @app.command()
 def memory(
-    net: Annotated[str, typer.Argument(help="A net such as resnet110, resnet1202 or preact164.")],
-    batch: Annotated[int, typer.Option(help="Images in a step.")] = 128,
-    image: Annotated[
-        str, typer.Option("--input", help="Channels, height and width of an image.")
-    ] = "3x32x32",
+    net: Annotated[str, typer.Argument(help="A model such as resnet110, resnet1202 or preact164.")],
+    batch: Annotated[int, typer.Option(help="Images in a training step.")] = 128,
+    image: Input = None,
     checkpoint_every: Annotated[
         int | None,
         typer.Option(help="Blocks in a segment; the number that needs least, by default."),
     ] = None,
 ) -> None:
-    """Predict the memory of a training step, with checkpointing and without.
+    """Predict the memory of a training step, with activation checkpointing and without.
 
     It is read from the graph of a batch of two images, and within a tenth of what is then measured.
     The interpreter and its libraries take about 0.1 GB more.
     """
-    profile, there = Profile.of(net, shape(image)), available()
+    spec = NetSpec.parse(net)
+    profile, there = Profile.of(spec, image or spec.image()), available()
     every = checkpoint_every or profile.best_checkpoint(batch)
     table = Table(f"{net}, batch {batch}", title_justify="left")
     for column in ("weights", "kept", "segment", "moving", "in all"):

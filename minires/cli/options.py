@@ -1,39 +1,19 @@
-"""What options have in common: lists with commas, numbers, folders, the backend."""
+"""The options of a command, made from the fields of its configuration's dataclass."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 import typer
 
-from ..backend import use
-from ..errors import UsageError
-
-
-def _used(context: typer.Context, name: str | None) -> str | None:
-    """Make a backend that was asked for the default one, until the command has ended."""
-    if name is not None:
-        context.with_resource(use(name))
-    return name
-
-
-Backend: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        callback=_used, help="numpy or cupy; what MINIRES_BACKEND says, or numpy, by default."
-    ),
-]
-
-DataDir: TypeAlias = Annotated[
-    Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
-]
-Download: TypeAlias = Annotated[
-    bool, typer.Option("--download", help="Fetch CIFAR-10 from its home (170 MB), once.")
-]
-Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+Command: TypeAlias = Callable[..., None]
 
 
 def integer(text: str) -> int:
-    """An integer, or a refusal in the words of all others."""
+    """Return the integer in a text; raise BadParameter for another text."""
     try:
         return int(text)
     except ValueError:
@@ -41,51 +21,88 @@ def integer(text: str) -> int:
 
 
 def number(text: str) -> float:
-    """A number, or a refusal in the words of all others."""
+    """Return the number in a text; raise BadParameter for another text."""
     try:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"expected a number, got {text!r}") from None
 
 
-INTEGER: dict[str, Any] = {"parser": integer, "metavar": "INTEGER"}
-NUMBER: dict[str, Any] = {"parser": number, "metavar": "NUMBER"}
+def names(text: str) -> tuple[str, ...]:
+    """Return the parts between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def names(text: str | None) -> tuple[str, ...] | None:
-    """The parts between commas; None for none given."""
-    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def integers(text: str | None, option: str) -> tuple[int, ...] | None:
-    """The integers between commas.
-
-    Raises:
-        UsageError: something else is between them; names the option.
-    """
-    parts = names(text)
+def integers(text: str) -> tuple[int, ...]:
+    """Return the integers between commas; raise BadParameter for another text."""
     try:
-        return None if parts is None else tuple(int(part) for part in parts)
+        return tuple(map(int, names(text)))
     except ValueError:
-        raise UsageError(f"{option} must be integers with commas between, got {text!r}") from None
+        raise typer.BadParameter(f"must be integers with commas between, got {text!r}") from None
 
 
 def shape(text: str) -> tuple[int, int, int]:
-    """The channels, height and width in a text like 3x224x224.
-
-    Raises:
-        UsageError: it is not like that.
-    """
+    """Return the sizes in a text like 3x224x224; raise BadParameter for another text."""
     try:
         channels, height, width = map(int, text.split("x"))
     except ValueError:
-        raise UsageError(f"--input must be like 3x224x224, got {text!r}") from None
+        raise typer.BadParameter(f"must be like 3x224x224, got {text!r}") from None
     return channels, height, width
 
 
-def free_folder(parent: Path, name: str) -> Path:
-    """The first of parent/name-1, parent/name-2, ... that is not there."""
-    number = 1
-    while (parent / f"{name}-{number}").exists():
-        number += 1
-    return parent / f"{name}-{number}"
+# How an option of each type is read, and what --help calls its value.
+PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    int: (integer, "INTEGER"),
+    float: (number, "NUMBER"),
+    str: (str, "<str>"),
+    Path: (Path, "<path>"),
+    tuple[str, ...]: (names, "<str>"),
+    tuple[int, ...]: (integers, "<str>"),
+}
+
+
+INTEGER: dict[str, Any] = {"parser": integer, "metavar": "INTEGER"}
+
+
+def options_of(config: Any) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command the options of a configuration.
+
+    The command's first parameter gets the values that were given on the command line, by the names
+    of the configuration's fields; its other parameters are options of its own.
+
+    Args:
+        config: a dataclass, whose fields with a help text are made with `runs.config.option`.
+    """
+    types = get_type_hints(config)
+    shared = [_parameter(f, types[f.name]) for f in fields(config) if "help" in f.metadata]
+
+    def decorate(command: Command) -> Command:
+        _, *own = inspect.signature(command).parameters.values()
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            asked = {option.name: values.pop(option.name) for option in shared}
+            command({k: value for k, value in asked.items() if value is not None}, **values)
+
+        parameters = [*shared, *(p.replace(kind=p.KEYWORD_ONLY) for p in own)]
+        vars(run)["__signature__"] = inspect.Signature(parameters)
+        return run
+
+    return decorate
+
+
+def _parameter(field: Field[Any], type_: Any) -> inspect.Parameter:
+    """Return the parameter of a command for a field; its default is None, for not given."""
+    help_ = field.metadata["help"].format(default=field.default)
+    if type_ is bool:
+        flag = f"--{field.name.replace('_', '-')}"
+        names = f"{flag}/--no-{flag[2:]}" if field.default else flag
+        annotation: Any = Annotated[bool | None, typer.Option(names, help=help_)]
+    else:
+        parser, metavar = next(PARSERS[t] for t in (type_, *get_args(type_)) if t in PARSERS)
+        make = field.metadata.get("path")
+        if make:
+            parser, metavar = (lambda text: str(make(Path(text)))), PARSERS[Path][1]
+        annotation = Annotated[Any, typer.Option(parser=parser, metavar=metavar, help=help_)]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(field.name, kind, default=None, annotation=annotation)

@@ -1,18 +1,19 @@
-"""`minires plot`: pictures from the files of runs."""
+"""`minires plot`: draw figures from the files of runs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import RunError, UsageError, expect
+from ..errors import UsageError
 from ..experiments.degradation import Config
 from ..experiments.degradation.figure import degradation_figure
 from ..files import write_atomically
 from ..runs import RunFolder, read_history
 from .app import app
+from .output import writing
 
-_PICTURES = ("png", "svg", "pdf")
+_FORMATS = ("png", "svg", "pdf")
 
 
 @app.command()
@@ -20,17 +21,17 @@ def plot(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Picture to write; the run's own degradation.png for a single run."),
+        typer.Option(help="Figure to write; the run's own degradation.png for a single run."),
     ] = None,
     published: Annotated[
         bool,
         typer.Option(
             "--published",
-            help="Behind runs on CIFAR-10 by the paper's schedule, what others got from it.",
+            help="Add published curves to runs on CIFAR-10 by the paper's schedule.",
         ),
     ] = False,
 ) -> None:
-    """Draw the picture of one or several runs again, from their files."""
+    """Draw the figure of one or several runs again, from their files."""
     panels = []
     for path in runs:
         _, facts = RunFolder.open(path)
@@ -43,27 +44,28 @@ def plot(
         panels.append((title if len(runs) == 1 else f"{path.name} ({title})", rows))
     if out is None:
         if len(runs) > 1:
-            raise UsageError("several runs make one picture: say where to write it with --out")
+            raise UsageError("several runs make one figure: say where to write it with --out")
         out = runs[0] / "degradation.png"
     form = out.suffix.removeprefix(".")
-    if form not in _PICTURES:
-        raise UsageError(f"--out must end in .{', .'.join(_PICTURES)}, got {out}")
-    try:
+    if form not in _FORMATS:
+        raise UsageError(f"--out must end in .{', .'.join(_FORMATS)}, got {out}")
+    with writing(out):
         write_atomically(out, degradation_figure(panels, form, published=published))
-    except OSError as error:
-        raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
-    print(f"picture: {out}")
+    print(f"figure: {out}")
 
 
 def _expect_comparable(config: Config, path: Path) -> None:
-    """Refuse a run that was not made as the published curves were."""
-    expect(
-        config.is_the_papers,
-        UsageError,
+    """Raise UsageError for a run that was not trained as the published curves were."""
+    if config.is_the_papers:
+        return
+    settings = {
+        "of {} epochs": config.epochs,
+        "with a learning rate of {:g}": config.lr,
+        "at batch {}": config.batch,
+        "on a validation split": config.validation or None,
+    }
+    given = [text.format(value) for text, value in settings.items() if value is not None]
+    raise UsageError(
         "the published curves are those of CIFAR-10 by the paper's schedule; the run in "
-        f"{path} is on {config.dataset} by the {config.schedule} schedule"
-        + ("" if config.epochs is None else f", of {config.epochs} epochs")
-        + ("" if config.lr is None else f", with a learning rate of {config.lr:g}")
-        + ("" if config.batch is None else f", at batch {config.batch}")
-        + (", on a validation split" if config.validation else ""),
+        + ", ".join([f"{path} is on {config.dataset} by the {config.schedule} schedule", *given])
     )

@@ -1,4 +1,4 @@
-"""`minires summary`: what a net is made of."""
+"""`minires summary`: show the layers of a model and count its arithmetic."""
 
 from itertools import groupby
 from typing import Annotated
@@ -7,12 +7,11 @@ import typer
 from rich.table import Table
 
 from ..errors import UsageError
+from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
 from .app import app, console
-from .nets import net_of
-from .options import names, shape
-
-_SIZE = 56  # of the maps on which blocks are compared: conv2_x of a 224x224 image
+from .options import names
+from .shared import Input, ShortcutOption, StrideIn
 
 
 @app.command(name="summary")
@@ -23,82 +22,59 @@ def show_summary(
             help="resnet18, 34, 50, 101 or 152, plain18 or plain34; other depths are CIFAR's."
         ),
     ] = None,
-    image: Annotated[
-        str | None, typer.Option("--input", help="Channels, height and width, such as 3x224x224.")
-    ] = None,
-    shortcut: Annotated[str | None, typer.Option(help="A, B or C.")] = None,
-    stride_in: Annotated[
-        str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
-    ] = "3x3",
+    image: Input = None,
+    shortcut: ShortcutOption = None,
+    stride_in: StrideIn = "3x3",
     compare: Annotated[
         str | None, typer.Option(help="The arithmetic of two blocks: basic,bottleneck.")
     ] = None,
 ) -> None:
-    """Show a net's stages, blocks, sizes, parameters and multiply-adds, beside the paper's."""
+    """Show a model's stages, blocks, sizes, parameters and multiply-adds, beside the paper's."""
     if compare is not None:
-        _show_comparison(names(compare) or ())
-    if net is None:
-        if compare is None:
-            raise UsageError("say which net, such as resnet50, or --compare basic,bottleneck")
-        return
-    model, usual = net_of(net, shortcut, stride_in=stride_in)
-    size = usual if image is None else shape(image)
-    stages = summary(model, size)
-    console.print(_table(net, stages, size))
-    _show_totals(net, stages, at_usual_size=image is None)
+        _show_comparison(names(compare))
+    elif net is None:
+        raise UsageError("say which model, such as resnet50, or --compare basic,bottleneck")
+    if net is not None:
+        spec = NetSpec.parse(net, "any", shortcut, stride_in)
+        _show(spec, image or spec.image())
 
 
-def _table(net: str, stages: list[Stage], image: tuple[int, int, int]) -> Table:
-    table = Table("stage", "output", "layers", "shortcut", title=f"{net}, {_sizes(image)}")
-    for column in ("parameters", "multiply-adds"):
-        table.add_column(column, justify="right")
-    for stage in stages:
-        for number, (same, group) in enumerate(
-            groupby(stage.parts, lambda part: (part.layers, part.shortcut))
-        ):
-            parts = list(group)
-            layers = "; ".join(same[0])
-            table.add_row(
-                stage.name if number == 0 else "",
-                _sizes(parts[-1].shape),
-                f"({layers}) x {len(parts)}" if len(parts) > 1 else layers,
-                same[1],
-                f"{sum(p.parameters for p in parts):,}",
-                f"{sum(p.macs for p in parts):,}",
-            )
-    return table
-
-
-def _show_totals(net: str, stages: list[Stage], at_usual_size: bool) -> None:
+def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
+    stages, name = summary(spec.build(), image), str(spec)
+    console.print(_table(f"{name}, {_sizes(image)}", stages))
     parameters, macs = sum(s.parameters for s in stages), sum(s.macs for s in stages)
-    paper = []
-    if net in PAPER_PARAMETERS:
-        paper.append(f"{PAPER_PARAMETERS[net] / 1e6:g} million parameters")
-    if net in PAPER_FLOPS and at_usual_size:
-        paper.append(f"{PAPER_FLOPS[net] / 1e9:g} billion multiply-adds (which it calls FLOPs)")
     print(f"{parameters:,} parameters, {macs:,} multiply-adds for one image")
-    if paper:
-        print(f"the paper's: {', '.join(paper)}")
+    if name in PAPER_PARAMETERS:
+        print(f"the paper's: {PAPER_PARAMETERS[name] / 1e6:g} million parameters")
+    if name in PAPER_FLOPS and image == spec.image():
+        flops = PAPER_FLOPS[name] / 1e9
+        print(f"the paper's: {flops:g} billion multiply-adds (which it calls FLOPs)")
 
 
 def _show_comparison(wanted: tuple[str, ...]) -> None:
-    blocks = compared(size=_SIZE)
-    unknown = [name for name in wanted if name not in blocks]
-    if unknown or not wanted:
+    blocks = compared()
+    if not wanted or not set(wanted) <= set(blocks):
         given = ", ".join(wanted) or "nothing"
         raise UsageError(f"--compare knows {', '.join(blocks)}; got {given}")
-    table = Table("block on 256 channels", "layers")
-    for column in ("weights", f"multiply-adds, {_SIZE}x{_SIZE}"):
+    stages = [Stage(name, (blocks[name],)) for name in wanted]
+    console.print(_table("blocks on 256 channels", stages))
+    if len(stages) == 2:
+        less, more = sorted(stages, key=lambda stage: stage.parameters)
+        times = more.parameters / less.parameters
+        print(f"{more.name} has {times:.1f} times the parameters of {less.name}")
+
+
+def _table(title: str, stages: list[Stage]) -> Table:
+    table = Table("stage", "output", "layers", "shortcut", title=title)
+    for column in ("parameters", "multiply-adds"):
         table.add_column(column, justify="right")
-    for name in wanted:
-        block = blocks[name]
-        layers = "; ".join(block.layers)
-        table.add_row(name, layers, f"{block.parameters:,}", f"{block.macs:,}")
-    console.print(table)
-    if len(wanted) == 2:
-        less, more = sorted(wanted, key=lambda name: blocks[name].parameters)
-        times = blocks[more].parameters / blocks[less].parameters
-        print(f"{more} has {times:.1f} times the weights of {less}")
+    for stage in stages:
+        for (layers, shortcut), group in groupby(stage.parts, lambda p: (p.layers, p.shortcut)):
+            same, text = Stage(stage.name, tuple(group)), "; ".join(layers)
+            text = f"({text}) x {len(same.parts)}" if len(same.parts) > 1 else text
+            numbers = f"{same.parameters:,}", f"{same.macs:,}"
+            table.add_row(stage.name, _sizes(same.parts[-1].shape), text, shortcut, *numbers)
+    return table
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

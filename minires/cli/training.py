@@ -1,47 +1,92 @@
-"""Training as the commands do it: shown live, and stopped in good order."""
+"""A run in its folder: started or resumed, shown live, stopped with its state saved."""
 
 import os
+import shlex
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import typer
-from rich.markdown import Markdown
 
+from ..errors import UsageError
 from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
 from .app import console
+from .output import show_summary
+
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 
 
-class Run(Protocol):
+class Run(Protocol[E_co]):
     """A run of an experiment: a generator of its events, which can be asked to stop."""
 
     stopped: bool
 
-    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Train what is left to train."""
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[E_co]:
+        """Compute what is left to compute."""
 
 
-def train(run: Run, display: LiveDisplay, out: Path, picture: str, go_on: str) -> None:
-    """Train what is left to train of a run, and show it.
+def run_folder(command: str, out: Path | None, resume: bool = False) -> Path:
+    """Return `out`, or the first of runs/COMMAND-1, runs/COMMAND-2, ... that does not exist.
+
+    Raises:
+        UsageError: a run is to be resumed, but `out` does not say which.
+    """
+    if resume and out is None:
+        raise UsageError("--resume needs --out, the folder of the run to resume")
+    number = 1
+    while (default := Path("runs", f"{command}-{number}")).exists():
+        number += 1
+    return out or default
+
+
+def resume_command(command: str, out: Path, *arguments: Path, **options: Any) -> str:
+    """Return the command line that resumes the run in `out`, with those options that are set."""
+    words = ["minires", command, "--resume", "--out", str(out)]
+    for name, value in options.items():
+        if value:
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if value is True else [str(value)]
+    return shlex.join([*words, *map(str, arguments)])
+
+
+def follow(run: Run[E], display: AbstractContextManager[Callable[[E], None]], again: str) -> None:
+    """Run to the end, or until Ctrl-C or SIGTERM: then print how to resume, and exit with 130.
+
+    Args:
+        run: what is run.
+        display: gives the function that shows an event.
+        again: the command that resumes the run.
+    """
+    with stop_on_signal() as stopped, display as show:
+        for event in run.run(stop=stopped):
+            show(event)
+    if run.stopped:
+        print(f"stopped; resume with: {again}")
+        raise typer.Exit(130)
+
+
+def train(run: Run[Event], out: Path, figure: str, again: str, **how: Any) -> None:
+    """Train what is left to train of a run, show it, and its summary at the end.
 
     Args:
         run: what is trained.
-        display: shows the steps.
-        out: the run's folder, in which it leaves summary.md and `picture`.
-        picture: the name of a file.
-        go_on: the command that resumes the run.
+        out: the run's folder, which summary.md and `figure` are left in.
+        figure: the name of a file.
+        again: the command that resumes the run.
+        how: see `LiveDisplay`.
     """
-    with stop_on_signal() as stopped, display:
-        for event in run.run(stop=stopped):
-            display.show(event.trainer, event.progress)
-    if run.stopped:
-        print(f"stopped; go on with: {go_on}")
-        raise typer.Exit(130)
-    console.print(Markdown((out / "summary.md").read_text(encoding="utf-8")))
-    print(f"picture: {out / picture}")
+    follow(run, _live(**how), again)
+    show_summary(out, figure)
+
+
+@contextmanager
+def _live(**how: Any) -> Iterator[Callable[[Event], None]]:
+    with LiveDisplay(console, **how) as display:
+        yield lambda event: display.show(event.trainer, event.progress)
 
 
 @contextmanager

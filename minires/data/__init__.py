@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..deprecated import keep_old_names
 from ..errors import UsageError
 from . import cifar10 as _cifar10
 from .cifar10 import cifar10
@@ -10,12 +11,19 @@ from .digits import digits
 
 NAMES = ("digits", "cifar10")
 
+keep_old_names(__name__)
+
 
 def load(name: str, data_dir: Path | None = None, download: bool = False) -> Dataset:
-    """The dataset `name`; CIFAR-10 from `data_dir`, or fetched from its home on request.
+    """Return the dataset `name`.
+
+    Args:
+        name: one of `NAMES`.
+        data_dir: the folder with the binary files of CIFAR-10.
+        download: download CIFAR-10, if there is no `data_dir`.
 
     Raises:
-        UsageError: no such dataset, or CIFAR-10 with neither a folder nor `download`.
+        UsageError: there is no such dataset, or CIFAR-10 has neither `data_dir` nor `download`.
         DataError: a file is missing or altered, or the download failed.
     """
     if name not in NAMES:
@@ -30,6 +38,3 @@ def load(name: str, data_dir: Path | None = None, download: bool = False) -> Dat
             "or --download to fetch it (170 MB)"
         )
     return cifar10(_cifar10.download() if data_dir is None else data_dir)
-
-
-__all__ = ["Dataset", "cifar10", "digits", "load"]

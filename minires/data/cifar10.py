@@ -1,4 +1,4 @@
-"""CIFAR-10 in its standard binary layout, from a folder or from its home.
+"""CIFAR-10 in its binary layout, from a folder or downloaded.
 
 A file is 10,000 records of 3,073 bytes: one of label, 3 x 32 x 32 of pixels, red plane
 first (https://www.cs.toronto.edu/~kriz/cifar.html).
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import Array
-from ..errors import DataError, UsageError, expect
+from ..errors import DataError, UsageError
 from .dataset import Dataset
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -27,25 +27,25 @@ _RECORD_BYTES = 1 + 3 * 32 * 32
 
 
 def cifar10(folder: str | Path) -> Dataset:
-    """50,000 training and 10,000 test images, uint8 (N, 3, 32, 32).
+    """Read 50,000 training and 10,000 test images, uint8 (N, 3, 32, 32).
 
     Args:
-        folder: holds the six .bin files, or `cifar-10-batches-bin` which does.
+        folder: has the six .bin files, or a folder `cifar-10-batches-bin` with them.
 
     Raises:
         UsageError: there is no such folder, or a file is missing.
-        DataError: a file is cut short, too long, or holds a label that is none.
+        DataError: a file is cut short or too long, or has a label above 9.
     """
     folder = Path(folder)
-    expect(folder.is_dir(), UsageError, f"there is no data folder {folder}")
+    if not folder.is_dir():
+        raise UsageError(f"there is no data folder {folder}")
     if (folder / FOLDER).is_dir():
         folder = folder / FOLDER
     missing = [name for name in (*_TRAIN_FILES, _TEST_FILE) if not (folder / name).is_file()]
-    expect(
-        not missing,
-        UsageError,
-        f"{folder} does not hold CIFAR-10's binary files: {', '.join(missing)} missing",
-    )
+    if missing:
+        raise UsageError(
+            f"{folder} does not hold CIFAR-10's binary files: {', '.join(missing)} missing"
+        )
     train_images, train_labels = _read([folder / name for name in _TRAIN_FILES])
     test_images, test_labels = _read([folder / _TEST_FILE])
     return Dataset(
@@ -62,10 +62,10 @@ def cifar10(folder: str | Path) -> Dataset:
 
 
 def download() -> Path:
-    """Fetch CIFAR-10 (170 MB) from its home into the user's cache, once; the folder it is in.
+    """Download CIFAR-10 (170 MB) into the user's cache, once, and return its folder.
 
     Raises:
-        DataError: it cannot be fetched, or what came is not what was expected.
+        DataError: the download failed, or the SHA-256 of the file is wrong.
     """
     import pooch
 
@@ -83,22 +83,20 @@ def download() -> Path:
 
 
 def _read(paths: list[Path]) -> tuple[Array, Array]:
-    """The images and labels of files, one after the other."""
+    """Return the images and labels of files, one after the other."""
     parts = []
     for path in paths:
         records = np.fromfile(path, np.uint8)
-        expect(
-            records.size == _RECORDS * _RECORD_BYTES,
-            DataError,
-            f"{path} has {records.size:,} bytes; expected {_RECORDS * _RECORD_BYTES:,}: "
-            "it was cut short or altered",
-        )
+        if records.size != _RECORDS * _RECORD_BYTES:
+            raise DataError(
+                f"{path} has {records.size:,} bytes; expected {_RECORDS * _RECORD_BYTES:,}: "
+                "it was cut short or altered"
+            )
         records = records.reshape(_RECORDS, _RECORD_BYTES)
-        expect(
-            bool(records[:, 0].max() < len(CLASSES)),
-            DataError,
-            f"{path} holds the label {records[:, 0].max()}; expected 0 to 9: it was altered",
-        )
+        if records[:, 0].max() >= len(CLASSES):
+            raise DataError(
+                f"{path} holds the label {records[:, 0].max()}; expected 0 to 9: it was altered"
+            )
         parts.append(records)
     records = np.concatenate(parts)
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].astype(np.int64)

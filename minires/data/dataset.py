@@ -1,4 +1,4 @@
-"""A dataset in memory, the order of its epochs, and its batches."""
+"""Dataset: images and labels in memory, the order of an epoch, and the batches."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,30 +10,30 @@ import numpy as np
 
 from .. import kernels
 from ..backend import Array, move
-from ..errors import DataError, UsageError, expect
+from ..errors import DataError, UsageError
 from ..ops import augment
 
 _TEST_BATCH = 256
 
 
 class Source(Protocol):
-    """Where a training gets its batches from: images (N, C, H, W) and labels, int64 (N,)."""
+    """What a training takes its batches from: images (N, C, H, W) and labels, int64 (N,)."""
 
     @property
     def train_size(self) -> int:
-        """How many images an epoch has."""
+        """The number of images in an epoch."""
 
     def training_batches(
         self, batch_size: int, seed: int, epoch: int, first: int = 0
     ) -> Iterator[tuple[Array, Array]]:
-        """An epoch's batches from its batch number `first` on; both numbers count from 0.
+        """Yield an epoch's batches from batch number `first` on; both numbers count from 0.
 
-        What chance decides depends on the seed, the number of the epoch and the place in it alone,
-        so that a run that was stopped goes on from any batch.
+        Random numbers depend on the seed, the epoch and the position in it alone, so that a run
+        that was stopped resumes at any batch.
         """
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
-        """All images to test on, in order."""
+        """Yield all test images and labels, in order."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Dataset:
     """Images and labels for training and for testing.
 
     Attributes:
-        name: as it is to be quoted.
+        name: as reports quote it.
         train_images: uint8 (N, C, H, W); train_labels: int64 (N,).
         test_images: uint8 (M, C, H, W); test_labels: int64 (M,).
         classes: the names of the labels 0, 1, ...
         white: the largest value a pixel can have.
-        shift: how far augmentation moves an image, in pixels.
+        shift: how far augmentation moves an image at most, in pixels.
         flip: whether augmentation mirrors half of the images.
-        standardised: whether nets get pixels scaled and centred, as `inputs` does it; without,
-            they get 0 to 255, as an image file has them.
+        standardised: whether models get pixels scaled and centred, see `inputs`; otherwise they
+            get 0 to 255, as in an image file.
 
     Raises:
-        DataError: images and labels that do not belong together.
+        DataError: the numbers of images and labels differ, or a label has no class.
     """
 
     name: str
@@ -71,17 +71,15 @@ class Dataset:
             ("training", self.train_images, self.train_labels),
             ("test", self.test_images, self.test_labels),
         ):
-            expect(
-                images.ndim == 4 and len(images) == len(labels) > 0,
-                DataError,
-                f"{self.name}: {part} images of shape {images.shape} for {len(labels)} labels",
-            )
-            expect(
-                labels.min() >= 0 and labels.max() < len(self.classes),
-                DataError,
-                f"{self.name}: {part} labels from {labels.min()} to {labels.max()}; "
-                f"expected 0 to {len(self.classes) - 1}",
-            )
+            if images.ndim != 4 or len(images) != len(labels) or not len(images):
+                raise DataError(
+                    f"{self.name}: {part} images of shape {images.shape} for {len(labels)} labels"
+                )
+            if labels.min() < 0 or labels.max() >= len(self.classes):
+                raise DataError(
+                    f"{self.name}: {part} labels from {labels.min()} to {labels.max()}; "
+                    f"expected 0 to {len(self.classes) - 1}"
+                )
 
     @property
     def channels(self) -> int:
@@ -103,23 +101,23 @@ class Dataset:
 
     @property
     def train_size(self) -> int:
-        """How many training images there are."""
+        """The number of training images."""
         return len(self.train_images)
 
     def training_batches(
         self, batch_size: int, seed: int, epoch: int, first: int = 0
     ) -> Iterator[tuple[Array, Array]]:
-        """The batches of an epoch from number `first` on; see `Source` and `training_batch`."""
+        """Yield the batches of an epoch; see `Source` and `training_batch`."""
         drawn = Epoch.draw(self, seed, epoch)
         for start in range(first * batch_size, self.train_size, batch_size):
             yield training_batch(self, drawn, slice(start, start + batch_size))
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
-        """The test images in order, so many at a time as fit well into memory."""
+        """Return an iterator over batches of the test images, in order."""
         return test_batches(self, _TEST_BATCH)
 
     def to(self, backend: str) -> "Dataset":
-        """The same images and labels in the memory of a backend, where its batches are made."""
+        """Return the same dataset with its arrays, and so its batches, on a backend."""
         return replace(
             self,
             train_images=move(self.train_images, backend),
@@ -129,7 +127,7 @@ class Dataset:
         )
 
     def with_validation(self, share: float = 0.2) -> "Dataset":
-        """The last `share` of the training images as the test images; the test is not touched."""
+        """Return a dataset that tests on the last `share` of the training images, without them."""
         n = round(len(self.train_images) * (1 - share))
         return replace(
             self,
@@ -141,19 +139,18 @@ class Dataset:
         )
 
     def enlarged(self, size: int) -> "Dataset":
-        """Every pixel repeated, so that images are `size` pixels high.
+        """Return a dataset with each pixel repeated, so that images are `size` pixels high.
 
         Raises:
-            UsageError: that is no multiple of their height.
+            UsageError: `size` is no multiple of their height.
         """
         height = self.train_images.shape[2]
         times, rest = divmod(size, height)
-        expect(
-            rest == 0 and times >= 1,
-            UsageError,
-            f"{self.name} has images of {height} pixels, which can be enlarged to a multiple of "
-            f"that; got {size}",
-        )
+        if rest or times < 1:
+            raise UsageError(
+                f"{self.name} has images of {height} pixels, which can be enlarged to a multiple "
+                f"of that; got {size}"
+            )
         return replace(
             self,
             train_images=self.train_images.repeat(times, 2).repeat(times, 3),
@@ -162,21 +159,21 @@ class Dataset:
         )
 
     def inputs(self, images: Array) -> Array:
-        """uint8 images as the net sees them: white as 1, the mean training image taken away."""
+        """Return uint8 images as input of a model: white is 1, the mean image subtracted."""
         return augment.standardised(images, self.mean if self.standardised else None, self.white)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What chance decides about one pass over the training images.
+    """The random numbers of one pass over the training images.
 
-    It depends on the seed and the number of the epoch alone, so that a run that was stopped
-    goes on from any batch with nothing but these two numbers.
+    They depend on the seed and the number of the epoch alone, so that a run that was stopped
+    resumes at any batch with these two numbers.
 
     Attributes:
-        order: (N,) which image comes when.
-        down, right: (N,) the corner of the crop from the padded image, by place in the order.
-        flipped: (N,) whether the image is mirrored.
+        order: (N,) the indices of the images in the order of the epoch.
+        down, right: (N,) the corner of the crop from the padded image, in the same order.
+        flipped: (N,) whether the image is mirrored, in the same order.
     """
 
     order: Array
@@ -186,7 +183,7 @@ class Epoch:
 
     @classmethod
     def draw(cls, dataset: Dataset, seed: int, epoch: int) -> "Epoch":
-        """The epoch number `epoch`, counted from 0, of a run with this seed."""
+        """Draw the epoch number `epoch`, counted from 0, of a run with this seed."""
         rng = np.random.default_rng([seed, epoch])
         n = len(dataset.train_images)
         return cls(
@@ -216,7 +213,7 @@ def training_batch(dataset: Dataset, epoch: Epoch, batch: slice) -> tuple[Array,
 
 
 def test_batches(dataset: Dataset, batch_size: int) -> Iterator[tuple[Array, Array]]:
-    """The test images as they are, float32 (B, C, H, W), and their labels, in order."""
+    """Yield the test images, float32 (B, C, H, W), without augmentation, and their labels."""
     for start in range(0, len(dataset.test_images), batch_size):
         part = slice(start, start + batch_size)
         yield dataset.inputs(dataset.test_images[part]), dataset.test_labels[part]

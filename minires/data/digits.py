@@ -1,4 +1,4 @@
-"""Handwritten digits, 8x8, shipped with the package: the data that is always there.
+"""Handwritten digits, 8x8, shipped with the package.
 
 Source and licence: digits.LICENSE.txt beside this file.
 """
@@ -9,7 +9,7 @@ from importlib import resources
 
 import numpy as np
 
-from ..errors import DataError, expect
+from ..errors import DataError
 from .dataset import Dataset
 
 _SHA256 = "428ad214e900fe9343f94d9fedc8a16d461db8cd1bc0f61eecf448b8c5f16b35"
@@ -17,9 +17,9 @@ _TRAIN = 1437  # 80 % of the 1,797 images
 
 
 def digits() -> Dataset:
-    """1,437 training and 360 test images of digits, uint8 (N, 1, 8, 8), ink from 0 to 16.
+    """Return 1,437 training and 360 test images of digits, uint8 (N, 1, 8, 8), ink 0 to 16.
 
-    Augmentation shifts by one pixel at most: an 8x8 digit moved further leaves its frame.
+    Augmentation shifts by one pixel at most: an 8x8 digit that moves further is cut.
 
     Raises:
         DataError: the file in the package was altered.
@@ -31,11 +31,10 @@ def digits() -> Dataset:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read ({error}); reinstall minires") from error
     found = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
-    expect(
-        found == _SHA256,
-        DataError,
-        f"{path} was altered: its SHA-256 is {found}, expected {_SHA256}; reinstall minires",
-    )
+    if found != _SHA256:
+        raise DataError(
+            f"{path} was altered: its SHA-256 is {found}, expected {_SHA256}; reinstall minires"
+        )
     return Dataset(
         name="digits",
         train_images=images[:_TRAIN],

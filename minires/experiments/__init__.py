@@ -1,1 +1,1 @@
-"""What the commands run: experiments on small nets, and checks of the gradients."""
+"""Experiments, each in a package with its configuration, run, figure and report."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from ..autograd import Op
 from ..backend import Array, manual_seed
 from ..data import Dataset
 from ..data.dataset import Epoch, training_batch
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..inspect import forward_hook
 from ..inspect.step_page import Page, bytes_of, step_page
 from ..inspect.trace import Trace, record
-from ..models import cifar_net
-from ..models.cifar import parse_name
+from ..models import NetSpec
 from ..modes import no_grad
 from ..nn import Module
+from ..runs.config import option
 from ..train import Trainer, quick_recipe
 from ..weights import load_weights
 
@@ -27,70 +28,63 @@ _MOST = 12_000_000  # bytes of a page; a larger one would lag in a browser
 
 @dataclass(frozen=True)
 class Stepping:
-    """What is to be stepped through.
+    """The settings of a page of one net or two, such as plain20 and resnet20.
 
-    Attributes:
-        nets: one or two names, such as plain20 and resnet20.
-        batch: images in the step, the first of the first epoch.
-        image: the one whose maps are shown.
-        channels: how many maps of an operation are shown.
-        after: train so many steps before.
-        weights: a file to begin from, instead of initial weights; of a single net.
-        path: the module to show, such as layer1.0; all by default.
-        seed: of the initial weights and the order of the images.
+    The batch is the first of the first epoch. `weights` are for a single net.
 
     Raises:
-        UsageError: a value that cannot be meant.
+        UsageError: a value is not one of those possible.
     """
 
     nets: tuple[str, ...]
-    batch: int = 16
-    image: int = 0
-    channels: int = 8
-    after: int = 0
-    weights: Path | None = None
-    path: str | None = None
-    seed: int = 0
+    batch: int = option(16, "Images in the training step; {default} by default.")
+    image: int = option(
+        0, "The image of the batch whose feature maps are shown; {default} by default."
+    )
+    channels: int = option(8, "Feature maps shown of each operation; {default} by default.")
+    after: int = option(0, "Train so many steps first; {default} by default.")
+    weights: Path | None = option(None, "Begin with the weights of a file (safetensors, .pth).")
+    path: str | None = option(None, "Show this module alone: layer1.0, or layer2.")
+    seed: int = option(0, "Of the initial weights and the images; {default} by default.")
 
     def __post_init__(self) -> None:
-        for net in self.nets:
-            parse_name(net)
-        expect(
-            1 <= len(self.nets) <= 2,
-            UsageError,
-            f"one net or two side by side can be stepped through, got {len(self.nets)}",
-        )
+        if not 1 <= len(self.specs) <= 2:
+            raise UsageError(
+                f"one net or two side by side can be stepped through, got {len(self.nets)}"
+            )
         for name, value, least in (
             ("batch", self.batch, 2),
             ("channels", self.channels, 1),
             ("after", self.after, 0),
             ("seed", self.seed, 0),
         ):
-            expect(value >= least, UsageError, f"{name} must be at least {least}, got {value}")
-        expect(
-            0 <= self.image < self.batch,
-            UsageError,
-            f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}",
-        )
-        expect(
-            self.weights is None or len(self.nets) == 1,
-            UsageError,
-            f"weights are those of one net, but {len(self.nets)} were asked for",
-        )
+            if value < least:
+                raise UsageError(f"{name} must be at least {least}, got {value}")
+        if not 0 <= self.image < self.batch:
+            raise UsageError(
+                f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}"
+            )
+        if self.weights is not None and len(self.nets) != 1:
+            raise UsageError(f"weights are those of one net, but {len(self.nets)} were asked for")
+
+    @cached_property
+    def specs(self) -> tuple[NetSpec, ...]:
+        """The nets, parsed."""
+        return tuple(map(NetSpec.parse, self.nets))
 
 
 def page_of(config: Stepping, dataset: Dataset) -> Page:
-    """The page.
+    """Return the page that steps through the training step.
 
     Raises:
         UsageError: the nets are too large for a page, or have no module `path`.
     """
-    nets = [(name, _net(name, config, dataset)) for name in config.nets]
+    nets = [(spec, _model(spec, config, dataset)) for spec in config.specs]
     x, labels = _batch(config, dataset)
-    _expect_small([model for _, model in nets], x, config)
+    _check_size([model for _, model in nets], x, config)
     traces = [
-        (name, _trace(_after(config, name, model, dataset), x, labels, config))
-        for name, model in nets
+        (str(spec), _trace(_after(config, spec, model, dataset), x, labels, config))
+        for spec, model in nets
     ]
     shown = f", {config.path}" if config.path else ""
     before = f"after {config.after} steps of training" if config.after else "at initialisation"
@@ -99,36 +93,36 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     title = f"One training step of {' and '.join(config.nets)}{shown}"
     footer = (
         f"Made by minires: {config.batch} images of {dataset.name}, {x.shape[2]}x{x.shape[3]} "
-        f"pixels, {before}; the maps are those of image {config.image}, "
+        f"pixels, {before}; the feature maps are those of image {config.image}, "
         f"{dataset.classes[labels[config.image]]!r}."
     )
     return step_page(traces, title, footer)
 
 
-def _net(name: str, config: Stepping, dataset: Dataset) -> Module:
+def _model(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:
     manual_seed(config.seed)
-    model = cifar_net(name, len(dataset.classes), dataset.channels)
+    model = spec.build(len(dataset.classes), dataset.channels)
     if config.weights:
         load_weights(model, config.weights)
     return model
 
 
 def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
-    """The first images of the first epoch, as they are trained on."""
+    """Return the first images of the first epoch, as they are trained on."""
     most = len(dataset.train_images)
-    expect(
-        config.batch <= most,
-        UsageError,
-        f"batch must be at most the {most} training images of {dataset.name}, got {config.batch}",
-    )
+    if config.batch > most:
+        raise UsageError(
+            f"batch must be at most the {most} training images of {dataset.name}, got "
+            f"{config.batch}"
+        )
     return training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(config.batch))
 
 
-def _after(config: Stepping, name: str, model: Module, dataset: Dataset) -> Module:
-    """The net after some steps of training."""
+def _after(config: Stepping, spec: NetSpec, model: Module, dataset: Dataset) -> Module:
+    """Return the model after `config.after` training steps."""
     recipe = quick_recipe(dataset)
-    schedule = recipe.schedule(parse_name(name)[1])
-    trainer = Trainer(name, model, dataset, recipe, schedule, config.seed)
+    schedule = recipe.schedule(spec.depth)
+    trainer = Trainer(str(spec), model, dataset, recipe, schedule, config.seed)
     for _ in islice(trainer.run(), config.after):
         pass
     return model
@@ -139,8 +133,8 @@ def _trace(model: Module, x: Array, labels: Array, config: Stepping) -> Trace:
     return trace.within(config.path) if config.path else trace
 
 
-def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
-    """Refuse nets whose page would be too large, before the time is spent on it."""
+def _check_size(models: Sequence[Module], x: Array, config: Stepping) -> None:
+    """Raise for nets whose page would be too large, before time is spent on it."""
     total = 0
 
     def add(_op: Op, _inputs: tuple[Array | None, ...], output: Array) -> None:
@@ -152,10 +146,10 @@ def _expect_small(models: Sequence[Module], x: Array, config: Stepping) -> None:
         for model in models:
             model.eval()(x[:1])
             model.train()
-    expect(
-        total <= _MOST,
-        UsageError,
-        f"a page of {' and '.join(config.nets)} on images of {x.shape[2]}x{x.shape[3]} would take "
-        f"about {total / 1e6:.0f} MB, more than the {_MOST / 1e6:.0f} that a browser steps through "
-        "smoothly; show one block with --path layer1.0, or a smaller input with --size",
-    )
+    if total > _MOST:
+        raise UsageError(
+            f"a page of {' and '.join(config.nets)} on images of {x.shape[2]}x{x.shape[3]} would "
+            f"take about {total / 1e6:.0f} MB, more than the {_MOST / 1e6:.0f} that a browser "
+            "steps through smoothly; show one block with --path layer1.0, or a smaller input with "
+            "--size"
+        )

@@ -5,15 +5,3 @@ from .anomaly import detect_anomaly
 from .graph import Block, Graph, Node
 from .layers import watch_layers
 from .trace import Trace, record
-
-__all__ = [
-    "Block",
-    "Graph",
-    "Node",
-    "Trace",
-    "backward_hook",
-    "detect_anomaly",
-    "forward_hook",
-    "record",
-    "watch_layers",
-]

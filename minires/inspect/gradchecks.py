@@ -1,8 +1,4 @@
-"""Every operation's backward against numerical differences, here and on a user's machine.
-
-Differences are only right where a function is smooth, so the inputs are drawn away from
-kinks: never a 0 for a rectifier, never two values close together under a maximum.
-"""
+"""A gradient check for every operation, for the tests and for a user's machine."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +10,6 @@ import numpy as np
 from .. import functional as F
 from ..autograd import Op, Tensor
 from ..autograd.gradcheck import gradcheck
-from ..backend import Array
 from ..errors import MiniresError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from ..ops.batchnorm import BatchNorm, BatchNormInference
@@ -25,6 +20,7 @@ from ..ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from ..ops.reduce import Max, Mean, Sum
 from ..ops.relu import ReLU
 from ..ops.reshape import Index, Pad, Permute, Reshape
+from .smooth_inputs import Draw
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What a case gave.
+    """The outcome of a case.
 
     Attributes:
         case: the case.
@@ -55,7 +51,7 @@ class Result:
 
 
 def check(case: Case) -> Result:
-    """Hold the backward pass of a case against differences."""
+    """Compare the backward pass of a case with differences."""
     error, failure, started = np.nan, None, time.perf_counter()
     try:
         error = gradcheck(case.function, case.inputs)
@@ -65,46 +61,10 @@ def check(case: Case) -> Result:
 
 
 def cases(seed: int = 0) -> list[Case]:
-    """Cases for every class of `minires.ops.ALL`; the same ones for the same seed."""
+    """Return cases for every class of `minires.ops.ALL`; the same ones for the same seed."""
     draw = Draw(seed)
     families = (_arithmetic, _products, _reductions, _shapes, _convolution, _norm, _pools, _losses)
     return [case for family in families for case in family(draw)]
-
-
-class Draw:
-    """float64 inputs that require a gradient, unless they are `fixed`."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def normal(self, *shape: int) -> Tensor:
-        """Anything, where there are no kinks."""
-        return _leaf(self.rng.normal(size=shape))
-
-    def positive(self, *shape: int) -> Tensor:
-        """Between 0.5 and 2."""
-        return _leaf(self.rng.uniform(0.5, 2, shape))
-
-    def nonzero(self, *shape: int) -> Tensor:
-        """Of either sign, at least 0.1 from 0."""
-        return _leaf(self.rng.uniform(0.1, 2, shape) * self.rng.choice([-1, 1], shape))
-
-    def distinct(self, *shape: int) -> Tensor:
-        """Of either sign, any two at least 0.1 apart."""
-        size = int(np.prod(shape))
-        return _leaf((self.rng.permutation(size).reshape(shape) - size / 2) * 0.1)
-
-    def fixed(self, *shape: int) -> Tensor:
-        """Anything, without a gradient."""
-        return self.normal(*shape).detach()
-
-    def labels(self, n: int, classes: int) -> Array:
-        """n class labels."""
-        return self.rng.integers(classes, size=n)
-
-
-def _leaf(data: Array | float) -> Tensor:
-    return Tensor(np.asarray(data), requires_grad=True)
 
 
 def _arithmetic(draw: Draw) -> list[Case]:
@@ -114,7 +74,7 @@ def _arithmetic(draw: Draw) -> list[Case]:
         Case(Add, "a row and a column", lambda a, b: a + b, (normal(3), normal(2, 1))),
         Case(Add, "a single number", lambda a, b: a + b, (normal(2, 3), normal())),
         Case(Add, "x + x", lambda x: x + x, (normal(2, 3),)),
-        Case(Add, "residual join x + f(x)", lambda x: x + (x * x).exp(), (normal(2, 3),)),
+        Case(Add, "residual addition x + f(x)", lambda x: x + (x * x).exp(), (normal(2, 3),)),
         Case(Sub, "same shapes", lambda a, b: a - b, (normal(2, 3), normal(2, 3))),
         Case(Sub, "a row and a column", lambda a, b: a - b, (normal(3), normal(2, 1))),
         Case(Mul, "same shapes", lambda a, b: a * b, (nonzero(2, 3), nonzero(2, 3))),
@@ -131,11 +91,11 @@ def _arithmetic(draw: Draw) -> list[Case]:
         Case(Exp, "alone", lambda x: x.exp(), (normal(2, 3),)),
         Case(Log, "alone", lambda x: x.log(), (positive(2, 3),)),
         Case(ReLU, "alone", F.relu, (nonzero(3, 4),)),
-        Case(ReLU, "residual join relu(x + relu(x))", _rectified_join, (nonzero(3, 4),)),
+        Case(ReLU, "residual addition relu(x + relu(x))", _relu_of_addition, (nonzero(3, 4),)),
     ]
 
 
-def _rectified_join(x: Tensor) -> Tensor:
+def _relu_of_addition(x: Tensor) -> Tensor:
     return F.relu(x + F.relu(x))
 
 

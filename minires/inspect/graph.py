@@ -1,4 +1,4 @@
-"""The graph that led to a tensor, as something to look at: as text here, drawn in `minires.viz`."""
+"""The graph that led to a tensor, as text here, and as a drawing in `minires.viz`."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import Any
 
 from ..autograd import Op, Tensor
+from ..autograd.backward import reverse_order
 from ..backend import is_array
-from ..errors import GraphError, UsageError, expect
+from ..errors import GraphError, UsageError
 from ..kernels import LazyArray
 from .tree import branches
 
@@ -55,8 +56,8 @@ class Block:
 class Graph:
     """The operations that led to a tensor, in the order they ran.
 
-    `print(Graph(loss))` shows it as a tree, the last operation first, in which a residual join
-    forks and its arms meet again; `graph.text(fold=2)` with each block as one line.
+    `print(Graph(loss))` shows it as a tree, the last operation first, in which a residual addition
+    forks and its branches meet again; `graph.text(fold=2)` with each block as one line.
 
     Attributes:
         nodes: the operations.
@@ -66,14 +67,12 @@ class Graph:
     """
 
     def __init__(self, tensor: Tensor) -> None:
-        expect(
-            tensor.op is not None,
-            GraphError,
-            "this tensor is a leaf: no operation that is recorded led to it; "
-            "compute it from tensors that require a gradient, outside no_grad()",
-        )
-        assert tensor.op is not None
-        ops = _ops(tensor.op)
+        if tensor.op is None:
+            raise GraphError(
+                "this tensor is a leaf: no operation that is recorded led to it; "
+                "compute it from tensors that require a gradient, outside no_grad()"
+            )
+        ops = reverse_order(tensor.op)[::-1]
         number = {op: i for i, op in enumerate(ops)}
         shapes = {tensor.op: tensor.shape}
         for op in ops:
@@ -94,24 +93,23 @@ class Graph:
         ]
 
     def blocks(self, fold: int | None = None) -> list[Block]:
-        """The graph with the operations of a module as one block each.
+        """Return the graph with the operations of a module as one block each.
 
         Args:
             fold: how many parts of a module's path count: with 1 "layer1" is a block, with 2
                 "layer1.0" is; None folds nothing.
         """
-        expect(
-            fold is None or fold >= 1,
-            UsageError,
-            f"fold is how many parts of a module's path make a block, at least 1; got {fold}",
-        )
+        if fold is not None and fold < 1:
+            raise UsageError(
+                f"fold is how many parts of a module's path make a block, at least 1; got {fold}"
+            )
         numbered = enumerate(self.nodes)
         groups = [[i for i, _ in group] for _, group in groupby(numbered, self._key(fold))]
         block_of = {i: number for number, group in enumerate(groups) for i in group}
         return [self._block(number, group, fold, block_of) for number, group in enumerate(groups)]
 
     def text(self, fold: int | None = None) -> str:
-        """The tree, the last operation first, with shapes and what backward keeps in memory."""
+        """Return the tree, the last operation first, with shapes and bytes kept for backward."""
         blocks = self.blocks(fold)
         drawn = branches([block.inputs for block in blocks])
         labels = [block.label for block in blocks]
@@ -128,7 +126,7 @@ class Graph:
         return self.text()
 
     def _key(self, fold: int | None) -> Any:
-        """What consecutive nodes of a block have in common."""
+        """Return a key that consecutive nodes of a block share."""
 
         def key(numbered: tuple[int, Node]) -> object:
             i, node = numbered
@@ -157,26 +155,8 @@ class Graph:
         )
 
 
-def _ops(last: Op) -> list[Op]:
-    """Every operation that led to `last`, in the order they ran."""
-    found, waiting = {last}, [last]
-    while waiting:
-        op = waiting.pop()
-        expect(
-            not op.released,
-            GraphError,
-            f"backward() has already been through {op.label} and released the graph before it; "
-            "look at the graph first, or give backward retain_graph=True",
-        )
-        for source in op.sources:
-            if isinstance(source, Op) and source not in found:
-                found.add(source)
-                waiting.append(source)
-    return sorted(found, key=lambda op: op.moment)
-
-
 def _saved_bytes(ops: Iterable[Op]) -> dict[Op, int]:
-    """What each operation saved, memory that several share counted at the first of them."""
+    """Return the bytes each operation saved; memory shared by several counts for the first."""
     seen = {_memory(s.data)[0] for op in ops for s in op.sources if isinstance(s, Tensor)}
     sizes = {}
     for op in ops:
@@ -199,7 +179,7 @@ def _arrays(saved: Any) -> Iterator[Any]:
 
 
 def _memory(array: Any) -> tuple[int, int]:
-    """Which memory an array lies on, and its size in bytes."""
+    """Return which memory an array lies on, and its size in bytes."""
     while is_array(array.base):
         array = array.base
     return id(array if array.base is None else array.base), array.nbytes
@@ -210,7 +190,7 @@ def _counted(operations: int) -> str:
 
 
 def _size(number: float) -> str:
-    """A number of bytes for a reader."""
+    """Return a number of bytes in words."""
     for unit in ("B", "kB", "MB"):
         if number < 999.5:
             return f"{number:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""What each weighted layer answers, and the gradient that comes back to it: one number each."""
+"""The standard deviation of each weighted layer's response, and the norm of its gradient."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ class Layers:
 
     def __init__(self) -> None:
         self._ops: dict[str, Op] = {}  # what made the response, by the layer's path
-        self._spreads: dict[str, float] = {}
+        self._stds: dict[str, float] = {}
         self._norms: dict[Op, float] = {}
         self._path = ""  # of the layer that ran last
         self._output: Array | None = None
@@ -36,9 +36,9 @@ class Layers:
         return list(self._ops)
 
     @property
-    def spread(self) -> Array:
+    def std(self) -> Array:
         """The standard deviation of each response over all its elements, float64 (layers,)."""
-        return np.array(list(self._spreads.values()))
+        return np.array(list(self._stds.values()))
 
     @property
     def gradient(self) -> Array:
@@ -46,25 +46,25 @@ class Layers:
         return np.array([self._norms.get(op, np.nan) for op in self._ops.values()])
 
     def see(self, op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
-        """Take in a forward."""
+        """Record the forward of a layer."""
         if isinstance(op, _WEIGHTED):
             self._path, self._output = op.path, output
         elif inputs[0] is not self._output:
             return  # the batch norm of something else, such as a sum
         self._ops[self._path] = op
-        with np.errstate(invalid="ignore"):  # an infinite response has no spread: NaN
-            self._spreads[self._path] = float(to_numpy(output).std(dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # the std of an infinite response is NaN
+            self._stds[self._path] = float(to_numpy(output).std(dtype=np.float64))
 
     def see_step(self, step: Step) -> None:
-        """Take in a backward."""
+        """Record the backward of a layer."""
         self._norms[step.op] = norm(step.gy)
 
 
 @contextmanager
 def watch_layers() -> Iterator[Layers]:
-    """Inside, the forward and the backward pass of a net leave their measures in `Layers`.
+    """Record the forward and the backward pass of a model inside, in the `Layers` it gives.
 
-    Where both ran more than once, they are those of the last time.
+    Where a pass ran more than once, the last one counts.
     """
     layers = Layers()
     ops = (*_WEIGHTED, *_NORMS)

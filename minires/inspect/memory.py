@@ -14,8 +14,8 @@ import numpy as np
 import psutil
 
 from .. import functional as F
-from ..errors import UsageError, expect
-from ..models import cifar_net
+from ..errors import UsageError
+from ..models import NetSpec
 from . import Graph
 from .graph import Node
 
@@ -51,12 +51,12 @@ class Memory:
 
 
 def predicted(
-    net: str, image: tuple[int, int, int], batch: int, checkpoint_every: int | None = None
+    net: NetSpec, image: tuple[int, int, int], batch: int, checkpoint_every: int | None = None
 ) -> Memory:
     """The memory of a training step of the net `net` on `batch` images (C, H, W).
 
     Raises:
-        UsageError: no such net, or a batch or `checkpoint_every` under 1.
+        UsageError: a batch or `checkpoint_every` under 1.
     """
     return Profile.of(net, image).memory(batch, checkpoint_every)
 
@@ -78,9 +78,9 @@ class Profile:
     largest: float
 
     @classmethod
-    def of(cls, net: str, image: tuple[int, int, int]) -> "Profile":
+    def of(cls, net: NetSpec, image: tuple[int, int, int]) -> "Profile":
         """The profile of a net, from the graph of a small batch."""
-        model = cifar_net(net, in_channels=image[0])
+        model = net.build(in_channels=image[0])
         images = np.zeros((_SAMPLE, *image), np.float32)
         images += np.arange(_SAMPLE, dtype=np.float32).reshape(-1, 1, 1, 1)
         nodes = Graph(F.cross_entropy(model(images), np.zeros(_SAMPLE, np.int64))).nodes
@@ -105,12 +105,9 @@ class Profile:
 
     def memory(self, batch: int, checkpoint_every: int | None) -> Memory:
         """The memory of a step on so many images."""
-        expect(batch >= 1, UsageError, f"batch must be at least 1, got {batch}")
-        expect(
-            checkpoint_every is None or checkpoint_every >= 1,
-            UsageError,
-            f"checkpoint_every must be at least 1, got {checkpoint_every}",
-        )
+        for name, value in (("batch", batch), ("checkpoint_every", checkpoint_every)):
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1, got {value}")
         kept, segment, moving = self.outside, 0.0, _MOVING
         if checkpoint_every is not None:
             moving += _MOVING_AGAIN
@@ -151,7 +148,7 @@ def available() -> int:
 
 
 def expect_room(
-    net: str, image: tuple[int, int, int], batch: int, checkpoint_every: int | None
+    net: NetSpec, image: tuple[int, int, int], batch: int, checkpoint_every: int | None
 ) -> None:
     """Refuse a training that would not fit into this machine's memory.
 

@@ -1,7 +1,7 @@
-"""A page to click through one training step, operation by operation: a single HTML file.
+"""A page that steps through one training step, operation by operation: a single HTML file.
 
-Its parts are in `page/`: the frame (HTML), how it looks (CSS) and what it does (JavaScript). Here
-what was recorded is made small enough to be put into it.
+Its parts are in `page/`: the frame (HTML), its style (CSS) and what it does (JavaScript). Here
+the record of the training step is made small enough to be put into it.
 """
 
 import base64
@@ -23,7 +23,7 @@ import numpy as np
 from ..autograd import Op
 from ..backend import Array
 from ..files import write_atomically
-from .trace import Gift, Record, Summary, Trace
+from .trace import InputGradient, Record, Summary, Trace
 
 _BLOCK = 2  # parts of a module's path that make a block: "layer1.0"
 _DIGITS = 4
@@ -46,7 +46,7 @@ class Page:
 
 
 def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "") -> Page:
-    """The page of one net, or of two side by side.
+    """Return the page of one model, or of two side by side.
 
     Args:
         traces: a name and what was recorded of each net.
@@ -74,7 +74,7 @@ def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "")
 
 
 def bytes_of(shape: tuple[int, ...], channels: int) -> int:
-    """About how many bytes an operation with an output of `shape` takes on a page."""
+    """Return about how many bytes an operation with an output of `shape` takes on a page."""
     maps = math.prod((min(shape[1], channels), *shape[2:])) if len(shape) > 1 else 0
     return 1500 + 2 * maps * 4 // 3  # its numbers; outputs and gradients, in base64
 
@@ -102,20 +102,20 @@ def _operation(r: Record) -> dict[str, Any]:
         "inputs": [i for i in r.inputs if i is not None],
         "input_shapes": r.input_shapes,
         "shape": r.shape,
-        "join": r.op.name == "Add" and sum(i is not None for i in r.inputs) == 2,
+        "addition": r.op.name == "Add" and sum(i is not None for i in r.inputs) == 2,
         "output": _summary(r.output, signed=False),
         "gradient": r.gradient and _summary(r.gradient, signed=True),
-        "gifts": [_gift(gift) for gift in r.gifts],
+        "input_gradients": [_input_gradient(g) for g in r.input_gradients],
         "seconds": _rounded(r.seconds),
     }
 
 
-def _gift(gift: Gift) -> dict[str, Any]:
+def _input_gradient(g: InputGradient) -> dict[str, Any]:
     return {
-        "name": gift.name,
-        "label": gift.label,
-        "norm": _rounded(gift.norm),
-        "added": gift.added,
+        "name": g.name,
+        "label": g.label,
+        "norm": _rounded(g.norm),
+        "added": g.added,
     }
 
 
@@ -126,8 +126,8 @@ def _summary(s: Summary, signed: bool) -> dict[str, Any]:
 
 
 def _encoded(maps: Array, signed: bool) -> str:
-    """Maps as bytes from 0 to 255: from the lowest value to the highest, or, where signs matter,
-    with 0 in the middle."""
+    """Return maps as bytes from 0 to 255, the lowest value to the highest; signed ones with 0 in
+    the middle."""
     finite = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
     if signed:
         most = float(np.abs(finite).max()) or 1.0
@@ -139,18 +139,17 @@ def _encoded(maps: Array, signed: bool) -> str:
 
 
 def _kind(op: Op) -> dict[str, Any]:
-    """What the textbook says of an operation: its formula and its two short functions."""
-    book: Any = next(c for c in type(op).__mro__ if not c.__module__.startswith("minires.kernels."))
+    """Return the formula of an operation and its two short functions."""
     return {
-        "formula": _reflowed(inspect.cleandoc(book.__doc__ or "")),
-        "forward": _source(book.forward),
-        "backward": _source(book.backward),
+        "formula": _reflowed(inspect.cleandoc(op.__doc__ or "")),
+        "forward": _source(type(op).forward),
+        "backward": _source(type(op).backward),
         "inputs": op.input_names,
     }
 
 
 def _reflowed(text: str) -> str:
-    """Paragraphs as one line each, for a page of any width; what is indented stays as it is."""
+    """Return paragraphs as one line each, for a page of any width; indented ones as they are."""
     paragraphs = text.split("\n\n")
     return "\n\n".join(p if p.startswith(" ") else " ".join(p.split("\n")) for p in paragraphs)
 
@@ -163,10 +162,10 @@ def _source(function: Any) -> str:
 
 
 def _walk(nets: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
-    """The moments of the walk: which operation of each net is at work, None for one that waits.
+    """Return the moments of the walk: which operation of each net runs, None for one that waits.
 
     Forward through all operations and back again. Two nets walk in step: an operation that only
-    one of them has, such as a residual join, makes the other one wait.
+    one of them has, such as a residual addition, makes the other one wait.
     """
     ahead = _in_step([[(r.op.name, r.op.path) for r in records] for records in nets])
     return [{"phase": "forward", "at": at} for at in ahead] + [
@@ -188,5 +187,5 @@ def _in_step(keys: list[list[tuple[str, str]]]) -> list[list[int | None]]:
 
 
 def _rounded(x: float) -> float | None:
-    """A number with few digits; None, which JSON knows, for one that is none."""
+    """Return a number with few digits, or None, which JSON knows, for one that is not finite."""
     return float(f"{x:.{_DIGITS}g}") if math.isfinite(x) else None

@@ -53,8 +53,8 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Gift:
-    """A gradient that an operation handed on.
+class InputGradient:
+    """A gradient that an operation handed to one of its inputs.
 
     Attributes:
         name: the input it is the gradient of.
@@ -81,7 +81,7 @@ class Record:
         input_shapes: for each input, its shape; None for one left out.
         shape, output: of what forward made.
         gradient: what came in on the way back; None if nothing did.
-        gifts: what backward handed on.
+        input_gradients: what backward handed on.
         seconds: its backward took.
     """
 
@@ -91,7 +91,7 @@ class Record:
     shape: tuple[int, ...]
     output: Summary
     gradient: Summary | None = None
-    gifts: tuple[Gift, ...] = ()
+    input_gradients: tuple[InputGradient, ...] = ()
     seconds: float = 0.0
 
 
@@ -121,9 +121,9 @@ class Trace:
             replace(
                 self.records[i],
                 inputs=tuple(None if j is None else new.get(j) for j in self.records[i].inputs),
-                gifts=tuple(
+                input_gradients=tuple(
                     replace(g, to=None if g.to is None else new.get(g.to))
-                    for g in self.records[i].gifts
+                    for g in self.records[i].input_gradients
                 ),
             )
             for i in kept
@@ -166,14 +166,14 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     for step in loss.backward_steps():
         own = records[number[step.op]]
         own.gradient = Summary.of(step.gy, channels, image)
-        own.gifts = _gifts(step, number)
+        own.input_gradients = _input_gradients(step, number)
         own.seconds = step.seconds
     return Trace(loss.item(), records)
 
 
-def _gifts(step: Step, number: dict[Op, int]) -> tuple[Gift, ...]:
+def _input_gradients(step: Step, number: dict[Op, int]) -> tuple[InputGradient, ...]:
     return tuple(
-        Gift(
+        InputGradient(
             target.name,
             None if isinstance(target.source, Tensor) else number[target.source],
             target.label,

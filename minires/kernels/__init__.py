@@ -7,19 +7,3 @@ from . import cpu, cuda
 from .cpu.threads import blas_threads, get_num_threads, set_num_threads
 from .lazy import LazyArray, realized
 from .registry import REFERENCE, Kernel, call, choose, register, registered
-
-__all__ = [
-    "REFERENCE",
-    "Kernel",
-    "LazyArray",
-    "blas_threads",
-    "call",
-    "choose",
-    "cpu",
-    "cuda",
-    "get_num_threads",
-    "realized",
-    "register",
-    "registered",
-    "set_num_threads",
-]

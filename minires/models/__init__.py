@@ -1,9 +1,9 @@
-"""The nets of the paper."""
+"""The models of the papers, and `NetSpec`, which names them."""
 
 from .blocks import BasicBlock, Bottleneck
-from .cifar import cifar_net, cifar_plain, cifar_resnet
-from .imagenet import (
-    imagenet_net,
+from .cifar import cifar_plain, cifar_resnet
+from .preact import PreactNet
+from .resnet import (
     plain18,
     plain34,
     resnet18,
@@ -12,11 +12,12 @@ from .imagenet import (
     resnet101,
     resnet152,
 )
-from .preact import PreactNet
+from .spec import NetSpec, cifar_net, imagenet_net
 
 __all__ = [
     "BasicBlock",
     "Bottleneck",
+    "NetSpec",
     "PreactNet",
     "cifar_net",
     "cifar_plain",

@@ -1,11 +1,11 @@
-"""The building blocks, plain or with a shortcut (He et al. 2015, figures 2 and 5)."""
+"""The blocks of the models, plain or with a shortcut (He et al. 2015, figures 2 and 5)."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from .. import functional as F
 from ..autograd import Tensor
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..nn import BatchNorm2d, Conv2d, Module, Sequential, he_normal
 from ..nn.layers import Init
 
@@ -14,7 +14,7 @@ Norm: TypeAlias = Callable[[int], Module]
 
 
 class Layer(NamedTuple):
-    """A convolution in a block: its output channels, its kernel's size, its stride."""
+    """A convolution in a block: its output channels, the size of its kernel, its stride."""
 
     channels: int
     kernel: int
@@ -35,14 +35,14 @@ class Block(Module):
     Layers are called conv1, bn1, conv2, ... as torchvision calls them.
 
     Args:
-        in_channels: channels of x.
+        in_channels: the number of channels of x.
         layers: the convolutions of F.
         shortcut: "A", "B", "C", or None for a plain block.
-        norm: makes the normalisation of so many channels; `Identity` for none.
+        norm: makes a normalisation layer from a number of channels; `Identity` for none.
         init: draws the weights of the convolutions.
 
     Raises:
-        UsageError: a shortcut that does not exist.
+        UsageError: there is no such shortcut.
     """
 
     def __init__(
@@ -53,11 +53,8 @@ class Block(Module):
         norm: Norm = BatchNorm2d,
         init: Init = he_normal,
     ) -> None:
-        expect(
-            shortcut is None or shortcut in get_args(Shortcut),
-            UsageError,
-            f"shortcut must be A, B, C or None, got {shortcut!r}",
-        )
+        if shortcut is not None and shortcut not in get_args(Shortcut):
+            raise UsageError(f"shortcut must be A, B, C or None, got {shortcut!r}")
         self.layers: list[tuple[Conv2d, Module]] = []
         before, self.stride = in_channels, 1
         for number, (channels, kernel, stride) in enumerate(layers, start=1):
@@ -92,7 +89,7 @@ class Block(Module):
         return F.relu(y)
 
     def identity(self, x: Tensor) -> Tensor:
-        """x in the shape of F(x)."""
+        """Return x in the shape of F(x)."""
         if hasattr(self, "downsample"):
             return self.downsample(x)
         return F.shortcut_a(x, self.channels, self.stride)
@@ -149,9 +146,43 @@ class Bottleneck(Block):
 
 
 def expect_stride_in(stride_in: str) -> None:
-    """Refuse a place for a bottleneck's stride that there is not."""
-    expect(
-        stride_in in ("3x3", "1x1"),
-        UsageError,
-        f"stride_in must be 3x3 (torchvision) or 1x1 (the paper), got {stride_in!r}",
-    )
+    """Raise UsageError where `stride_in` names no convolution of a bottleneck."""
+    if stride_in not in ("3x3", "1x1"):
+        raise UsageError(
+            f"stride_in must be 3x3 (torchvision) or 1x1 (the paper), got {stride_in!r}"
+        )
+
+
+def blocks_a_stage(depth: int, period: int) -> int:
+    """Return n, where a model of three stages of n blocks has `period` n + 2 = `depth` layers.
+
+    Raises:
+        UsageError: `depth` is not of that form.
+    """
+    n, rest = divmod(depth - 2, period)
+    if n < 1 or rest != 0:
+        depths = ", ".join(str(period * n + 2) for n in (1, 2, 3, 4, 5, 9, 18))
+        raise UsageError(f"depth must be {period}n + 2 ({depths}, ...), got {depth}")
+    return n
+
+
+def stage(
+    block: Callable[[int, int, int], Module],
+    n: int,
+    in_channels: int,
+    channels: int,
+    stride: int,
+    checkpoint_every: int | None,
+    expansion: int = 1,
+) -> Sequential:
+    """Return n blocks, the first of which changes the channels and has the stride.
+
+    Args:
+        block: makes a block from its input channels, its inner channels and its stride.
+        n, in_channels, channels, stride: how many, and what the first is made from.
+        checkpoint_every: see `Sequential`.
+        expansion: a block has so many times `channels` output channels.
+    """
+    first = block(in_channels, channels, stride)
+    others = (block(expansion * channels, channels, 1) for _ in range(n - 1))
+    return Sequential(first, *others, checkpoint_every=checkpoint_every)

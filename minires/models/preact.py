@@ -1,15 +1,16 @@
-"""Pre-activation nets: batch norm and ReLU before each convolution (He et al. 2016, 1603.05027).
+"""Pre-activation models: batch norm and ReLU before each convolution (He et al. 2016, 1603.05027).
 
-Nothing stands on the shortcut any more: from the last block of a stage to its first, a gradient
-that goes along the shortcuts is multiplied by nothing at all (section 2, equation 5).
+No operation is left on the shortcut: from the last block of a stage to its first, the gradient
+along the shortcuts stays as it is (section 2, equation 5).
 """
+
+from functools import partial
 
 from .. import functional as F
 from ..autograd import Tensor
-from ..errors import UsageError, expect
-from ..nn import BatchNorm2d, Conv2d, Linear, Module, Sequential, he_normal
+from ..nn import BatchNorm2d, Conv2d, Linear, Module, he_normal
 from ..nn.layers import Init
-from .blocks import Norm
+from .blocks import Norm, blocks_a_stage, stage
 
 EXPANSION = 4
 
@@ -59,13 +60,13 @@ class PreactNet(Module):
     29, ..., 164, ..., 1001, the last two being the paper's (table 4).
 
     Args:
-        depth: layers with weights.
-        num_classes: logits.
-        in_channels: of the images.
+        depth: the number of layers with weights.
+        num_classes: the number of logits.
+        in_channels: the number of channels of the images.
         norm, init, checkpoint_every: as for `CifarNet`.
 
     Raises:
-        UsageError: a depth that is not 9n + 2.
+        UsageError: the depth is not 9n + 2.
     """
 
     def __init__(
@@ -77,16 +78,12 @@ class PreactNet(Module):
         init: Init = he_normal,
         checkpoint_every: int | None = None,
     ) -> None:
-        n, rest = divmod(depth - 2, 9)
-        expect(
-            n >= 1 and rest == 0,
-            UsageError,
-            f"depth must be 9n + 2 (11, 20, 29, 56, 110, 164, 1001, ...), got {depth}",
-        )
+        n = blocks_a_stage(depth, 9)
+        block = partial(PreactBottleneck, norm=norm, init=init)
         self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, init=init)
-        self.layer1 = _stage(n, 16, 16, 1, norm, init, checkpoint_every)
-        self.layer2 = _stage(n, 64, 32, 2, norm, init, checkpoint_every)
-        self.layer3 = _stage(n, 128, 64, 2, norm, init, checkpoint_every)
+        self.layer1 = stage(block, n, 16, 16, 1, checkpoint_every, EXPANSION)
+        self.layer2 = stage(block, n, 64, 32, 2, checkpoint_every, EXPANSION)
+        self.layer3 = stage(block, n, 128, 64, 2, checkpoint_every, EXPANSION)
         self.bn = norm(256)
         self.fc = Linear(256, num_classes, init=init)
 
@@ -99,18 +96,3 @@ class PreactNet(Module):
         x = F.relu(x)
         x = F.global_avg_pool2d(x)  # -> (N, 256)
         return self.fc(x)
-
-
-def _stage(
-    n: int,
-    in_channels: int,
-    channels: int,
-    stride: int,
-    norm: Norm,
-    init: Init,
-    checkpoint_every: int | None,
-) -> Sequential:
-    """n blocks, the first of which changes the channels and takes the stride."""
-    first = PreactBottleneck(in_channels, channels, stride, norm, init)
-    others = (PreactBottleneck(EXPANSION * channels, channels, 1, norm, init) for _ in range(n - 1))
-    return Sequential(first, *others, checkpoint_every=checkpoint_every)

@@ -1,4 +1,4 @@
-"""What a net is made of: stages, blocks, sizes, weights and multiply-adds, as in table 1."""
+"""Summarise a model: stages, blocks, sizes, parameters and multiply-adds, as in table 1."""
 
 import math
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from itertools import groupby
 import numpy as np
 
 from ..autograd import Op, Tensor
+from ..autograd.hooks import forward_hook
 from ..backend import Array
-from ..errors import UsageError, expect
-from ..inspect import forward_hook
+from ..errors import UsageError
 from ..modes import no_grad
 from ..nn import Conv2d, Identity, Linear, Module
 from .blocks import BasicBlock, Block, Bottleneck
 
-# Multiply-adds of a 224x224 image, which the paper calls FLOPs (table 1), by net; and parameters of
-# the nets for CIFAR-10 in millions (table 6).
+# Multiply-adds for a 224x224 image, which the paper calls FLOPs (table 1), and parameters of the
+# models for CIFAR-10 (table 6).
 PAPER_FLOPS = {
     "resnet18": 1.8e9,
     "resnet34": 3.6e9,
@@ -35,15 +35,15 @@ PAPER_PARAMETERS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A block, or a layer outside of blocks.
+    """A block, or a layer outside blocks.
 
     Attributes:
-        path: of the module: "layer1.0", "conv1", "fc".
-        layers: its convolutions or its matrix, in words: "3x3, 64".
+        path: the module's path: "layer1.0", "conv1", "fc".
+        layers: its convolutions or its matrix: "3x3, 64".
         shortcut: "identity", "zero channels", "projection", or "" where there is none.
-        shape: of its output for one image, without the batch.
-        parameters: how many numbers are trained in it.
-        macs: multiplications of convolutions and matrices for one image.
+        shape: the shape of its output for one image, without the batch.
+        parameters: the number of its parameters.
+        macs: the multiply-adds of its convolutions and matrices for one image.
     """
 
     path: str
@@ -56,33 +56,34 @@ class Part:
 
 @dataclass(frozen=True)
 class Stage:
-    """Parts that belong together: "conv2_x" of the paper is `layer1` of torchvision."""
+    """Consecutive parts under one name: the paper's "conv2_x" is torchvision's `layer1`."""
 
     name: str
     parts: tuple[Part, ...]
 
     @property
     def parameters(self) -> int:
-        """Of all parts."""
+        """The parameters of all parts."""
         return sum(part.parameters for part in self.parts)
 
     @property
     def macs(self) -> int:
-        """Of all parts."""
+        """The multiply-adds of all parts."""
         return sum(part.macs for part in self.parts)
 
 
 def summary(model: Module, image: tuple[int, int, int]) -> list[Stage]:
-    """The stages of a net of blocks, for an image (C, H, W).
+    """Return the stages of a model of blocks.
+
+    Args:
+        model: the model; its mode and its weights are left as they are.
+        image: the size (C, H, W) of its input.
 
     Raises:
-        UsageError, ShapeError: the image is none that the net takes.
+        UsageError, ShapeError: the model does not take images of that size.
     """
-    expect(
-        len(image) == 3 and all(n >= 1 for n in image),
-        UsageError,
-        f"an image has channels, height and width, got {image}",
-    )
+    if len(image) != 3 or min(image) < 1:
+        raise UsageError(f"an image has channels, height and width, got {image}")
     macs, shapes = _measured(model, image)
     parts = [
         Part(path, _layers(module), _shortcut(module), shapes[path], _size(module), macs[path])
@@ -94,7 +95,7 @@ def summary(model: Module, image: tuple[int, int, int]) -> list[Stage]:
 
 
 def compared(channels: int = 256, size: int = 56) -> dict[str, Part]:
-    """A basic block and a bottleneck on the same maps (figure 5), without their norms."""
+    """Return a basic block and a bottleneck on the same feature maps (figure 5), without norms."""
     blocks = {
         "basic": BasicBlock(channels, channels, 1, "A", norm=Identity),
         "bottleneck": Bottleneck(channels, channels // Bottleneck.expansion, 1, "A", norm=Identity),
@@ -106,7 +107,7 @@ def compared(channels: int = 256, size: int = 56) -> dict[str, Part]:
 def _measured(
     model: Module, image: tuple[int, int, int]
 ) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
-    """Multiplications, and the shape of the last output, of each part."""
+    """Return the multiply-adds, and the shape of the last output, of each part."""
     parts = {path for path, _ in _parts(model)}
     macs: dict[str, int] = dict.fromkeys(parts, 0)
     shapes: dict[str, tuple[int, ...]] = {}
@@ -129,7 +130,7 @@ def _measured(
 
 
 def _parts(model: Module) -> list[tuple[str, Module]]:
-    """Blocks, and what is outside of them and has no modules of its own."""
+    """Return the blocks, and the modules outside blocks that contain no others."""
     found: list[tuple[str, Module]] = []
     for path, module in model.named_modules():
         inside = any(_is_inside(path, p) for p, m in found if isinstance(m, Block))
@@ -140,7 +141,7 @@ def _parts(model: Module) -> list[tuple[str, Module]]:
 
 
 def _is_inside(path: str, module: str) -> bool:
-    """Whether a path is that of a module, or of something in it; all are inside of "", the net."""
+    """Return whether a path is a module's or inside it; all are inside "", the model."""
     return module in ("", path) or path.startswith(f"{module}.")
 
 

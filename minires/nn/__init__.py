@@ -12,6 +12,7 @@ from .layers import (
     Sequential,
 )
 from .module import Module, Parameter
+from .report import LoadReport, Mismatch
 
 __all__ = [
     "BatchNorm2d",
@@ -19,7 +20,9 @@ __all__ = [
     "GlobalAvgPool2d",
     "Identity",
     "Linear",
+    "LoadReport",
     "MaxPool2d",
+    "Mismatch",
     "Module",
     "Parameter",
     "ReLU",

@@ -8,19 +8,19 @@ from ..backend import Array, generator
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(inputs to one output, outputs of one input) of weights (O, I) or (O, C, kh, kw)."""
-    places = math.prod(shape[2:])
-    return shape[1] * places, shape[0] * places
+    """Return (inputs of one output, outputs of one input) for weights (O, I) or (O, C, kh, kw)."""
+    taps = math.prod(shape[2:])
+    return shape[1] * taps, shape[0] * taps
 
 
 def he_normal(shape: tuple[int, ...]) -> Array:
-    """Normal with std √(2 / fan_in), float32: keeps the variance through a ReLU (He 2015)."""
+    """Return normal numbers, float32, with the std √(2 / fan_in) that ReLUs need (He 2015)."""
     fan_in, _ = fans(shape)
     return _normal(shape, math.sqrt(2 / fan_in))
 
 
 def xavier_normal(shape: tuple[int, ...]) -> Array:
-    """Normal with std √(2 / (fan_in + fan_out)), float32 (Glorot & Bengio 2010)."""
+    """Return normal numbers, float32, with std √(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
     return _normal(shape, math.sqrt(2 / sum(fans(shape))))
 
 
@@ -29,9 +29,10 @@ def _normal(shape: tuple[int, ...], std: float) -> Array:
 
 
 def by_column(w: Array) -> Array:
-    """The kernels w (O, C, kh, kw), lying in memory as (kw, O, kh, C).
+    """Return the weights w (O, C, kh, kw), with (kw, O, kh, C) as their order in memory.
 
-    So column v of all kernels is one matrix of kh·C columns, and a fast convolution multiplies
-    with it as it lies (see `minires.fast.numpy_conv`); gradients and velocities lie the same way.
+    Column v of all weights is then one matrix of kh·C columns, which the convolution kernel of the
+    CPU multiplies without a copy (see `minires.kernels.cpu.conv`). Gradients and velocities get the
+    same order.
     """
     return np.ascontiguousarray(w.transpose(3, 0, 2, 1)).transpose(1, 3, 2, 0)

@@ -1,4 +1,4 @@
-"""Layers: the operations together with their parameters."""
+"""Layers: modules that apply one operation with its parameters, and Sequential."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,7 +9,8 @@ from .. import functional as F
 from ..autograd import Tensor
 from ..autograd.checkpoint import checkpoint
 from ..backend import Array
-from ..errors import UsageError, expect
+from ..deprecated import old_parameters
+from ..errors import UsageError
 from ..ops.checks import Pair, pair
 from .init import by_column, he_normal
 from .module import Module, Parameter
@@ -54,13 +55,14 @@ class Linear(Module):
 
 
 class BatchNorm2d(Module):
-    """Batch norm over (N, H, W) with running statistics, as PyTorch keeps them."""
+    """Batch norm over (N, H, W) of `num_features` channels, with PyTorch's running statistics."""
 
-    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        self.weight = Parameter(np.ones(channels, np.float32))
-        self.bias = Parameter(np.zeros(channels, np.float32))
-        self.running_mean = Tensor(np.zeros(channels, np.float32))
-        self.running_var = Tensor(np.ones(channels, np.float32))
+    @old_parameters(channels="num_features")
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.weight = Parameter(np.ones(num_features, np.float32))
+        self.bias = Parameter(np.zeros(num_features, np.float32))
+        self.running_mean = Tensor(np.zeros(num_features, np.float32))
+        self.running_var = Tensor(np.ones(num_features, np.float32))
         self.eps = eps
         self.momentum = momentum
 
@@ -78,7 +80,7 @@ class BatchNorm2d(Module):
 
 
 class Identity(Module):
-    """x itself; whatever it is made with does not matter, so that it can stand in for any layer."""
+    """x itself. Any arguments are accepted and ignored, so that it can replace any layer."""
 
     def __init__(self, *settings: object) -> None:
         pass
@@ -109,7 +111,7 @@ class MaxPool2d(Module):
 
 
 class GlobalAvgPool2d(Module):
-    """The mean of each map: (N, C, H, W) -> (N, C)."""
+    """The mean of each feature map: (N, C, H, W) -> (N, C)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.global_avg_pool2d(x)
@@ -119,27 +121,21 @@ class Sequential(Module):
     """Modules one after the other, named "0", "1", ...
 
     Args:
-        modules: what is done, in this order.
-        checkpoint_every: keep for backward what goes into every so many modules alone, and
-            compute the rest again; see `minires.checkpoint`. None keeps all.
+        modules: applied in this order.
+        checkpoint_every: keep only the input of every so many modules for backward, and compute
+            the rest again; see `minires.checkpoint`. None keeps everything.
 
     Raises:
-        UsageError: something that is no Module, or a `checkpoint_every` under 1.
+        UsageError: an argument is no Module, or `checkpoint_every` is below 1.
     """
 
     def __init__(self, *modules: Module, checkpoint_every: int | None = None) -> None:
-        expect(
-            checkpoint_every is None or checkpoint_every >= 1,
-            UsageError,
-            f"checkpoint_every must be at least 1, got {checkpoint_every}",
-        )
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise UsageError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
         self.checkpoint_every = checkpoint_every
         for i, module in enumerate(modules):
-            expect(
-                isinstance(module, Module),
-                UsageError,
-                f"Sequential takes modules, got {module!r} at place {i}",
-            )
+            if not isinstance(module, Module):
+                raise UsageError(f"Sequential takes modules, got {module!r} at index {i}")
             setattr(self, str(i), module)
 
     def __iter__(self) -> Iterator[Module]:
@@ -154,13 +150,13 @@ class Sequential(Module):
     def forward(self, x: Tensor) -> Tensor:
         modules, every = list(self), self.checkpoint_every
         if every is None:
-            return _through(modules, x)
+            return _apply(modules, x)
         for start in range(0, len(modules), every):
-            x = checkpoint(partial(_through, modules[start : start + every]), x)
+            x = checkpoint(partial(_apply, modules[start : start + every]), x)
         return x
 
 
-def _through(modules: list[Module], x: Tensor) -> Tensor:
+def _apply(modules: list[Module], x: Tensor) -> Tensor:
     for module in modules:
         x = module(x)
     return x

@@ -1,4 +1,4 @@
-"""Module: what has parameters, and knows their names."""
+"""Module, the base class of layers and models, and Parameter, a tensor that is trained."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -7,9 +7,9 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..backend import Array, backend_name, destination, is_array, move, to_numpy
-from ..errors import StateDictError, expect
+from ..errors import StateDictError
 from ..modes import modes
-from .stored import Stored
+from .report import NUMBER_KINDS, LoadReport, Mismatch
 
 
 class Parameter(Tensor):
@@ -22,18 +22,17 @@ class Parameter(Tensor):
 
 
 class Module:
-    """A layer, or layers put together.
+    """A layer, or several layers together.
 
-    Whatever is assigned to an attribute is found again by its name: a Parameter is
-    trained, any other Tensor is a buffer (saved, not trained), a Module is a child.
-    Subclasses write `forward`.
+    Attributes are found by their type: a Parameter is trained, any other Tensor is a buffer
+    (saved, not trained), a Module is a child. Subclasses write `forward`.
 
     Attributes:
         training: whether batch norm uses the batch's statistics; set by `train` and `eval`.
     """
 
     training = True
-    _name = ""  # what the parent calls it
+    _name = ""  # of the attribute of the parent that holds it
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the output."""
@@ -57,24 +56,24 @@ class Module:
             value.name = name
         super().__setattr__(name, value)
 
-    # --- what is inside -------------------------------------------------------------------
+    # --- children and tensors -------------------------------------------------------------
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all below it, with their paths ("" for this one)."""
+        """Yield this module and all below it, with their paths ("" for this one)."""
         yield prefix, self
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield from value.named_modules(f"{prefix}.{name}" if prefix else name)
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """All parameters and buffers, with their paths."""
+        """Yield all parameters and buffers, with their paths."""
         for path, module in self.named_modules():
             for name, value in vars(module).items():
                 if isinstance(value, Tensor):
                     yield f"{path}.{name}" if path else name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, with their paths; one that is used in two places comes once."""
+        """Yield all parameters, with their paths; one with several paths comes once."""
         seen: set[int] = set()
         for name, tensor in self.named_tensors():
             if isinstance(tensor, Parameter) and id(tensor) not in seen:
@@ -82,11 +81,11 @@ class Module:
                 yield name, tensor
 
     def parameters(self) -> Iterator[Parameter]:
-        """All parameters."""
+        """Return an iterator over all parameters."""
         return (p for _, p in self.named_parameters())
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+        """Drop the gradients of all parameters."""
         for p in self.parameters():
             p.zero_grad()
 
@@ -126,59 +125,65 @@ class Module:
     # --- weights --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all parameters and buffers by name, as NumPy arrays in C order."""
+        """Return copies of all parameters and buffers by name, as NumPy arrays in C order."""
         return {name: np.array(tensor.numpy(), order="C") for name, tensor in self.named_tensors()}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> list[str]:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadReport:
         """Copy `state` (name to array) into the parameters and buffers, keeping their dtype.
 
-        PyTorch's `num_batches_tracked` entries, which nothing here uses, are passed over.
+        Entries of PyTorch's name `num_batches_tracked`, which nothing here uses, are ignored.
 
         Args:
-            state: name to array; one that is `Stored` in a file is read when it is copied.
-            strict: refuse a state that does not match to the letter, before anything is
-                copied; otherwise copy what matches.
+            state: name to array, tensor or list. What has `shape`, `dtype` and `__array__` is
+                converted to an array only when it is copied, so that tensors of a file are read
+                one at a time.
+            strict: raise where names or shapes differ, before anything is copied; otherwise copy
+                what matches.
 
         Returns:
-            A sentence for each entry that was not copied, empty if all were.
+            What was not copied.
 
         Raises:
-            StateDictError: names or shapes do not match, and `strict`.
+            StateDictError: names or shapes differ, and `strict`.
         """
         own = dict(self.named_tensors())
         given = {
-            name: value if isinstance(value, Stored) else _on_the_host(value)
+            name: _with_shape(value)
             for name, value in state.items()
             if not name.endswith("num_batches_tracked")
         }
-        problems = [f"{name} is missing" for name in own if name not in given]
-        problems += [f"{name} is not in the model" for name in given if name not in own]
-        matching = [name for name in own if name in given]
-        for name in list(matching):
-            if given[name].dtype.kind not in "fiu":
-                matching.remove(name)
-                problems.append(f"{name} holds {given[name].dtype}, not numbers")
-            elif given[name].shape != own[name].shape:
-                matching.remove(name)
-                problems.append(
-                    f"{name} has shape {given[name].shape}, the model's has {own[name].shape}"
-                )
-        expect(not strict or not problems, StateDictError, _sentence(problems))
-        for name in matching:
-            own[name].data[...] = _like(own[name], np.asarray(given[name]))
-        return problems
+        report = _compare(own, given)
+        if strict and not report.fits():
+            raise StateDictError(f"the weights do not fit the model: {report}")
+        skipped = {*report.missing, *(entry.name for entry in report.mismatched)}
+        for name, tensor in own.items():
+            if name not in skipped:
+                tensor.data[...] = _like(tensor, np.asarray(given[name]))
+        return report
 
 
-def _on_the_host(value: Any) -> Array:
-    """What an array of any backend, or a list, holds."""
-    return to_numpy(value) if is_array(value) else np.asarray(value)
+def _with_shape(value: Any) -> Any:
+    """Return what has a shape, a dtype of NumPy and `__array__`: `value` itself if it has them."""
+    if is_array(value):
+        return to_numpy(value)
+    deferred = isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
+    return value if deferred else np.asarray(value)
+
+
+def _compare(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> LoadReport:
+    """Return in what the names, shapes and dtypes of `given` differ from the model's own."""
+    return LoadReport(
+        missing=tuple(name for name in own if name not in given),
+        unexpected=tuple(name for name in given if name not in own),
+        mismatched=tuple(
+            Mismatch(name, given[name].shape, given[name].dtype, tensor.shape)
+            for name, tensor in own.items()
+            if name in given
+            and (given[name].dtype.kind not in NUMBER_KINDS or given[name].shape != tensor.shape)
+        ),
+    )
 
 
 def _like(tensor: Tensor, array: Array) -> Array:
-    """`array` in the dtype and on the backend of `tensor`."""
+    """Return `array` in the dtype and on the backend of `tensor`."""
     return move(array.astype(tensor.dtype, copy=False), backend_name(tensor.data))
-
-
-def _sentence(problems: list[str], shown: int = 5) -> str:
-    more = f"; and {len(problems) - shown} more" if len(problems) > shown else ""
-    return "the weights do not fit the model: " + "; ".join(problems[:shown]) + more

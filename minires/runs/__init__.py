@@ -1,6 +1,4 @@
 """What a run leaves on disk: its folder, configuration, checkpoints and history."""
 
 from .folder import RunFolder
-from .history import Row, read_history, write_history
-
-__all__ = ["Row", "RunFolder", "read_history", "write_history"]
+from .history import read_history, write_history

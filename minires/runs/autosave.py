@@ -1,40 +1,45 @@
-"""The steps of a training, with its state saved on the way."""
+"""Autosave: a training saved at every epoch's end, at regular intervals, and before it stops."""
 
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
-from ..train.loop import Progress, Trainer
+from ..train import Progress, Trainer
 
-_SECONDS = 30.0  # the most that a kill costs
+INTERVAL = 30.0  # seconds of training that a kill costs at most
 
 
 @dataclass(frozen=True)
 class Event:
-    """A step of training, or, with `progress` None, a training found finished on resuming."""
+    """A training step, or, if `progress` is None, a training with nothing left to do."""
 
     trainer: Trainer
     progress: Progress | None
 
 
-def kept(
+def autosave(
     trainer: Trainer,
     steps: Iterable[Progress],
     save: Callable[[Progress], None],
     stop: Callable[[], bool],
+    interval: float = INTERVAL,
 ) -> Generator[Event, None, bool]:
-    """Give out every step; the value of the generator is whether it was stopped before its end.
+    """Yield every step, and save on the way.
 
     Args:
-        trainer: what is trained.
-        steps: its `run`.
-        save: called after an epoch, twice a minute, and before stopping.
-        stop: asked after every step; True saves, and ends.
+        trainer: the training.
+        steps: its progress, from `Trainer.run`.
+        save: called at the end of an epoch, `interval` after the last call, and before stopping.
+        stop: called after every step; True saves and ends.
+        interval: the time between two saves within an epoch, in seconds.
+
+    Returns:
+        Whether `stop` ended it with something left to train.
     """
     saved = time.monotonic()
     for progress in steps:
         stopping = stop()
-        due = time.monotonic() - saved > _SECONDS
+        due = time.monotonic() - saved > interval
         if progress.row is not None or due or stopping:
             save(progress)
             saved = time.monotonic()

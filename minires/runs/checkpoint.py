@@ -1,49 +1,36 @@
-"""The checkpoint of a training: a safetensors file with a checksum of all that is in it."""
+"""The checkpoint of a training: a safetensors file with the checksum of its content."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..backend import Array
-from ..errors import DataError, expect
+from ..errors import DataError
 from ..weights.safetensors_file import read_tensors, write_tensors
-from .formats import FORMAT, expect_format
+from .checksum import check_checkpoint, checkpoint_checksum
+from .formats import FORMAT, check_format
 
 
-def write_checkpoint(path: Path, tensors: dict[str, Array], facts: dict[str, Any]) -> None:
-    """Write what `Trainer.state` gave; the checkpoint that was there stays as the previous one."""
-    facts = {"format": FORMAT, **facts}
-    write_tensors(path, tensors, {**facts, "sha256": _digest(tensors, facts)}, keep=True)
+def write_checkpoint(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
+    """Write a `training_state`; the old checkpoint stays as the previous one."""
+    metadata = {"format": FORMAT, **metadata}
+    checksum = checkpoint_checksum(tensors, metadata)
+    write_tensors(path, tensors, {**metadata, "sha256": checksum}, keep_previous=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """What `Trainer.restore` takes.
+    """Return the state for `restore_training`.
 
     Raises:
-        DataError: it was cut short or altered.
-        RunError: it has a format that is not read.
+        DataError: the file was cut short or altered.
+        RunError: its format is not read by this version.
     """
-    tensors, facts = read_tensors(path)
-    said = facts.pop("sha256", None)
-    expect(
-        said is None or said == _digest(tensors, facts),
-        DataError,
-        "its content is not what its checksum says",
-    )
-    found = facts.get("format")
-    expect(found is not None, DataError, "it does not say its format")
-    expect_format(found, f"the checkpoint {path}")
-    expect(said is not None or found == 1, DataError, "it has no checksum")
-    return tensors, facts
-
-
-def _digest(tensors: dict[str, Array], facts: dict[str, Any]) -> str:
-    """The SHA-256 of facts, names, types, shapes and numbers."""
-    sha = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for name, array in sorted(tensors.items()):
-        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).data)
-    return sha.hexdigest()
+    tensors, metadata = read_tensors(path)
+    checksum = metadata.pop("sha256", None)
+    if checksum is not None:
+        check_checkpoint(tensors, metadata, checksum)
+    if metadata.get("format") is None:
+        raise DataError("its format is missing")
+    check_format(metadata["format"], f"the checkpoint {path}")
+    if checksum is None and metadata["format"] != 1:
+        raise DataError("its checksum is missing")
+    return tensors, metadata

@@ -1,15 +1,15 @@
-"""The folder of a run: its configuration, checkpoints, history, pictures.
+"""The folder of a run: its configuration, checkpoints, history and figures.
 
-    config.json                         what was asked for, written first
+    config.json                         the configuration, written first
     checkpoints/NET-seedS.safetensors   the state of one training, its rows included
-    history.csv                         all rows, made from the checkpoints
+    history.csv                         the rows of all trainings, copied from the checkpoints
     weights/NAME.safetensors            weights: of a training that has ended, or the best of one
-    .lock                               while a process is at work in the folder
+    .lock                               while a process works in the folder
 
-The checkpoint is the only memory: history.csv and weights/ are written after it and from it,
-and again on resuming, so that a run killed in between loses nothing. Checkpoints and history.csv
-have checksums, and the file before stays beside each as NAME.previous: where one is found damaged,
-the other is used, with a warning.
+Only checkpoints are read on resuming: history.csv and weights/ are written after them and from
+them, and again on resuming, so that a run killed in between loses nothing. Checkpoints and
+history.csv have checksums, and the previous file stays beside each as NAME.previous: if one is
+damaged, the other is used, with a warning.
 """
 
 import json
@@ -20,25 +20,28 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DamageWarning, DataError, RunError, UsageError, expect
+from ..errors import DamageWarning, DataError, RunError, UsageError
 from ..files import previous, remove_partial, write_atomically
 from ..nn import Module
-from ..train.loop import Trainer
+from ..train import Row, Trainer, restore_training, training_state
 from ..weights import save_weights
 from .checkpoint import read_checkpoint, write_checkpoint
-from .formats import FORMAT, expect_format
-from .history import Row, write_history
+from .formats import FORMAT, check_format
+from .history import write_history
 from .lock import locked
 
-# What reading a file that someone altered can raise.
+# What reading an altered file can raise.
 _ALTERED = (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError)
 
 
 class RunFolder:
     """A run on the disk; made with `create` or `open`.
 
-    Every method that writes raises RunError where the disk is full or the folder cannot be
-    written; what was there before is then still whole.
+    Every method that writes raises RunError if the disk is full or the folder cannot be written;
+    the files that were there before are then unchanged.
+
+    Attributes:
+        path: the folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,25 +49,25 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: dict[str, Any]) -> "RunFolder":
-        """Make the folder of a new run.
+        """Make the folder of a new run, with its configuration.
 
         Raises:
-            UsageError: the folder holds something already.
-            RunError: another process is making it.
+            UsageError: the folder is not empty.
+            RunError: another process is making it, or it cannot be written.
         """
         folder = cls(path)
-        folder.expect_empty()
-        with folder._writing(path):
+        folder.check_empty()
+        with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
         content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
         with folder.locked():
-            folder.expect_empty()  # another process may have been quicker
+            folder.check_empty()  # another process may have been quicker
             folder.write("config.json", content.encode())
         return folder
 
     @classmethod
     def open(cls, path: Path) -> "tuple[RunFolder, dict[str, Any]]":
-        """The folder of a run that was started before, and its configuration.
+        """Return the folder of an existing run, and its configuration.
 
         Raises:
             UsageError: there is no run.
@@ -79,125 +82,124 @@ class RunFolder:
             raise RunError(
                 f"{path / 'config.json'} is not a run's configuration: {error}"
             ) from error
-        expect_format(version, f"the run in {path}")
+        check_format(version, f"the run in {path}")
         return cls(path), config
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Inside, no other process can be at work in the folder: whoever writes must be inside.
+        """Inside, no other process can work in the folder; every write must be inside.
 
         Raises:
-            RunError: another process is; names it. Or the folder cannot be written.
+            RunError: another process works in it; names the process. Or it cannot be written.
         """
-        with ExitStack() as held:
-            with self._writing(self.path):
-                held.enter_context(locked(self.path))
+        with ExitStack() as stack:
+            with _writing(self.path):
+                stack.enter_context(locked(self.path))
                 for folder in (self.path, self.path / "checkpoints", self.path / "weights"):
                     remove_partial(folder)
             yield
 
-    def expect_empty(self) -> None:
-        """Refuse a path where a run cannot be made.
+    def check_empty(self) -> None:
+        """Raise an error unless a run can be made at the path.
 
         Raises:
             UsageError: there is a file, or a folder with anything in it.
         """
-        expect(
-            not self.holds_anything(),
-            UsageError,
-            f"{self.path} is not empty; add --resume to continue the run in it, or choose "
-            "another --out",
-        )
+        if self.holds_anything():
+            raise UsageError(
+                f"{self.path} is not empty; add --resume to continue the run in it, or choose "
+                "another --out"
+            )
 
     def holds_anything(self) -> bool:
-        """Whether there is a file or folder at the path with anything in it."""
-        with self._reading(self.path):
+        """Return whether there is a file, or a folder with anything in it, at the path.
+
+        Raises:
+            RunError: the path cannot be read.
+        """
+        try:
             if not self.path.is_dir():
                 return self.path.exists()
             return any(not p.name.startswith(".") for p in self.path.iterdir())
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be read: {error.strerror or error}") from error
 
     def save(self, trainer: Trainer) -> None:
-        """Write the checkpoint of a training; the one that was there stays beside it."""
-        tensors, facts = trainer.state()
+        """Write the checkpoint of a training; the old one stays as the previous one."""
+        tensors, metadata = training_state(trainer)
         path = self._checkpoint(trainer)
-        with self._writing(path):
+        with _writing(path):
             path.parent.mkdir(exist_ok=True)
-            write_checkpoint(path, tensors, facts)
-
-    def weights(self, name: str) -> Path:
-        """Where the weights of this name are, or are to be."""
-        return self.path / "weights" / f"{name}.safetensors"
-
-    def save_weights(self, name: str, model: Module) -> None:
-        """Write the weights of a net."""
-        path = self.weights(name)
-        with self._writing(path):
-            path.parent.mkdir(exist_ok=True)
-            save_weights(model, path)
+            write_checkpoint(path, tensors, metadata)
 
     def restore(self, trainer: Trainer) -> None:
-        """Put a training back to its checkpoint, if it has one.
+        """Set a training to its checkpoint, if it has one.
 
-        A damaged one is set aside, and, with a warning, the one before it is used.
+        A damaged one is renamed, and, with a warning, the previous one is used.
 
         Raises:
-            RunError: both are damaged, or there is but one; or one has a format that is not read.
+            RunError: both are damaged, or the only one is; or a format is not read.
         """
         path = self._checkpoint(trainer)
         problems = []
-        for place in filter(Path.exists, (path, previous(path))):
+        for candidate in filter(Path.exists, (path, previous(path))):
             try:
-                trainer.restore(*read_checkpoint(place))
+                restore_training(trainer, *read_checkpoint(candidate))
             except DataError as error:
-                problems.append(f"the checkpoint {place} cannot be used: {error}")
+                problems.append(f"the checkpoint {candidate} cannot be used: {error}")
                 continue
             if problems:
-                self._set_aside(path, problems[0])
+                self._rename_damaged(path, problems[0])
             return
-        expect(
-            not problems,
-            RunError,
-            f"{'; '.join(problems)}; remove {'it' if len(problems) == 1 else 'both'} to train this "
-            "net again from its start",
-        )
+        if problems:
+            raise RunError(
+                f"{'; '.join(problems)}; remove {'it' if len(problems) == 1 else 'both'} to train "
+                "this net again from its start"
+            )
+
+    def weights(self, name: str) -> Path:
+        """Return the path of the weights with this name."""
+        return self.path / "weights" / f"{name}.safetensors"
+
+    def save_weights(self, name: str, model: Module) -> None:
+        """Write the weights of a model."""
+        path = self.weights(name)
+        with _writing(path):
+            path.parent.mkdir(exist_ok=True)
+            save_weights(model, path)
 
     def write_history(self, rows: list[Row]) -> None:
         """Write history.csv."""
-        with self._writing(self.path / "history.csv"):
+        with _writing(self.path / "history.csv"):
             write_history(self.path / "history.csv", rows)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file of the run, such as a picture."""
-        with self._writing(self.path / name):
+        """Write any other file of the run, such as a figure."""
+        with _writing(self.path / name):
             write_atomically(self.path / name, content)
-
-    def _set_aside(self, path: Path, problem: str) -> None:
-        """Rename a damaged checkpoint, or the next one would make of it the one before."""
-        aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
-        with self._writing(aside):
-            os.replace(path, aside)
-        warnings.warn(
-            f"{problem}; the one before it is used, and {aside.name} is what was damaged",
-            DamageWarning,
-            stacklevel=3,
-        )
 
     def _checkpoint(self, trainer: Trainer) -> Path:
         return self.path / "checkpoints" / f"{trainer.label}.safetensors"
 
-    @contextmanager
-    def _reading(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    def _rename_damaged(self, path: Path, problem: str) -> None:
+        """Rename a damaged checkpoint, which would become the previous one at the next save."""
+        renamed = path.with_name(f"{path.stem}.damaged{path.suffix}")
+        with _writing(renamed):
+            os.replace(path, renamed)
+        warnings.warn(
+            f"{problem}; the previous one is used, and the damaged one is renamed {renamed.name}",
+            DamageWarning,
+            stacklevel=3,
+        )
 
-    @contextmanager
-    def _writing(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be written: {error.strerror or error}; "
-                "what was saved before is whole"
-            ) from error
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Inside, an OSError is raised as a RunError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}; "
+            "the files saved before are unchanged"
+        ) from error

@@ -1,4 +1,4 @@
-"""One process a run folder: a lock that the system opens when its holder ends, however it ends."""
+"""The lock of a run folder: one process at a time; the system releases it when that one ends."""
 
 import os
 import sys
@@ -9,35 +9,35 @@ from typing import IO
 
 from ..errors import RunError
 
-_NAME = ".lock"  # holds the id of the process that has the folder, or was killed while it had it
-_ELSEWHERE = 1 << 30  # a byte that is not there: on Windows nobody can read one that is locked
+_NAME = ".lock"  # holds the id of the process that has the lock, or was killed while it had it
+_OFFSET = 1 << 30  # behind the id, because Windows lets no other process read a locked byte
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Inside, `folder` is this process's alone, as long as all others ask too.
+    """Inside, no other process can enter `locked` with the same folder.
 
     Raises:
-        RunError: another process has it; names the folder and the process.
+        RunError: another process has the lock; names the folder and the process.
         OSError: the folder cannot be written.
     """
-    with _held(folder) as file:
+    with _lock_file(folder) as file:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         try:
             yield
         finally:
-            with suppress(OSError):  # Windows keeps files that are open
+            with suppress(OSError):  # Windows does not remove open files
                 (folder / _NAME).unlink()
 
 
-def _held(folder: Path) -> IO[str]:
-    """The lock's file, locked; closing it, or the end of the process, opens the lock."""
+def _lock_file(folder: Path) -> IO[str]:
+    """The lock's file, locked; closing it, or the end of the process, releases the lock."""
     path = folder / _NAME
     while True:
-        with ExitStack() as closing:
-            file = closing.enter_context(open(path, "a+", encoding="ascii", errors="replace"))
+        with ExitStack() as stack:
+            file = stack.enter_context(open(path, "a+", encoding="ascii", errors="replace"))
             try:
                 _lock(file.fileno())
             except BlockingIOError:
@@ -46,9 +46,9 @@ def _held(folder: Path) -> IO[str]:
                     f"another process ({file.read(20).strip() or 'not named yet'}) is at work in "
                     f"{folder}; wait for it, or end it first"
                 ) from None
-            # Not if its last holder has removed it meanwhile: others would lock a new one.
+            # If its last holder has removed it meanwhile, other processes would lock a new file.
             if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                closing.pop_all()
+                stack.pop_all()
                 return file
 
 
@@ -56,7 +56,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(handle: int) -> None:
-        os.lseek(handle, _ELSEWHERE, os.SEEK_SET)
+        os.lseek(handle, _OFFSET, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except PermissionError:

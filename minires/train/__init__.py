@@ -1,12 +1,9 @@
-"""Training: the recipe and the loop."""
+"""Training: the recipe, the loop, and the state that a checkpoint holds."""
 
-from .loop import Progress, Trainer
+from ..deprecated import keep_old_names
+from .loop import Trainer
+from .progress import Progress, Row
 from .recipe import Recipe, paper_recipe, quick_recipe
+from .state import restore_training, training_state
 
-__all__ = [
-    "Progress",
-    "Recipe",
-    "Trainer",
-    "paper_recipe",
-    "quick_recipe",
-]
+keep_old_names(__name__)

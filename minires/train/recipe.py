@@ -1,4 +1,4 @@
-"""How a net is trained: batch, learning rate, how long."""
+"""The recipe of a training: batch size, learning rate, number of steps."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from ..optim import ErrorWarmup, StepSchedule
 class Recipe:
     """The settings of one training.
 
-    The learning rate is divided by 10 after a half and after three quarters of the
-    iterations, as in the paper (32k and 48k of 64k).
+    The learning rate is divided by 10 after half and after three quarters of the iterations
+    (He et al. 2015, section 4.2: after 32k and 48k of 64k).
 
     Attributes:
-        batch_size: images a step.
+        batch_size: images in a training step.
         lr: the learning rate at the start.
-        iterations: steps in all.
+        iterations: the number of training steps.
         momentum, weight_decay: of SGD.
     """
 
@@ -27,7 +27,7 @@ class Recipe:
     weight_decay: float = 1e-4
 
     def schedule(self, depth: int) -> StepSchedule:
-        """The learning rate by iteration; from 110 layers on it starts low, as in the paper."""
+        """Return the learning rate by iteration; from 110 layers on it starts low (section 4.2)."""
         milestones = (self.iterations // 2, self.iterations * 3 // 4)
         if depth < 110:
             return StepSchedule(self.lr, milestones)
@@ -35,9 +35,9 @@ class Recipe:
 
 
 def epoch_length(source: Source, batch_size: int) -> int:
-    """The number of batches in an epoch, a smaller last one included.
+    """Return the number of batches in an epoch, with a smaller last one.
 
-    Not one of a single image: batch norm cannot normalise a map of one pixel by itself.
+    A last batch of a single image is left out: batch norm cannot normalise one value.
     """
     return max(1, -(-(source.train_size - 1) // batch_size))
 
@@ -45,7 +45,13 @@ def epoch_length(source: Source, batch_size: int) -> int:
 def paper_recipe(
     dataset: Dataset, epochs: int | None = None, batch_size: int | None = None
 ) -> Recipe:
-    """The recipe of He et al. 2015, section 4.2: 64,000 iterations, or `epochs` epochs."""
+    """Return the recipe of He et al. 2015, section 4.2.
+
+    Args:
+        dataset: the images, which decide the length of an epoch.
+        epochs: the length of the training; 64,000 iterations if None.
+        batch_size: images in a training step; 128 if None.
+    """
     batch_size = batch_size or 128
     iterations = 64_000 if epochs is None else epochs * epoch_length(dataset, batch_size)
     return Recipe(batch_size, lr=0.1, iterations=iterations)
@@ -54,9 +60,14 @@ def paper_recipe(
 def quick_recipe(
     dataset: Dataset, epochs: int | None = None, batch_size: int | None = None
 ) -> Recipe:
-    """A recipe for a small set of images and a short time: 12 epochs unless told otherwise.
+    """Return a recipe for a short training.
 
-    The batch is small so that a small set gives enough steps, and the learning rate with it.
+    Below 10,000 images batch size and learning rate are smaller, so that an epoch has enough steps.
+
+    Args:
+        dataset: the images.
+        epochs: the length of the training; 12 if None.
+        batch_size: images in a training step; 32 or 128 if None.
     """
     epochs = 12 if epochs is None else epochs
     usual, lr = (32, 0.01) if len(dataset.train_images) < 10_000 else (128, 0.1)

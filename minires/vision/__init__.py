@@ -1,6 +1,4 @@
-"""Images of one's own: reading folders of them, fine-tuning, classifying."""
+"""Images of one's own: reading folders of them, fine-tuning a model on them, classifying them."""
 
+from .folder_images import FolderImages
 from .folders import ImageFolder, image_folder
-from .pictures import Pictures
-
-__all__ = ["ImageFolder", "Pictures", "image_folder"]

@@ -1,1 +1,1 @@
-"""Pictures, and the live display of a run."""
+"""The style and fonts of figures, the progress of a run, and teaching figures."""

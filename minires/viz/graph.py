@@ -1,7 +1,7 @@
-"""The graph that led to a tensor, drawn: through Graphviz where it is installed, else here.
+"""Teaching figure: the graph of a tensor, drawn by Graphviz if it is installed, or Matplotlib.
 
-From top to bottom as forward runs; the gradient goes up. Where a residual join adds two arms, the
-gradient forks: both its edges are drawn in one colour, for they carry the same gradient.
+Forward runs from top to bottom, the gradient upwards. At a residual addition the gradient forks to
+the branch and the shortcut: both edges have one colour, because they carry the same gradient.
 """
 
 import shutil
@@ -9,39 +9,34 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..inspect.graph import Block, Graph
 from ..inspect.tree import rows
-from .style import picture
+from .style import figure_bytes
 
 _FORK = "#b3410e"
 _EDGE = "#5d616b"
 
 
 def graph_svg(graph: Graph, fold: int | None = None, engine: str | None = None) -> str:
-    """The graph as an SVG.
+    """Return the graph as an SVG.
 
     Args:
         graph: what to draw.
         fold: how many parts of a module's path make a block that is drawn as one; see `Graph`.
-        engine: "graphviz" or "matplotlib"; Graphviz if its `dot` can be found, by default.
+        engine: "graphviz" or "matplotlib"; by default Graphviz if its `dot` can be found.
 
     Raises:
-        UsageError: an engine that is not known, or Graphviz without `dot`.
+        UsageError: there is no such engine, or no `dot` for Graphviz.
     """
     dot = shutil.which("dot")
     engine = engine or ("graphviz" if dot else "matplotlib")
-    expect(
-        engine in ("graphviz", "matplotlib"),
-        UsageError,
-        f"a graph is drawn by graphviz or matplotlib, not by {engine!r}",
-    )
+    if engine not in ("graphviz", "matplotlib"):
+        raise UsageError(f"a graph is drawn by graphviz or matplotlib, not by {engine!r}")
     if engine == "matplotlib":
         return graph_figure(graph, fold, "svg").decode()
-    expect(
-        dot is not None, UsageError, "Graphviz's dot is not on the path; install it, or leave it"
-    )
-    assert dot is not None
+    if dot is None:
+        raise UsageError("Graphviz's dot is not on the path; install it, or use matplotlib")
     drawn = subprocess.run(
         [dot, "-Tsvg"],
         input=graph_dot(graph.blocks(fold)),
@@ -53,23 +48,23 @@ def graph_svg(graph: Graph, fold: int | None = None, engine: str | None = None) 
 
 
 def graph_dot(blocks: Sequence[Block]) -> str:
-    """The blocks in Graphviz's own language."""
+    """Return the blocks in Graphviz's language."""
     lines = [
         "digraph {",
         '  node [shape=box style=rounded fontname="sans-serif" fontsize=10 margin="0.12,0.04"]',
         f'  edge [color="{_EDGE}" arrowsize=0.6]',
     ]
     for number, block in enumerate(blocks):
-        join = " penwidth=2" if _is_join(block) else ""
+        bold = " penwidth=2" if _is_addition(block) else ""
         label = "\\n".join(_label(block))
-        lines.append(f'  {number} [label="{label}"{join}]')
-        fork = f' [color="{_FORK}" penwidth=1.8]' if _is_join(block) else ""
+        lines.append(f'  {number} [label="{label}"{bold}]')
+        fork = f' [color="{_FORK}" penwidth=1.8]' if _is_addition(block) else ""
         lines += [f"  {source} -> {number}{fork}" for source in block.inputs]
     return "\n".join([*lines, "}"]) + "\n"
 
 
 def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: int = 100) -> bytes:
-    """The graph as a picture file: each block on a line of its own, shortcuts on their way past it.
+    """Return an image file of the graph: each block on a line, shortcuts beside the lines.
 
     Args:
         graph, fold: as for `graph_svg`.
@@ -85,16 +80,16 @@ def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: 
     figure = Figure(figsize=(5 + 0.4 * columns, height), dpi=dpi, layout="constrained")
     axes = figure.subplots()
     for i, (row, block) in enumerate(zip(layout, reversed(blocks), strict=True)):
-        y = len(blocks) - 1 - i  # the last at the bottom, as forward runs
-        join = _is_join(block)
+        y = len(blocks) - 1 - i  # the last one at the bottom
+        addition = _is_addition(block)
         for k in row.passing:
             _line(axes, k, y + 0.5, k, y - 0.5)
         for k in (row.at, *row.meeting):
             if i or k != row.at:
                 _line(axes, row.at, y, k, y + 0.5)
         for k in (*((row.at,) if row.goes_on else ()), *row.forking):
-            _line(axes, row.at, y, k, y - 0.5, _FORK if join else _EDGE)
-        axes.plot(row.at, y, "o", ms=9 if join else 6, color=_FORK if join else "#31448c")
+            _line(axes, row.at, y, k, y - 0.5, _FORK if addition else _EDGE)
+        axes.plot(row.at, y, "o", ms=9 if addition else 6, color=_FORK if addition else "#31448c")
         name, *rest = _label(block)
         axes.text(columns - 0.3, y, name, va="center", fontsize=9, weight="bold")
         axes.text(columns + 3.2, y, "   ".join(rest), va="center", fontsize=8, color="#5d616b")
@@ -102,18 +97,18 @@ def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: 
     axes.set_ylim(-0.8, len(blocks) - 0.2)
     axes.invert_yaxis()
     axes.axis("off")
-    return picture(figure, form)
+    return figure_bytes(figure, form)
 
 
 def _line(axes: Any, x0: float, y0: float, x1: float, y1: float, colour: str = _EDGE) -> None:
     axes.plot([x0, x1], [y0, y1], color=colour, lw=2 if colour == _FORK else 1.2, zorder=0)
 
 
-def _is_join(block: Block) -> bool:
+def _is_addition(block: Block) -> bool:
     return len(block.nodes) == 1 and block.label == "Add" and len(block.inputs) == 2
 
 
 def _label(block: Block) -> list[str]:
-    """The words in a block's box: its name, where it is, its shape."""
+    """Return the label of a block: its name, its path and its shape."""
     path = [block.path] if block.path and block.path != block.label else []
     return [block.label, *path, " × ".join(map(str, block.shape)) or "one number"]

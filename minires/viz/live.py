@@ -1,4 +1,4 @@
-"""The live display of a run on a terminal; plain lines where there is none."""
+"""The progress of a training on a terminal, or as plain lines elsewhere."""
 
 from types import TracebackType
 from typing import Self
@@ -12,20 +12,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..runs import Row
-from ..train import Progress as Step
-from ..train import Trainer
+from ..train import Progress as TrainingStep
+from ..train import Row, Trainer
 
 
 class LiveDisplay:
     """A bar for each training: net, epoch, loss, errors, time left.
 
-    Where the output is not a terminal, a line for each epoch instead.
+    Where the output is not a terminal, there is a line for each epoch instead.
 
     Args:
-        console: where to.
-        accuracy: show what is right, in %, instead of errors.
-        test: what the images that are tested on are called.
+        console: where it is shown.
+        accuracy: show accuracies, in %, instead of errors.
+        test: the name of the images that are tested on.
     """
 
     def __init__(self, console: Console, accuracy: bool = False, test: str = "test") -> None:
@@ -59,8 +58,8 @@ class LiveDisplay:
     ) -> None:
         self._bars.stop()
 
-    def show(self, trainer: Trainer, step: Step | None) -> None:
-        """Bring the bar of a training up to date; `step` is None for one found finished."""
+    def show(self, trainer: Trainer, step: TrainingStep | None) -> None:
+        """Update the bar of a training; `step` is None for one that was found finished."""
         key = trainer.seed, trainer.net
         total = trainer.recipe.iterations
         if key not in self._tasks:

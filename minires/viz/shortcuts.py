@@ -1,4 +1,4 @@
-"""Nets drawn as the paper draws them: a box a layer, solid and dashed shortcuts over the blocks."""
+"""Teaching figure: nets as the paper draws them, a box a layer and an arc for each shortcut."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 
 from ..models.summary import Stage, summary
 from ..nn import Module
-from .style import picture
+from .style import figure_bytes
 
 _LINE = "#222222"
-# What a summary says of a shortcut: how it is drawn, and in words.
+# A kind of shortcut in a summary: its line style, and its name in the legend.
 _KINDS = {
     "identity": ("-", "identity"),
     "projection": ("--", "projection: 1x1 convolution"),
@@ -24,16 +24,18 @@ def shortcuts_figure(
     form: str = "png",
     dpi: int = 100,
 ) -> bytes:
-    """One net a line, from image to logits, as a picture file (compare He et al. 2015, figure 3).
+    """Return an image file with a line for each net, from image to logits.
+
+    Compare figure 3 of He et al. 2015.
 
     Args:
-        nets: a name and the net, plain or residual, of blocks.
-        image: (C, H, W) of what goes in.
+        nets: a name and the model, plain or residual, of blocks.
+        image: (C, H, W) of the input.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 7 inches wide.
 
     Raises:
-        UsageError, ShapeError: the image is none that a net takes.
+        UsageError, ShapeError: a net does not take such an image.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
     from matplotlib.lines import Line2D
@@ -53,14 +55,14 @@ def shortcuts_figure(
     ]
     if lines:
         figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return picture(figure, form)
+    return figure_bytes(figure, form)
 
 
 def _draw_net(axes: Any, stages: Sequence[Stage]) -> None:
-    """Layers from left to right at x = 0, 1, 2, ..., shortcuts as arcs over them."""
+    """Draw layers from left to right at x = 0, 1, 2, ..., and shortcuts as arcs over them."""
     from matplotlib import colormaps
 
-    weighted = [stage for stage in stages if stage.macs]  # others have nothing to be drawn
+    weighted = [stage for stage in stages if stage.macs]  # others, such as a ReLU, are not drawn
     shades = iter(colormaps["viridis"](np.linspace(0.9, 0.4, sum(map(_has_blocks, weighted)))))
     x = 0
     for stage in weighted:
@@ -83,12 +85,12 @@ def _draw_net(axes: Any, stages: Sequence[Stage]) -> None:
 
 
 def _has_blocks(stage: Stage) -> bool:
-    """Whether it is a stage of blocks, and no single layer."""
+    """Return whether this is a stage of blocks, and not a single layer."""
     return any(len(part.layers) > 1 for part in stage.parts)
 
 
 def _arc(axes: Any, start: float, end: float, style: str) -> None:
-    """A shortcut from one place on the line to another, with a dot where the two are added."""
+    """Draw a shortcut from x = start to x = end, with a dot at the residual addition."""
     angle = np.linspace(0, np.pi, 41)
     x = (start + end) / 2 - (end - start) / 2 * np.cos(angle)
     y = 0.5 + 0.65 * np.sin(angle)

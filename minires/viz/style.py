@@ -1,4 +1,4 @@
-"""What the figures have in common: colours, axes, words, and the picture file."""
+"""The style of all figures: colours, axes, headline, and the image file."""
 
 import io
 import textwrap
@@ -12,27 +12,27 @@ GREY = "#444444"
 
 
 def shades(count: int) -> list[Any]:
-    """Colours from light to dark: the order shows in grey and to the colour-blind."""
+    """Return colours from light to dark: their order shows in grey and to the colour-blind."""
     from matplotlib import colormaps  # here, so that importing minires stays quick
 
     return list(map(tuple, colormaps["viridis"](np.linspace(0.72, 0.0, count))))
 
 
 def depth_colours(depths: Iterable[int]) -> dict[int, Any]:
-    """A colour a depth, darker with depth."""
+    """Return a colour for each depth, darker with depth."""
     ordered = sorted(set(depths))
     return dict(zip(ordered, shades(len(ordered)), strict=True))
 
 
-def dress(axes: Any, title: str) -> None:
-    """A title, a light grid, and no frame above and on the right."""
+def style_axes(axes: Any, title: str) -> None:
+    """Give axes a title, a light grid, and no frame above and on the right."""
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def headline(figure: Any, text: str) -> None:
-    """A sentence above all panels: as few lines as the figure's width allows, equally long."""
+    """Write a sentence above all panels: the fewest lines that fit, of about equal length."""
     lines = textwrap.wrap(text, int(13 * figure.get_figwidth()))
     for width in count(len(text) // max(1, len(lines))):
         equal = textwrap.wrap(text, width or 1)
@@ -41,8 +41,8 @@ def headline(figure: Any, text: str) -> None:
     figure.suptitle("\n".join(equal), fontsize=10, color=GREY, parse_math=False)
 
 
-def picture(figure: Any, form: str) -> bytes:
-    """The figure as a file: "png", "svg" or "pdf"."""
+def figure_bytes(figure: Any, form: str) -> bytes:
+    """Return the content of an image file of a figure; `form` is "png", "svg" or "pdf"."""
     file = io.BytesIO()
     figure.savefig(file, format=form)
     return file.getvalue()

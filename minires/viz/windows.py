@@ -1,22 +1,22 @@
-"""The windows of a convolution as the columns of a matrix: which pixel goes where."""
+"""Teaching figure: the windows of a convolution as the columns of the im2col matrix."""
 
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..ops import Pair
 from ..ops.windows import im2col, output_size
-from .style import picture
+from .style import figure_bytes
 
-_MOST = 36  # windows, or pixels with their padding, that can still be read
+_MOST = 36  # windows, or pixels with their padding, that are legible
 
 
 def windows_figure(
     size: Pair, kernel: Pair, stride: int = 1, padding: int = 0, form: str = "png", dpi: int = 100
 ) -> bytes:
-    """An image of numbered pixels, and beside it the matrix that `im2col` makes of it.
+    """Return an image file: an image of numbered pixels, and the matrix `im2col` makes of it.
 
     The first window is framed in the image and in the matrix, and so is the last one; pixels
     of the padding are empty.
@@ -29,19 +29,18 @@ def windows_figure(
 
     Raises:
         ShapeError: a kernel larger than the padded image.
-        UsageError: more windows or pixels than can be read.
+        UsageError: there are too many windows or pixels to be legible.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
     (H, W), (kh, kw) = size, kernel
     Ho, Wo = output_size((1, 1, H, W), kernel, (stride, stride), (padding, padding))
     image = np.arange(1, H * W + 1).reshape(1, 1, H, W)  # 0 is left for the padding
-    expect(
-        max((H + 2 * padding) * (W + 2 * padding), Ho * Wo) <= _MOST,
-        UsageError,
-        f"{Ho * Wo} windows on an image of {H}x{W} pixels with padding {padding} are too many to "
-        f"be read; at most {_MOST} of each can be drawn",
-    )
+    if max((H + 2 * padding) * (W + 2 * padding), Ho * Wo) > _MOST:
+        raise UsageError(
+            f"{Ho * Wo} windows on an image of {H}x{W} pixels with padding {padding} are too many "
+            f"to be legible; at most {_MOST} of each can be drawn"
+        )
     matrix = im2col(image, kernel, (stride, stride), (padding, padding))
     padded = np.pad(image[0, 0], padding)
     names = [f"w{u}{v}" for u in range(kh) for v in range(kw)]
@@ -53,18 +52,18 @@ def windows_figure(
     _draw_numbers(left, padded, image.max())
     _draw_numbers(right, matrix.reshape(len(names), len(outputs)), image.max())
     last = (Ho - 1) * stride, (Wo - 1) * stride
-    for (row, column), place, style in (((0, 0), 0, "-"), (last, len(outputs) - 1, "--")):
+    for (row, column), window, style in (((0, 0), 0, "-"), (last, len(outputs) - 1, "--")):
         _frame(left, column, row, kw, kh, style)
-        _frame(right, place, 0, 1, len(names), style)
+        _frame(right, window, 0, 1, len(names), style)
     left.set_title("the image, its pixels numbered", fontsize=9)
     right.set_title("the matrix X: a window a column", fontsize=9)
     right.set_yticks(range(len(names)), names, fontsize=8)
     right.set_xticks(range(len(outputs)), outputs, fontsize=8)
-    return picture(figure, form)
+    return figure_bytes(figure, form)
 
 
 def _draw_numbers(axes: Any, numbers: Array, most: int) -> None:
-    """A matrix of pixel numbers, each pixel in a shade of its own."""
+    """Draw a matrix of pixel numbers, each pixel in a shade of its own."""
     from matplotlib.patches import Rectangle
 
     axes.imshow(np.ma.masked_equal(numbers, 0), cmap="viridis", vmin=1, vmax=most)

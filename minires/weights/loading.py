@@ -1,18 +1,21 @@
-"""Weights to and from files: safetensors, and PyTorch's own. No weights file can run code."""
+"""Weights to and from files: safetensors, and PyTorch's own. None of them can run code."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ..errors import DataError, StateDictError, expect
-from ..nn import Module
-from ..nn.stored import Stored
+from ..errors import DataError, StateDictError
+from ..nn import LoadReport, Module
 from . import pth, safetensors_file
 from .safetensors_file import write_tensors
+from .stored import Stored
 
 
 def save_weights(model: Module, path: str | Path) -> None:
-    """Write all parameters and buffers of `model` as safetensors; an existing file is replaced
-    as a whole."""
+    """Write all parameters and buffers of `model` as safetensors.
+
+    An existing file is replaced as a whole.
+    """
     write_tensors(path, model.state_dict())
 
 
@@ -21,44 +24,47 @@ def load_weights(
     path: str | Path,
     strict: bool = True,
     rename: Mapping[str, str] | None = None,
-) -> list[str]:
+) -> LoadReport:
     """Read the parameters and buffers of `model`, tensor by tensor into its own arrays.
 
-    What the file is, its content says: safetensors, or the zip file of PyTorch's `torch.save`,
+    The format is found from the content: safetensors, or the zip file of PyTorch's `torch.save`,
     of which tensors are read and nothing is run.
 
     Args:
         model: takes the weights, in its own dtype.
         path: the file.
-        strict: refuse weights whose names or shapes are not the model's, before anything is
-            copied; otherwise copy what fits, such as all but a last layer of another size.
-        rename: beginnings of names and what stands in their place, one after the other:
+        strict: raise where names or shapes differ from the model's, before anything is copied;
+            otherwise copy what matches, such as all but a last layer of another size.
+        rename: prefixes of names and their replacements, applied one after the other:
             {"module.": "", "classifier.": "fc."}.
 
     Returns:
-        A sentence for each entry that was not copied, empty if all were.
+        What was not copied; its notices name entries of the file that are no tensors.
 
     Raises:
-        DataError: no such file; it is cut short or altered; or it asks for anything but tensors.
-        StateDictError: names or shapes do not match, and `strict`.
+        DataError: there is no such file; it is cut short or altered; or it asks for anything but
+            tensors.
+        StateDictError: names or shapes differ, and `strict`.
     """
     tensors, passed_over = stored_tensors(path)
     tensors = renamed(tensors, rename or {}, path)
     hints = _prefix_hints(tensors, [name for name, _ in model.named_tensors()])
     try:
-        return hints + passed_over + model.load_state_dict(tensors, strict)
+        report = model.load_state_dict(tensors, strict)
     except StateDictError as error:
         raise StateDictError("; ".join([f"{path}: {error}", *hints])) from None
+    return replace(report, notices=(*hints, *passed_over))
 
 
 def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
-    """The tensors of a weights file by name, not read yet, and a sentence for all that is none.
+    """Return the tensors of a file by name, not read yet, and sentences about other entries.
 
     Raises:
         DataError: as for `load_weights`.
     """
     path = Path(path)
-    expect(path.is_file(), DataError, f"there is no weights file {path}")
+    if not path.is_file():
+        raise DataError(f"there is no weights file {path}")
     try:
         with open(path, "rb") as file:
             start = file.read(9)
@@ -80,31 +86,33 @@ def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
             "it may be cut short, or something else"
         )
     strange = next((name for name in tensors if not name.isprintable()), None)
-    expect(strange is None, DataError, f"{path} has a tensor with the name {strange!r:.100}")
+    if strange is not None:
+        raise DataError(f"{path} has a tensor with the name {strange!r:.100}")
     return tensors, passed_over
 
 
 def renamed(
     tensors: Mapping[str, Stored], rename: Mapping[str, str], path: str | Path
 ) -> dict[str, Stored]:
-    """Tensors under their new names; `rename` as for `load_weights`.
+    """Return tensors by their new names; `rename` as for `load_weights`.
 
     Raises:
-        DataError: two of them get the same name; names the file.
+        DataError: two of them would get the same name; names the file.
     """
     found: dict[str, Stored] = {}
     for old, tensor in tensors.items():
         name = old
-        for beginning, other in rename.items():
-            if name.startswith(beginning):
-                name = other + name.removeprefix(beginning)
-        expect(name not in found, DataError, f"{path}: two tensors would be named {name!r}")
+        for prefix, replacement in rename.items():
+            if name.startswith(prefix):
+                name = replacement + name.removeprefix(prefix)
+        if name in found:
+            raise DataError(f"{path}: two tensors would be named {name!r}")
         found[name] = tensor
     return found
 
 
 def _prefix_hints(given: Iterable[str], own: Iterable[str]) -> list[str]:
-    """What to do where names would be the model's without the prefix that all of them have."""
+    """Return a hint if names would be the model's without the prefix that all of them have."""
     given = list(given)
     prefix = given[0].partition(".")[0] + "." if given else ""
     others = {name.removeprefix(prefix) for name in given}

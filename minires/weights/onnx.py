@@ -1,8 +1,8 @@
-"""Models as ONNX files, so that what was trained here can be used anywhere.
+"""Export of models to ONNX files.
 
-A forward pass is watched, operation by operation, and each becomes its counterpart in ONNX. That it
-holds for any number of images is seen, not supposed: the pass runs with one image and with two
-others, and both must leave the same graph with the same constants.
+A forward pass is recorded by a hook, and each operation becomes its counterpart in ONNX. The pass
+runs with one image and again with two others: both must give the same graph with the same
+constants, so that the file holds for any number of images.
 """
 
 import weakref
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd import Op, Tensor
 from ..backend import Array, to_numpy
-from ..errors import UsageError, expect
+from ..errors import UsageError
 from ..files import write_atomically
 from ..inspect import forward_hook
 from ..modes import no_grad
@@ -38,13 +38,10 @@ def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None
             no counterpart in ONNX, or does something else for another number of images.
         ShapeError: the model does not take such images.
     """
-    expect(
-        all(n >= 1 for n in image),
-        UsageError,
-        f"an image that is exported for has sizes of at least 1, got {image}",
-    )
+    if any(n < 1 for n in image):
+        raise UsageError(f"an image that is exported for has sizes of at least 1, got {image}")
     onnx = _onnx()
-    one, two = (_watched(model, image, batch) for batch in (1, 2))
+    one, two = (_record(model, image, batch) for batch in (1, 2))
     _expect_same(one, two)
     content = _model(onnx, one).SerializeToString()
     onnx.checker.check_model(content, full_check=True)
@@ -61,12 +58,12 @@ def _onnx() -> Any:
         ) from error
 
 
-# --- what is watched ----------------------------------------------------------------------
+# --- recording ----------------------------------------------------------------------------
 
 
 @dataclass
 class Node:
-    """An operation as ONNX has it; all but `made_by` go to the file."""
+    """A node of an ONNX graph; all fields but `made_by` go to the file."""
 
     name: str
     kind: str
@@ -76,14 +73,14 @@ class Node:
     made_by: Op = field(compare=False)
 
 
-class Watched:
+class Recording:
     """A forward pass as a graph of ONNX's operations.
 
     Attributes:
         nodes: in the order they ran.
         constants: weights by their names in the model, and other arrays.
-        image, output: their shapes, without the batch.
-        dtype: of everything.
+        image, output: shapes of the input and the output, without the batch.
+        dtype: of all floating point arrays.
     """
 
     def __init__(self, model: Module, images: Array) -> None:
@@ -114,28 +111,26 @@ class Watched:
         self._remember(output, make(self, op, *(self.name(x) for x in inputs if x is not None)))
 
     def end(self, output: Array) -> None:
-        """The pass has ended, with an array (N, ...)."""
+        """Mark the array (N, ...) that the model returned as the output."""
         made_by = self._made.get(id(output))
-        expect(
-            made_by is not None and made_by[0]() is output and made_by[1] != _INPUT,
-            UsageError,
-            "a model that is exported must make its output by operations of minires",
-        )
-        assert made_by is not None
+        if made_by is None or made_by[0]() is not output or made_by[1] == _INPUT:
+            raise UsageError(
+                "a model that is exported must make its output by operations of minires"
+            )
         for node in self.nodes:
             node.inputs = [_OUTPUT if x == made_by[1] else x for x in node.inputs]
             node.output = _OUTPUT if node.output == made_by[1] else node.output
         self.output = output.shape[1:]
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; returns the name of what it makes."""
+        """Add a node and return the name of its output."""
         assert self._op is not None
         name = self._free(kind)
         self.nodes.append(Node(name, kind, list(inputs), name, attributes, self._op))
         return name
 
     def name(self, array: Array) -> str:
-        """The name of an array: an operation's output, a weight, or else a constant."""
+        """Return the name of an array: an operation's output, a weight, or else a new constant."""
         made, name = self._made.get(id(array), (None, ""))
         if made is not None and made() is array:
             return name
@@ -146,7 +141,7 @@ class Watched:
         return self.constant("constant", array)
 
     def constant(self, what: str, values: Any, dtype: Any = None) -> str:
-        """The name of an array that is no weight."""
+        """Add a constant that is no weight and return its name."""
         name = self._free(what)
         self.constants[name] = np.asarray(values, dtype)
         return name
@@ -155,7 +150,7 @@ class Watched:
         self._made[id(array)] = weakref.ref(array), name
 
     def _free(self, what: str) -> str:
-        """A name for something of the operation: "layer1.0.Add", or "layer1.0.Add_2"."""
+        """Return a new name within the operation: "layer1.0.Add", or "layer1.0.Add_2"."""
         path = self._op.path if self._op is not None else ""
         name = f"{path}.{what}".lstrip(".")
         number, free = 1, name
@@ -166,65 +161,62 @@ class Watched:
         return free
 
 
-def _watched(model: Module, image: tuple[int, ...], batch: int) -> Watched:
-    """A pass of random images in evaluation."""
+def _record(model: Module, image: tuple[int, ...], batch: int) -> Recording:
+    """Record a pass of random images in evaluation."""
     weight = next((tensor for _, tensor in model.named_tensors()), None)
     dtype = np.dtype(np.float32) if weight is None else weight.dtype
     x = Tensor(np.random.default_rng(batch).standard_normal((batch, *image)), dtype=dtype)
-    watched = Watched(model, x.data)
+    recording = Recording(model, x.data)
     training = model.training
     try:
-        with no_grad(), forward_hook(watched.see):
+        with no_grad(), forward_hook(recording.see):
             y = model.eval()(x).data
     finally:
         model.train(training)
-    expect(
-        y.shape[:1] == (batch,),
-        UsageError,
-        f"a model that is exported must make one output an image; for {batch} images it made "
-        f"the shape {y.shape}",
-    )
-    watched.end(y)
-    return watched
+    if y.shape[:1] != (batch,):
+        raise UsageError(
+            f"a model that is exported must make one output an image; for {batch} images it made "
+            f"the shape {y.shape}"
+        )
+    recording.end(y)
+    return recording
 
 
-def _expect_same(one: Watched, two: Watched) -> None:
-    """Refuse a graph that is another for another number of images."""
+def _expect_same(one: Recording, two: Recording) -> None:
+    """Raise UsageError if the graphs of two numbers of images differ."""
     for a, b in zip(one.nodes, two.nodes, strict=False):
         constants = [
             (one.constants[name], two.constants[name])
             for name in a.inputs
             if name in one.constants and name in two.constants
         ]
-        expect(
-            a == b and all(u is v or np.array_equal(u, v) for u, v in constants),
-            UsageError,
-            f"{a.made_by.label} ({a.made_by.where}) does one thing for one image and another for "
-            "two; a net that is exported must take any number",
+        if a != b or not all(u is v or np.array_equal(u, v) for u, v in constants):
+            raise UsageError(
+                f"{a.made_by.label} ({a.made_by.where}) does one thing for one image and another "
+                "for two; a model that is exported must take any number"
+            )
+    if one.output != two.output:
+        raise UsageError(
+            f"the output for an image has the shape {one.output} where there is one image, and "
+            f"{two.output} where there are two; a model that is exported must take any number"
         )
-    expect(
-        one.output == two.output,
-        UsageError,
-        f"the output for an image has the shape {one.output} where there is one image, and "
-        f"{two.output} where there are two; a net that is exported must take any number",
-    )
 
 
-def _model(onnx: Any, watched: Watched) -> Any:
-    """The graph as an ONNX model."""
+def _model(onnx: Any, recording: Recording) -> Any:
+    """Return the graph as an ONNX model."""
     make = onnx.helper
-    kind = make.np_dtype_to_tensor_dtype(watched.dtype)
+    kind = make.np_dtype_to_tensor_dtype(recording.dtype)
     graph = make.make_graph(
         [
             make.make_node(n.kind, n.inputs, [n.output], name=n.name, **n.attributes)
-            for n in watched.nodes
+            for n in recording.nodes
         ],
         "minires",
-        [make.make_tensor_value_info(_INPUT, kind, [_BATCH, *watched.image])],
-        [make.make_tensor_value_info(_OUTPUT, kind, [_BATCH, *watched.output])],
+        [make.make_tensor_value_info(_INPUT, kind, [_BATCH, *recording.image])],
+        [make.make_tensor_value_info(_OUTPUT, kind, [_BATCH, *recording.output])],
         [
             onnx.numpy_helper.from_array(np.asarray(to_numpy(array), order="C"), name)
-            for name, array in watched.constants.items()
+            for name, array in recording.constants.items()
         ],
     )
     versions = {"opset_imports": [make.make_opsetid("", OPSET)], "ir_version": _IR}

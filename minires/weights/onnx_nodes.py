@@ -1,13 +1,14 @@
-"""What each operation is in ONNX (opset 17): a node, sometimes two."""
+"""The counterpart of each operation in ONNX (opset 17): one node, sometimes two."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from ..autograd import Op
-from ..errors import UsageError, expect
+from ..backend import Array
+from ..errors import UsageError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from ..ops.batchnorm import BatchNormInference
 from ..ops.conv import Conv2d
@@ -17,92 +18,108 @@ from ..ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Pool2d
 from ..ops.relu import ReLU
 from ..ops.reshape import Index, Pad, Permute, Reshape
 
-if TYPE_CHECKING:
-    from .onnx import Watched
-
 _TO_THE_END = 2**63 - 1
 
-MakeNode: TypeAlias = Callable[..., str]  # (watched, op, the names of its inputs) -> its output's
+
+class Nodes(Protocol):
+    """The part of a recording that makes nodes; see `minires.weights.onnx.Recording`."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of all numbers."""
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node, and return the name of its output."""
+
+    def name(self, array: Array) -> str:
+        """Return the name of an array."""
+
+    def constant(self, what: str, values: Any, dtype: Any = None) -> str:
+        """Return the name of a constant."""
 
 
-def _same(kind: str, watched: "Watched", op: Op, *inputs: str) -> str:
-    """An operation that has inputs alone."""
-    return watched.node(kind, *inputs)
+MakeNode: TypeAlias = Callable[..., str]  # (nodes, op, the names of its inputs) -> its output's
 
 
-def _conv(watched: "Watched", op: Conv2d, *inputs: str) -> str:
-    return watched.node("Conv", *inputs, strides=op.stride, pads=op.padding * 2)
+def _same(kind: str, nodes: Nodes, op: Op, *inputs: str) -> str:
+    """Add an operation that has no attributes."""
+    return nodes.node(kind, *inputs)
 
 
-def _batch_norm(watched: "Watched", op: BatchNormInference, *inputs: str) -> str:
-    moments = watched.name(op.mean), watched.name(op.var)
-    return watched.node("BatchNormalization", *inputs, *moments, epsilon=op.eps)
+def _conv(nodes: Nodes, op: Conv2d, *inputs: str) -> str:
+    return nodes.node("Conv", *inputs, strides=op.stride, pads=op.padding * 2)
 
 
-def _pool(kind: str, watched: "Watched", op: Pool2d, x: str, **attributes: Any) -> str:
-    places = {"kernel_shape": op.kernel, "strides": op.stride, "pads": op.padding * 2}
-    return watched.node(kind, x, **places, **attributes)
+def _batch_norm(nodes: Nodes, op: BatchNormInference, *inputs: str) -> str:
+    moments = nodes.name(op.mean), nodes.name(op.var)
+    return nodes.node("BatchNormalization", *inputs, *moments, epsilon=op.eps)
 
 
-def _global_pool(watched: "Watched", op: GlobalAvgPool2d, x: str) -> str:
-    return watched.node("Flatten", watched.node("GlobalAveragePool", x), axis=1)
+def _pool(kind: str, nodes: Nodes, op: Pool2d, x: str, **attributes: Any) -> str:
+    window = {"kernel_shape": op.kernel_size, "strides": op.stride, "pads": op.padding * 2}
+    return nodes.node(kind, x, **window, **attributes)
 
 
-def _linear(watched: "Watched", op: Linear, *inputs: str) -> str:
-    return watched.node("Gemm", *inputs, transB=1)
+def _global_pool(nodes: Nodes, op: GlobalAvgPool2d, x: str) -> str:
+    return nodes.node("Flatten", nodes.node("GlobalAveragePool", x), axis=1)
 
 
-def _power(watched: "Watched", op: Pow, x: str) -> str:
-    return watched.node("Pow", x, watched.constant("exponent", op.exponent, watched.dtype))
+def _linear(nodes: Nodes, op: Linear, *inputs: str) -> str:
+    return nodes.node("Gemm", *inputs, transB=1)
 
 
-def _reshape(watched: "Watched", op: Reshape, x: str) -> str:
+def _power(nodes: Nodes, op: Pow, x: str) -> str:
+    return nodes.node("Pow", x, nodes.constant("exponent", op.exponent, nodes.dtype))
+
+
+def _reshape(nodes: Nodes, op: Reshape, x: str) -> str:
     shape = list(op.shape)
     if shape[:1] == list(op.input_shapes[0][:1]):
         shape[0] = 0  # as many as there are
-    return watched.node("Reshape", x, watched.constant("shape", shape, np.int64))
+    return nodes.node("Reshape", x, nodes.constant("shape", shape, np.int64))
 
 
-def _permute(watched: "Watched", op: Permute, x: str) -> str:
-    return watched.node("Transpose", x, perm=op.dims)
+def _permute(nodes: Nodes, op: Permute, x: str) -> str:
+    return nodes.node("Transpose", x, perm=op.dims)
 
 
-def _pad(watched: "Watched", op: Pad, x: str) -> str:
+def _pad(nodes: Nodes, op: Pad, x: str) -> str:
     before_then_after = np.transpose(op.widths).ravel()
-    widths = watched.constant("widths", before_then_after, np.int64)
-    return watched.node("Pad", x, widths, watched.constant("value", op.value, watched.dtype))
+    widths = nodes.constant("widths", before_then_after, np.int64)
+    return nodes.node("Pad", x, widths, nodes.constant("value", op.value, nodes.dtype))
 
 
-def _log_softmax(watched: "Watched", op: LogSoftmax, x: str) -> str:
-    return watched.node("LogSoftmax", x, axis=op.dim)
+def _log_softmax(nodes: Nodes, op: LogSoftmax, x: str) -> str:
+    return nodes.node("LogSoftmax", x, axis=op.dim)
 
 
-def _index(watched: "Watched", op: Index, x: str) -> str:
+def _index(nodes: Nodes, op: Index, x: str) -> str:
     slices = _slices(op)
-    places = {
+    ranges = {
         "starts": [part.start or 0 for part in slices.values()],
         "ends": [_TO_THE_END if part.stop is None else part.stop for part in slices.values()],
         "axes": list(slices),
         "steps": [part.step or 1 for part in slices.values()],
     }
-    named = (watched.constant(what, numbers, np.int64) for what, numbers in places.items())
-    return watched.node("Slice", x, *named)
+    named = (nodes.constant(what, numbers, np.int64) for what, numbers in ranges.items())
+    return nodes.node("Slice", x, *named)
 
 
 def _slices(op: Index) -> dict[int, slice]:
-    """What a key takes, by dimension.
+    """Return the slice of each dimension that a key has.
 
     Raises:
-        UsageError: there is something other than slices in it, or one that goes backwards.
+        UsageError: the key has something other than slices, or a slice that goes backwards.
     """
     key = list(op.key)
     for part in key:
-        expect(
-            part is ... or (isinstance(part, slice) and (part.step is None or part.step > 0)),
-            UsageError,
-            f"{op.label} cannot be exported with {part!r:.60} as an index; "
-            "only slices that go forwards can",
-        )
+        if part is not ... and not (
+            isinstance(part, slice) and (part.step is None or part.step > 0)
+        ):
+            raise UsageError(
+                f"{op.label} cannot be exported with {part!r:.60} as an index; "
+                "only slices that go forwards can"
+            )
     if ... in key:
         at = key.index(...)
         key[at : at + 1] = [slice(None)] * (len(op.input_shapes[0]) - len(key) + 1)

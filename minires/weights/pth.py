@@ -1,13 +1,13 @@
-"""Tensors of PyTorch's own files, `.pth` and `.pt`, without PyTorch and without running anything.
+"""Reading tensors of PyTorch's `.pth` and `.pt` files, without PyTorch and without running code.
 
 `torch.save` writes a zip file (see `torch_zip`) with a pickle of dicts, numbers, strings, and
 tensors. Each tensor is a call that names its storage, offset, sizes and strides:
 
     torch._utils._rebuild_tensor_v2(STORAGE, OFFSET, (SIZE, ...), (STRIDE, ...), ...)
 
-with the persistent id ("storage", torch.FloatStorage, KEY, DEVICE, COUNT) in the place of STORAGE.
-The pickle goes through a machine that can run nothing (see `pickled`), and what it says of a tensor
-is held against the storage before a number is read.
+where STORAGE is the persistent id ("storage", torch.FloatStorage, KEY, DEVICE, COUNT). The pickle
+is read by a machine that can run nothing (see `pickled`), and the description of each tensor is
+compared with its storage before a number is read.
 """
 
 import math
@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, expect
-from ..nn.stored import BFLOAT16, Stored
+from ..errors import DataError
 from .pickled import PickleMachine
+from .stored import BFLOAT16, Stored
 from .torch_zip import TorchZip
 
 _ELEMENTS = {
@@ -36,8 +36,8 @@ _ELEMENTS = {
     "torch.BoolStorage": np.dtype("?"),
 }
 
-# Where training scripts put the tensors, beside the epoch and the state of an optimizer.
-_PLACES = ("state_dict", "model_state_dict", "model")
+# Keys of the tensors in files that training scripts write, with the epoch and the optimizer.
+_KEYS = ("state_dict", "model_state_dict", "model")
 
 _MOST_DIMENSIONS = 32
 _BOUND = 2**48  # of a stride, and of all sizes together: no file is so large
@@ -47,7 +47,7 @@ _MOST_TIMES_THE_FILE = 4
 
 @dataclass(frozen=True)
 class _Storage:
-    """Numbers that tensors are views of: of what type, from which byte of the file, how many."""
+    """The numbers that tensors are views of: their type, first byte in the file, and count."""
 
     element: np.dtype[Any]
     offset: int
@@ -55,7 +55,7 @@ class _Storage:
 
 
 def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
-    """The tensors of a file of `torch.save` by name, and a sentence for all that is none.
+    """Return the tensors of a file of `torch.save` by name, and sentences about other entries.
 
     The file holds a state dict, or a dict with one under "state_dict", "model_state_dict" or
     "model". Numbers and strings beside tensors are passed over.
@@ -70,16 +70,15 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
         content = PickleMachine(path, lent.names, lent.storage).run(archive.content("data.pkl"))
         tensors, passed_over = _state_dict(path, content)
         spanned = sum(tensor.nbytes for tensor in tensors.values())
-        expect(
-            spanned <= _MOST_TIMES_THE_FILE * archive.size,
-            DataError,
-            f"{path} has {archive.size} bytes, but its tensors together span {spanned} of them",
-        )
+        if spanned > _MOST_TIMES_THE_FILE * archive.size:
+            raise DataError(
+                f"{path} has {archive.size} bytes, but its tensors together span {spanned} of them"
+            )
         return tensors, passed_over
 
 
 class _Lent:
-    """What the pickle of a file may name and call."""
+    """The names that the pickle of a file may use and call."""
 
     def __init__(self, path: Path, archive: TorchZip) -> None:
         self.path = path
@@ -92,18 +91,17 @@ class _Lent:
         }
 
     def storage(self, identity: Any) -> _Storage:
-        """What a persistent id stands for."""
+        """Return the storage of a persistent id."""
         match identity:
             case ("storage", np.dtype() as element, str(key), str(), int(count)):
-                offset, size = self.archive.place(f"data/{key}")
+                offset, size = self.archive.locate(f"data/{key}")
             case _:
                 raise DataError(f"{self.path} refers to something that is no storage of a tensor")
-        expect(
-            count * element.itemsize == size,
-            DataError,
-            f"{self.path} says that storage {key} has {count} numbers of {element.itemsize} "
-            f"bytes; its member has {size} bytes",
-        )
+        if count * element.itemsize != size:
+            raise DataError(
+                f"{self.path} says that storage {key} has {count} numbers of {element.itemsize} "
+                f"bytes; its member has {size} bytes"
+            )
         return _Storage(element, offset, count)
 
     def tensor(
@@ -116,72 +114,67 @@ class _Lent:
         hooks: Any,
         metadata: Any = None,
     ) -> Stored:
-        """A view of a storage, held against it."""
-        expect(
+        """Return a view of a storage; raise DataError if it exceeds the storage."""
+        if not (
             isinstance(storage, _Storage)
             and all(type(n) is int and 0 <= n < _BOUND for n in (offset, *shape, *strides))
             and len(shape) == len(strides) <= _MOST_DIMENSIONS
             and math.prod(n or 1 for n in shape) < _BOUND
-            and not metadata,
-            DataError,
-            f"{self.path} describes a tensor that is none: offset, sizes and strides must be "
-            "integers of at least 0, one size and stride a dimension",
-        )
+            and not metadata
+        ):
+            raise DataError(
+                f"{self.path} describes a tensor that is none: offset, sizes and strides must be "
+                "integers of at least 0, one size and stride a dimension"
+            )
         item = storage.element.itemsize
         tensor = Stored(
             self.path, storage.offset + item * offset, storage.element, tuple(shape), tuple(strides)
         )
-        expect(
-            math.prod(shape) <= tensor.extent <= storage.count - offset,
-            DataError,
-            f"{self.path} has a tensor of shape {tuple(shape)}, strides {tuple(strides)} and "
-            f"offset {offset}, which is no part of its storage of {storage.count} numbers",
-        )
+        if not (math.prod(shape) <= tensor.extent <= storage.count - offset):
+            raise DataError(
+                f"{self.path} has a tensor of shape {tuple(shape)}, strides {tuple(strides)} and "
+                f"offset {offset}, which is no part of its storage of {storage.count} numbers"
+            )
         return tensor
 
     def parameter(self, tensor: Any, requires_grad: Any, hooks: Any) -> Stored:
-        """A parameter is its tensor."""
-        expect(
-            isinstance(tensor, Stored), DataError, f"{self.path} has a parameter that is no tensor"
-        )
+        """Return the tensor of a parameter."""
+        if not isinstance(tensor, Stored):
+            raise DataError(f"{self.path} has a parameter that is no tensor")
         return tensor
 
 
 def _empty_dict() -> dict[Any, Any]:
-    """An OrderedDict as a pickle begins it; the items follow."""
+    """Return an OrderedDict as a pickle begins it; the items follow."""
     return {}
 
 
 def _state_dict(path: Path, content: Any) -> tuple[dict[str, Stored], list[str]]:
-    """The tensors by name, from where they are; and what is passed over."""
-    expect(
-        isinstance(content, dict),
-        DataError,
-        f"{path} holds a {_kind(content)}; expected a state dict, tensors by name",
-    )
-    place = next((place for place in _PLACES if _tensors(content.get(place))), None)
-    entries = content if place is None else content[place]
+    """Return the tensors by name, and sentences about the entries that are ignored."""
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a {_kind(content)}; expected a state dict, tensors by name")
+    key = next((key for key in _KEYS if _tensors(content.get(key))), None)
+    entries = content if key is None else content[key]
     tensors = _tensors(entries)
-    expect(
-        len(tensors) > 0,
-        DataError,
-        f"{path} has no tensors at its top, nor under {', '.join(_PLACES)}; "
-        f"there are: {_listed(content)}",
-    )
+    if not tensors:
+        raise DataError(
+            f"{path} has no tensors at its top, nor under {', '.join(_KEYS)}; "
+            f"there are: {_listed(content)}"
+        )
     passed_over = [
         f"{name!r:.60} is no tensor ({_kind(value)})"
         for name, value in entries.items()
         if name not in tensors
     ]
-    if place is not None:
-        others = [name for name in content if name != place]
+    if key is not None:
+        others = [name for name in content if name != key]
         beside = f"; {_listed(others)} beside it: passed over" if others else ""
-        passed_over.insert(0, f"the tensors are those under {place!r}{beside}")
+        passed_over.insert(0, f"the tensors are those under {key!r}{beside}")
     return tensors, passed_over
 
 
 def _tensors(value: Any) -> dict[str, Stored]:
-    """The entries of a dict that are tensors with names."""
+    """Return the entries of a dict that are tensors with names."""
     if not isinstance(value, dict):
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Safetensors files: a header of names, types and places, then the numbers, and nothing else."""
+"""Safetensors files: a header of names, types and offsets, then the numbers, and nothing else."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ..backend import Array
-from ..errors import DataError, expect
+from ..errors import DataError
 from ..files import write_atomically
-from ..nn.stored import BFLOAT16, Stored, in_order
+from .stored import BFLOAT16, Stored, in_order
 
 _ELEMENTS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -37,18 +37,20 @@ def write_tensors(
     path: str | Path,
     tensors: dict[str, Array],
     facts: dict[str, Any] | None = None,
-    keep: bool = False,
+    keep_previous: bool = False,
 ) -> None:
-    """Write arrays by name, with `facts` (anything JSON can hold) beside them; `keep` as for
-    `write_atomically`."""
+    """Write arrays by name, with `facts` (anything JSON can hold) beside them.
+
+    `keep_previous` is that of `write_atomically`.
+    """
     metadata = None if facts is None else {"minires": json.dumps(facts)}
     # The library writes memory as it lies, whatever the order of the dimensions in it.
     as_rows = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    write_atomically(path, save(as_rows, metadata), keep)
+    write_atomically(path, save(as_rows, metadata), keep_previous)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """What `write_tensors` wrote: the arrays by name, and the facts ({} if there are none).
+    """Return what `write_tensors` wrote: arrays by name, and the facts ({} if there are none).
 
     Raises:
         DataError: no such file, or not a whole safetensors file.
@@ -60,10 +62,10 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
-    """The tensors of a file by name, not read yet, and the facts beside them.
+    """Return the tensors of a file by name, not read yet, and the facts beside them.
 
-    The library holds the header against the file. The numbers are then read from where it says
-    they lie, and not through the library's memory map, whose pages would count as memory too.
+    The library compares the header with the file. The numbers are then read at the offsets of the
+    header, and not through the library's memory map, whose pages would count as memory too.
 
     Raises:
         DataError: not a whole safetensors file, or one with a type that is not read.
@@ -77,18 +79,19 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
         ) from error
     tensors = {}
     for name, entry in header.items():
-        kind, shape, places = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        expect(
-            kind in _ELEMENTS,
-            DataError,
-            f"{path} has {name!r:.60} of type {kind}; what is read is {', '.join(_ELEMENTS)}",
+        kind, shape, offsets = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        if kind not in _ELEMENTS:
+            raise DataError(
+                f"{path} has {name!r:.60} of type {kind}; what is read is {', '.join(_ELEMENTS)}"
+            )
+        tensors[name] = Stored(
+            path, beginning + offsets[0], _ELEMENTS[kind], shape, in_order(shape)
         )
-        tensors[name] = Stored(path, beginning + places[0], _ELEMENTS[kind], shape, in_order(shape))
     return tensors, facts
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header, and the byte at which the numbers begin: n, n bytes of JSON, the numbers."""
+    """Return the header, and the byte at which the numbers begin: n, n bytes of JSON, numbers."""
     with safe_open(path, framework="numpy"), open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         return json.loads(file.read(length)), 8 + length

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from ..errors import DataError, expect
+from ..errors import DataError
 
 # Bytes of a pickle; that of a ResNet-1202 and its optimizer has 1.1 million.
 _LARGEST_PICKLE = 4_000_000
@@ -28,14 +28,14 @@ _DAMAGED = (BadZipFile, OSError, EOFError, ValueError, RuntimeError, LookupError
 
 
 class TorchZip:
-    """An open file.
+    """An open zip file of `torch.save`.
 
     Attributes:
         size: of the file, in bytes.
 
     Raises:
-        DataError: members that are compressed, encrypted, there twice, or that overlap; numbers
-            that are not little-endian.
+        DataError: members are compressed, encrypted, there twice, or overlap; numbers are not
+            little-endian.
     """
 
     def __init__(self, path: Path, archive: ZipFile, file: IO[bytes]) -> None:
@@ -52,7 +52,7 @@ class TorchZip:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> "Iterator[TorchZip]":
-        """Inside, the file is open.
+        """Open the file, for the body of a `with`.
 
         Raises:
             DataError: it is no zip file, or is cut short or altered in what is read of it.
@@ -67,22 +67,21 @@ class TorchZip:
             ) from error
 
     def content(self, name: str) -> bytes:
-        """A small member; `zipfile` holds it against its checksum.
+        """Return a small member, whose checksum `zipfile` compares.
 
         Raises:
             DataError: there is none, or it is not small.
         """
         info = self._member(name)
-        expect(
-            info.file_size <= _LARGEST_PICKLE,
-            DataError,
-            f"{self.path} has a member {name} of {info.file_size} bytes, "
-            f"more than the {_LARGEST_PICKLE} that are read",
-        )
+        if info.file_size > _LARGEST_PICKLE:
+            raise DataError(
+                f"{self.path} has a member {name} of {info.file_size} bytes, "
+                f"more than the {_LARGEST_PICKLE} that are read"
+            )
         return self._archive.read(info)
 
-    def place(self, name: str) -> tuple[int, int]:
-        """Where in the file a member lies, whose checksum is right: from which byte, how many.
+    def locate(self, name: str) -> tuple[int, int]:
+        """Return the first byte of a member in the file and its size, after comparing its checksum.
 
         Raises:
             DataError: there is none.
@@ -105,42 +104,37 @@ class TorchZip:
         return info
 
     def _expect_plain_members(self) -> None:
-        """Refuse members that are not stored as they are, or that share bytes of the file."""
+        """Raise DataError if members are compressed or encrypted, or share bytes of the file."""
         infos = self._archive.infolist()
         for info in infos:
             is_plain = info.compress_type == ZIP_STORED and not info.flag_bits & _ENCRYPTED
-            expect(
-                is_plain and info.compress_size == info.file_size,
-                DataError,
-                f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
-                "torch.save stores them as they are",
-            )
-        expect(
-            len(infos) == len(self._members) and sum(i.file_size for i in infos) <= self.size,
-            DataError,
-            f"{self.path} has members that overlap, or are there twice",
-        )
+            if not (is_plain and info.compress_size == info.file_size):
+                raise DataError(
+                    f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
+                    "torch.save stores them as they are"
+                )
+        if not (len(infos) == len(self._members) and sum(i.file_size for i in infos) <= self.size):
+            raise DataError(f"{self.path} has members that overlap, or are there twice")
 
     def _common_folder(self) -> str:
-        """The folder of all members."""
+        """Return the folder of all members."""
         found = [
             name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")
         ]
-        expect(
-            len(found) == 1,
-            DataError,
-            f"{self.path} is a zip file, but none of torch.save: it has {len(found)} members "
-            "NAME/data.pkl, expected one",
-        )
+        if len(found) != 1:
+            raise DataError(
+                f"{self.path} is a zip file, but none of torch.save: it has {len(found)} members "
+                "NAME/data.pkl, expected one"
+            )
         return found[0].removesuffix("data.pkl")
 
     def _expect_little_endian(self) -> None:
-        """Refuse numbers of another byte order; older files do not say theirs."""
+        """Raise DataError if numbers have another byte order; older files do not state theirs."""
         if f"{self._folder}byteorder" in self._members:
             order = self.content("byteorder")
-            expect(
-                order == b"little",
-                DataError,
-                f"{self.path} has numbers of byte order {order.decode(errors='replace')!r:.20}; "
-                "expected 'little', as almost every machine writes them",
-            )
+            if order != b"little":
+                raise DataError(
+                    f"{self.path} has numbers of byte order "
+                    f"{order.decode(errors='replace')!r:.20}; "
+                    "expected 'little', as almost every machine writes them"
+                )

@@ -10,29 +10,7 @@ import sys
 import time
 
 import pytest
-
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
-COMMAND = [sys.executable, "-m", "minires"]
-TINY = ("degradation", "--nets", "resnet8", "--epochs", "1")
-
-
-def minires(*arguments, cwd, **environment):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=ENVIRONMENT | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def refused(result, code, sentence):
-    """Exit code and sentence are those; nothing of Python shows."""
-    assert result.returncode == code, result.stderr
-    assert re.search(sentence, " ".join(result.stderr.split())), result.stderr
-    assert "Traceback" not in result.stderr + result.stdout
+from commands import ENVIRONMENT, TINY, fails, minires, start, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +25,7 @@ def test_a_run_without_out_makes_a_folder_of_its_own(finished):
     parent, result = finished
     assert (parent / "runs" / "degradation-1" / "summary.md").exists()
     assert "resnet8   seed 0  epoch 1" in result.stdout
-    assert "picture: runs/degradation-1/degradation.png" in result.stdout
+    assert "figure: runs/degradation-1/degradation.png" in result.stdout
 
 
 def test_a_second_run_gets_a_second_folder(finished):
@@ -72,9 +50,9 @@ def test_plot_puts_several_runs_in_one_picture(finished):
     assert (parent / "both.png").read_bytes().startswith(b"\x89PNG")
     assert minires("plot", run, "--out", "one.svg", cwd=parent).returncode == 0
     assert b"<svg" in (parent / "one.svg").read_bytes()
-    refused(minires("plot", run, "--out", "one.gif", cwd=parent), 2, "must end in .png, .svg, .pdf")
-    refused(minires("plot", run, run, cwd=parent), 2, "say where to write it with --out")
-    refused(minires("plot", "nowhere", cwd=parent), 2, "there is no run in nowhere")
+    fails(minires("plot", run, "--out", "one.gif", cwd=parent), 2, "must end in .png, .svg, .pdf")
+    fails(minires("plot", run, run, cwd=parent), 2, "say where to write it with --out")
+    fails(minires("plot", "nowhere", cwd=parent), 2, "there is no run in nowhere")
 
 
 def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):
@@ -83,7 +61,7 @@ def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):
     said = (
         "curves are those of CIFAR-10 by the paper's schedule; the run in .* is on digits by the q"
     )
-    refused(minires("plot", run, "--published", cwd=parent), 2, said)
+    fails(minires("plot", run, "--published", cwd=parent), 2, said)
     shutil.copytree(run, parent / "paper")
     config = parent / "paper" / "config.json"
     papers = {"dataset": "cifar10", "schedule": "paper", "epochs": None}
@@ -97,15 +75,15 @@ def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):
         "by the paper schedule, of 3 epochs, with a learning rate of 0.2, at batch 64, "
         "on a validation split"
     )
-    refused(minires("plot", "paper", *picture, cwd=parent), 2, said)
+    fails(minires("plot", "paper", *picture, cwd=parent), 2, said)
 
 
 @pytest.mark.parametrize("command", ["degradation", "flow", "landscape", "gradcheck"])
 def test_a_backend_that_is_not_there_gets_a_sentence(tmp_path, command):
     said = "backend 'tpu'.*there are: numpy, cupy"
-    refused(minires(command, "--backend", "tpu", cwd=tmp_path), 2, said)
+    fails(minires(command, "--backend", "tpu", cwd=tmp_path), 2, said)
     said = f"MINIRES_BACKEND=tpu in the environment: {said}"
-    refused(minires(command, cwd=tmp_path, MINIRES_BACKEND="tpu"), 2, said)
+    fails(minires(command, cwd=tmp_path, MINIRES_BACKEND="tpu"), 2, said)
     assert not list(tmp_path.iterdir())
 
 
@@ -114,14 +92,14 @@ def test_an_existing_run_is_not_overwritten(finished):
     history = parent / "runs" / "degradation-1" / "history.csv"
     before = history.read_bytes()
     result = minires(*TINY, "--out", "runs/degradation-1", cwd=parent)
-    refused(result, 2, "runs/degradation-1 is not empty; add --resume")
+    fails(result, 2, "runs/degradation-1 is not empty; add --resume")
     assert history.read_bytes() == before
 
 
-def test_resume_with_another_configuration_is_refused(finished):
+def test_resume_with_another_configuration_is_an_error(finished):
     parent, _ = finished
     out = ("--resume", "--out", "runs/degradation-1")
-    refused(minires(*TINY[:3], *out, "--epochs", "2", cwd=parent), 2, "has epochs = 1, but 2 was")
+    fails(minires(*TINY[:3], *out, "--epochs", "2", cwd=parent), 2, "has epochs = 1, but 2 was")
     assert minires("degradation", *out, cwd=parent).returncode == 0
 
 
@@ -129,7 +107,7 @@ def test_resume_with_another_configuration_is_refused(finished):
     ("arguments", "code", "sentence"),
     [
         (("--nets", "plain21"), 2, r"no net 'plain21'; expected plain or resnet and a depth of 6n"),
-        (("--seeds", "0,x"), 2, "--seeds must be integers with commas between, got '0,x'"),
+        (("--seeds", "0,x"), 2, "'--seeds': must be integers with commas between, got '0,x'"),
         (("--epochs", "0"), 2, "epochs must be at least 1, got 0"),
         (("--batch", "1"), 2, "batch must be at least 2, got 1"),
         (("--batch", "1000000", "--nets", "resnet110"), 2, "resnet110 at batch 1000000 would need"),
@@ -149,7 +127,7 @@ def test_resume_with_another_configuration_is_refused(finished):
 )
 def test_mistakes_get_a_sentence(tmp_path, arguments, code, sentence):
     (tmp_path / "file").write_text("")
-    refused(minires("degradation", *arguments, cwd=tmp_path), code, sentence)
+    fails(minires("degradation", *arguments, cwd=tmp_path), code, sentence)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -157,25 +135,12 @@ def test_a_folder_without_permission_to_write_is_a_sentence(tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     tmp_path.chmod(0o500)
-    refused(minires(*TINY, "--out", "run", cwd=tmp_path), 1, "cannot be written: Permission denied")
+    fails(minires(*TINY, "--out", "run", cwd=tmp_path), 1, "cannot be written: Permission denied")
 
 
 def test_a_loss_that_is_no_number_is_a_sentence(tmp_path):
     result = minires(*TINY, "--lr", "1e30", "--out", "run", cwd=tmp_path)
-    refused(
-        result, 1, r"resnet8, seed 0: the loss is \w+ at iteration \d+: \w+ \(.*blocks|cifar.py"
-    )
-
-
-def start(arguments, cwd):
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=cwd,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    fails(result, 1, r"resnet8, seed 0: the loss is \w+ at iteration \d+: \w+ \(.*blocks|cifar.py")
 
 
 LONGER = ("degradation", "--nets", "plain8,resnet14", "--epochs", "3", "--out", "run")
@@ -200,14 +165,6 @@ def same(a, b):
         assert path.read_bytes() == (b / "weights" / path.name).read_bytes()
 
 
-def wait_for(path, process):
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_killed_again_and_again_a_run_ends_as_an_unbroken_one(unbroken, tmp_path):
     process = start(LONGER, tmp_path)
     wait_for(tmp_path / "run" / "config.json", process)
@@ -221,13 +178,13 @@ def test_killed_again_and_again_a_run_ends_as_an_unbroken_one(unbroken, tmp_path
     same(unbroken, tmp_path / "run")
 
 
-def test_ctrl_c_leaves_the_picture_so_far_and_says_how_to_go_on(unbroken, tmp_path):
+def test_ctrl_c_leaves_the_picture_so_far_and_says_how_to_resume(unbroken, tmp_path):
     process = start((*LONGER, "--until", "99"), tmp_path)
     wait_for(tmp_path / "run" / "history.csv", process)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert "go on with: minires degradation --resume --out run --until 99\n" in output
+    assert "resume with: minires degradation --resume --out run --until 99\n" in output
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "degradation.png").exists()
     assert minires("degradation", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
@@ -280,12 +237,12 @@ def test_flow_leaves_pictures_tables_and_a_summary_in_a_folder_of_its_own(tmp_pa
         *("flow.png", "flow.csv", "paths.png", "paths.csv", "summary.md", "config.json")
     }
     assert "flow: 20 measurements" in result.stdout
-    assert "pictures: runs/flow-1/flow.png, runs/flow-1/paths.png" in result.stdout
+    assert "figures: runs/flow-1/flow.png, runs/flow-1/paths.png" in result.stdout
     assert result.stderr == ""
     again = minires(*FLOW[:-1], "paths", cwd=tmp_path)
-    assert "picture" in again.stdout
+    assert "figure: runs/flow-2/paths.png" in again.stdout
     assert (tmp_path / "runs" / "flow-2" / "paths.png").exists()
-    refused(minires(*FLOW, "--out", "runs/flow-1", cwd=tmp_path), 2, "runs/flow-1 is not empty")
+    fails(minires(*FLOW, "--out", "runs/flow-1", cwd=tmp_path), 2, "runs/flow-1 is not empty")
 
 
 def test_flow_takes_the_nets_of_a_run(finished, tmp_path):
@@ -294,7 +251,7 @@ def test_flow_takes_the_nets_of_a_run(finished, tmp_path):
     result = minires("flow", *only, "--out", "of-a-run", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "In resnet8 after training" in " ".join(result.stdout.split())
-    refused(
+    fails(
         minires("flow", *only, "--nets", "resnet14", "--out", "other", cwd=tmp_path),
         2,
         "has no trained resnet14, seed 0; it has resnet8-seed0",
@@ -320,5 +277,5 @@ def test_flow_takes_the_nets_of_a_run(finished, tmp_path):
 )
 def test_mistakes_in_flow_get_a_sentence(tmp_path, arguments, code, sentence):
     (tmp_path / "file").write_text("")
-    refused(minires("flow", *arguments, cwd=tmp_path), code, sentence)
+    fails(minires("flow", *arguments, cwd=tmp_path), code, sentence)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

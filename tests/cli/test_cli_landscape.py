@@ -4,7 +4,7 @@ import shutil
 import signal
 
 import pytest
-from test_cli import TINY, minires, refused, start, wait_for
+from commands import TINY, fails, minires, start, wait_for
 
 MAP = ("landscape", "--nets", "resnet8", "--points", "5", "--images", "32")
 
@@ -27,8 +27,8 @@ def finished(parent):
 def test_it_shows_its_progress_and_leaves_its_files(finished):
     out, result = finished
     assert "resnet8      25 of 25 points" in result.stdout
-    assert "picture: runs/landscape-1/landscape.png" in result.stdout
-    assert "What was seen" in result.stdout
+    assert "figure: runs/landscape-1/landscape.png" in result.stdout
+    assert "What this does not show" in result.stdout
     assert {p.name for p in out.iterdir()} == {
         *("config.json", "landscape.csv", "landscape.png", "summary.md")
     }
@@ -41,7 +41,7 @@ def test_without_a_run_it_says_that_it_trains_and_can_be_stopped_there(finished,
     output, errors = process.communicate()
     assert process.returncode == 130, errors
     assert "no --run was given: resnet8 is trained first" in output
-    assert "go on with: minires landscape --resume --out run" in output
+    assert "resume with: minires landscape --resume --out run" in output
     assert "Traceback" not in errors
 
 
@@ -79,23 +79,23 @@ def test_killed_again_and_again_it_ends_with_the_same_map(parent, tmp_path):
     ],
 )
 def test_mistakes_get_a_sentence(tmp_path, arguments, sentence):
-    refused(minires("landscape", *arguments, cwd=tmp_path), 2, sentence)
+    fails(minires("landscape", *arguments, cwd=tmp_path), 2, sentence)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_a_run_does_not_have_gets_a_sentence(finished):
     parent = finished[0].parent.parent
     run = ("--run", "runs/degradation-1")
-    refused(
+    fails(
         minires("landscape", *run, cwd=parent), 2, "has no trained plain56, seed 0; it has resnet8"
     )
-    refused(minires(*MAP, *run, "--net-seed", "1", cwd=parent), 2, "no trained resnet8, seed 1")
-    refused(
+    fails(minires(*MAP, *run, "--net-seed", "1", cwd=parent), 2, "no trained resnet8, seed 1")
+    fails(
         minires(*MAP, *run, "--out", "runs/landscape-1", cwd=parent),
         *(2, "runs/landscape-1 is not empty; add --resume"),
     )
     again = ("landscape", "--resume", "--out", "runs/landscape-1")
-    refused(minires(*again, "--points", "7", cwd=parent), 2, "has points = 5, but 7 was asked for")
+    fails(minires(*again, "--points", "7", cwd=parent), 2, "has points = 5, but 7 was asked for")
     assert minires(*again, *run, "--points", "5", cwd=parent).returncode == 0
     other = ("landscape", "--resume", "--out", "runs/degradation-1")
-    refused(minires(*other, cwd=parent), 2, "is not one of minires landscape")
+    fails(minires(*other, cwd=parent), 2, "is not one of minires landscape")

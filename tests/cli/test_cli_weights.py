@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from commands import ENVIRONMENT, fails, minires
 from oracles import needs_torch, torch
 from safetensors.numpy import load_file, save_file
-from test_cli import ENVIRONMENT, minires, refused
 
 from minires import models, save_weights
 
@@ -64,9 +64,9 @@ def folder(tmp_path_factory):
         ),
     ],
 )
-def test_convert_refuses_with_a_sentence(folder, arguments, code, sentence):
+def test_mistakes_in_convert_get_a_sentence(folder, arguments, code, sentence):
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    refused(minires("convert", *arguments, cwd=folder), code, sentence)
+    fails(minires("convert", *arguments, cwd=folder), code, sentence)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -103,17 +103,17 @@ def test_export_takes_channels_and_classes_from_the_weights(folder, tmp_path):
     [
         ("resnet21", (), 2, "no net 'resnet21'; .*; or, for large images, one of resnet18"),
         ("resnet8", ("--shortcut", "B"), 1, "w.safetensors: the weights do not fit the model"),
-        ("resnet8", ("--input", "1x9"), 2, "--input must be like 3x224x224, got '1x9'"),
+        ("resnet8", ("--input", "1x9"), 2, "'--input': must be like 3x224x224, got '1x9'"),
         ("resnet8", ("--input", "1x-9x9"), 2, r"sizes of at least 1, got \(1, -9, 9\)"),
         ("resnet8", ("--input", "3x9x9"), 1, r"conv2d got x of shape \(1, 3, 9, 9\)"),
         ("resnet8", ("--weights", "empty.safetensors"), 1, "empty.safetensors: the weights do not"),
         ("resnet8", ("--out", "no/net.onnx"), 1, "no/net.onnx cannot be written: No such file"),
     ],
 )
-def test_export_refuses_with_a_sentence(folder, net, options, code, sentence):
+def test_mistakes_in_export_get_a_sentence(folder, net, options, code, sentence):
     before = sorted(folder.iterdir())
     usual = ("--weights", "w.safetensors", "--out", "net.onnx")
-    refused(minires("export", net, *usual, *options, cwd=folder), code, sentence)
+    fails(minires("export", net, *usual, *options, cwd=folder), code, sentence)
     assert sorted(folder.iterdir()) == before
 
 
@@ -128,4 +128,4 @@ def test_export_without_the_package_is_a_sentence(folder):
         text=True,
         check=False,
     )
-    refused(done, 2, r"needs the package onnx, .*; install minires\[onnx\]")
+    fails(done, 2, r"needs the package onnx, .*; install minires\[onnx\]")

@@ -2,15 +2,17 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from picture_files import class_folders
+from image_files import class_folders
 from thin_nets import thin_net
 from typer.testing import CliRunner
 
 import minires
 from minires import backend, models
+from minires.backend import library
 from minires.cli import app
 from minires.experiments.degradation import config
 from minires.experiments.gradient_flow import responses, run, shattered
@@ -21,9 +23,9 @@ from minires.train import Trainer, quick_recipe
 def small(monkeypatch, tmp_path):
     """In a folder of its own, where nobody has asked for the default backend yet."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(backend, "_default", None)
+    monkeypatch.setattr(library, "_default", None)
     monkeypatch.delenv("MINIRES_BACKEND", raising=False)
-    monkeypatch.setattr(responses, "_STEPS", 3)
+    monkeypatch.setattr(run, "Responses", partial(responses.Responses, steps=3))
     monkeypatch.setattr(run, "_BATCH", 4)
     monkeypatch.setitem(config.SCHEDULES, "quick", lambda data, *_: quick_recipe(data, epochs=1))
     nets = shattered.Shattered(depths=(8, 14), draws=1, inputs=8)
@@ -109,7 +111,7 @@ def test_all_others_work_whatever_the_environment_says(cupy, monkeypatch):
     minires.save_weights(models.resnet18(num_classes=3), "w.safetensors")
     class_folders(Path("pictures"), n=1)
     monkeypatch.setenv("MINIRES_BACKEND", "cupy")
-    monkeypatch.setattr(backend, "_default", None)
+    monkeypatch.setattr(library, "_default", None)
     command("summary", "resnet8")
     command("memory", "resnet8")
     command("step", "resnet8", "--size", "8", "--after", "1", "--out", "step.html")
@@ -127,5 +129,5 @@ def test_degradation_takes_its_default_from_the_environment(cupy, monkeypatch, t
     command("degradation", "--nets", "resnet8", "--out", "run")
     assert trained_on == {("cupy", "cupy")}
     monkeypatch.setenv("MINIRES_BACKEND", "numpy")  # a run goes on where it was begun
-    monkeypatch.setattr(backend, "_default", None)
+    monkeypatch.setattr(library, "_default", None)
     command("degradation", "--resume", "--out", "run")

@@ -17,7 +17,7 @@ from minires.inspect import Graph, detect_anomaly
 from minires.inspect.layers import watch_layers
 from minires.models import cifar_net
 from minires.runs import read_history
-from minires.train import Recipe, Trainer
+from minires.train import Recipe, Trainer, restore_training, training_state
 
 DATA = digits()
 FEW = replace(DATA, train_images=DATA.train_images[:200], train_labels=DATA.train_labels[:200])
@@ -42,7 +42,7 @@ def test_a_short_training_is_numpys_up_to_rounding(cupy):
         assert b.train_loss == pytest.approx(a.train_loss, rel=1e-3)
         assert b.train_error == pytest.approx(a.train_error, abs=1)
         assert b.test_error == pytest.approx(a.test_error, abs=1)
-    (tensors, facts), (on_device, of_device) = ours.state(), theirs.state()
+    (tensors, facts), (on_device, of_device) = training_state(ours), training_state(theirs)
     assert all(isinstance(a, np.ndarray) for a in on_device.values())
     assert facts.keys() == of_device.keys()
     assert_same(list(on_device.values()), [tensors[name] for name in on_device], tolerance=0.02)
@@ -63,15 +63,15 @@ def test_the_default_backend_is_where_a_trainer_trains(cupy):
 
 
 def test_a_state_goes_on_on_the_same_bits(cupy):
-    whole = finished(trainer("cupy")).state()
+    whole = training_state(finished(trainer("cupy")))
     first = trainer("cupy")
     for progress in first.run():
         if progress.iteration == 3:
             break
     second = trainer("cupy")
-    second.restore(*first.state())
+    restore_training(second, *training_state(first))
     assert {backend_name(v) for v in second.optimiser.velocities} == {"cupy"}
-    for name, array in finished(second).state()[0].items():
+    for name, array in training_state(finished(second))[0].items():
         np.testing.assert_array_equal(array, whole[0][name])
 
 
@@ -97,14 +97,16 @@ def test_a_checkpoint_of_one_backend_is_restored_on_the_other(cupy):
     first = trainer("cupy")
     next(first.run())
     second = trainer("numpy")
-    second.restore(*first.state())
-    assert_same(*(list(t.state()[0].values()) for t in (second, first)), tolerance=0)
+    restore_training(second, *training_state(first))
+    assert_same(*(list(training_state(t)[0].values()) for t in (second, first)), tolerance=0)
 
 
 def test_a_nan_is_found_and_named(cupy):
     training = trainer("cupy")
     training.model.layer2[0].conv1.weight.data[0] = np.nan
-    with pytest.raises(NonFiniteError, match=r"Conv2d \(layer2\.0\.conv1.*spoilt 1 weights"):
+    with pytest.raises(
+        NonFiniteError, match=r"Conv2d \(layer2\.0\.conv1.*1 parameters were not finite before"
+    ):
         training.step(*next(FEW.training_batches(50, 0, 0)))
 
 

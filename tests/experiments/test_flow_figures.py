@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from minires.errors import UsageError
-from minires.experiments.gradient_flow.cures import VARIANTS, Flow
-from minires.experiments.gradient_flow.figure import flow_figure
+from minires.experiments.gradient_flow.ablations import VARIANTS, Flow
+from minires.experiments.gradient_flow.ablations_figure import ablations_figure
 from minires.experiments.gradient_flow.paths import PathGradient
 from minires.experiments.gradient_flow.paths_figure import paths_figure
-from minires.experiments.gradient_flow.responses import Response
+from minires.experiments.gradient_flow.responses import LayerResponses
 from minires.experiments.gradient_flow.responses_figure import responses_figure
 from minires.experiments.gradient_flow.shattered import Shattering
 from minires.experiments.gradient_flow.shattered_figure import shattered_figure
+from minires.models import NetSpec
 from minires.viz.style import headline
 
 
@@ -38,7 +39,7 @@ def test_a_net_is_a_column_and_a_measure_two_rows(figures):
     flows = [
         flow(net, v.label, bn) for net in ("a8", "b8") for v in VARIANTS for bn in (True, False)
     ]
-    assert flow_figure(flows, "what it shows", dpi=40).startswith(b"\x89PNG")
+    assert ablations_figure(flows, "what it shows", dpi=40).startswith(b"\x89PNG")
     (figure,) = figures
     assert len(figure.axes) == 12
     titles = [axes.get_title() for axes in figure.axes[:4]]
@@ -64,41 +65,41 @@ def test_a_net_is_a_column_and_a_measure_two_rows(figures):
 
 
 def test_of_the_measures_those_are_drawn_that_were_asked_for(figures):
-    flow_figure([flow()], dpi=40, measures=["growth", "gradient"])
+    ablations_figure([flow()], dpi=40, measures=["growth", "gradient"])
     labels = [axes.get_ylabel().split()[0] for axes in figures[0].axes]
     assert labels == ["gradient", "gradient", "norm", "norm"]
     assert curves(figures[0].axes[0])[0].tolist() == [[0, 4], [5, 1]]
-    with pytest.raises(UsageError, match=r"no measure 'norms'; there are: gradient, spread"):
-        flow_figure([flow()], measures=["norms"])
+    with pytest.raises(UsageError, match=r"no measure 'norms'; there are: gradient, std"):
+        ablations_figure([flow()], measures=["norms"])
 
 
 def test_curves_are_the_numbers(figures):
-    flow_figure([flow()], dpi=40)
-    gradient, _, spread, _, growth, _ = figures[0].axes
+    ablations_figure([flow()], dpi=40)
+    gradient, _, std, _, growth, _ = figures[0].axes
     assert curves(gradient)[0].tolist() == [[1, 8], [2, 4], [3, 2]]
-    assert curves(spread)[0].tolist() == [[1, 4], [2, 2], [3, 1]]
+    assert curves(std)[0].tolist() == [[1, 4], [2, 2], [3, 1]]
     assert marks(gradient, "o") == [(4, 9)], "the linear layer stands apart"
     assert curves(growth)[0].tolist() == [[0, 4], [5, 1]]
     assert gradient.get_yscale() == "log"
 
 
 def test_where_a_curve_leaves_the_numbers_there_is_a_mark(figures):
-    flow_figure([flow(gradient=(0, 4, 2, 9))], dpi=40)
+    ablations_figure([flow(gradient=(0, 4, 2, 9))], dpi=40)
     assert marks(figures[0].axes[0], "v") == [(2, 4)]
-    flow_figure([flow(gradient=(np.inf, 4, 2, 9))], dpi=40)
+    ablations_figure([flow(gradient=(np.inf, 4, 2, 9))], dpi=40)
     assert marks(figures[1].axes[0], "X") == [(2, 4)]
     assert marks(figures[1].axes[0], "v") == []
-    flow_figure([flow(gradient=(0, 0, 0, 9))], dpi=40)
+    ablations_figure([flow(gradient=(0, 0, 0, 9))], dpi=40)
     assert marks(figures[2].axes[0], "v") == [(1, 0)], "at the bottom of the panel"
 
 
 def test_a_training_that_ended_has_a_mark_at_its_last_step(figures):
-    flow_figure([flow(ended=7)], dpi=40)
+    ablations_figure([flow(ended=7)], dpi=40)
     assert marks(figures[0].axes[4], "X") == [(5, 1)]
 
 
 def test_colours_and_dashes_tell_the_variants_apart(figures):
-    flow_figure([flow(variant=v.label) for v in VARIANTS], dpi=40)
+    ablations_figure([flow(variant=v.label) for v in VARIANTS], dpi=40)
     lines = [line for line in figures[0].axes[0].get_lines() if len(line.get_xdata()) > 1]
     assert len({line.get_color() for line in lines}) == len(VARIANTS)
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == len(VARIANTS)
@@ -106,9 +107,9 @@ def test_colours_and_dashes_tell_the_variants_apart(figures):
 
 def test_responses_are_drawn_by_layer_and_by_size(figures):
     responses = [
-        Response("plain20", ("a", "b", "c"), np.array([1.0, 3.0, 2.0])),
-        Response("resnet20", ("a", "b", "c"), np.array([0.5, 0.4, 0.6])),
-        Response("resnet56", ("a",), np.array([0.2])),
+        LayerResponses(NetSpec.parse("plain20"), ("a", "b", "c"), np.array([1.0, 3.0, 2.0])),
+        LayerResponses(NetSpec.parse("resnet20"), ("a", "b", "c"), np.array([0.5, 0.4, 0.6])),
+        LayerResponses(NetSpec.parse("resnet56"), ("a",), np.array([0.2])),
     ]
     responses_figure(responses, "what it shows", dpi=40)
     by_layer, by_size = figures[0].axes
@@ -122,7 +123,9 @@ def test_responses_are_drawn_by_layer_and_by_size(figures):
 
 
 def shattering(net, *correlation):
-    return Shattering(net, np.array(correlation), np.linspace(0, 90, 4), np.array([1.0, -1, 3, -1]))
+    return Shattering(
+        NetSpec.parse(net), np.array(correlation), np.linspace(0, 90, 4), np.array([1.0, -1, 3, -1])
+    )
 
 
 def test_correlations_are_drawn_by_depth_with_a_band(figures):

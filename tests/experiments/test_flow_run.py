@@ -1,15 +1,17 @@
-"""A run of `minires flow`: what it refuses, what it leaves, and where."""
+"""A run of `minires flow`: what it raises, what it leaves, and where."""
 
 import csv
 import json
+from functools import partial
 
 import pytest
 
 from minires.data import digits
 from minires.errors import RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
+from minires.experiments.gradient_flow import FIGURES, FlowConfig, FlowRun
 from minires.experiments.gradient_flow import run as flow_run
-from minires.experiments.gradient_flow.run import FIGURES, FlowConfig, FlowRun
+from minires.experiments.gradient_flow.responses import Responses
 from minires.experiments.gradient_flow.shattered import Shattered
 
 DATA = digits()
@@ -22,7 +24,7 @@ def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "flow"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flow_run, "Shattered", lambda seed: Shattered((8, 14), 2, 8, seed))
-        patch.setattr("minires.experiments.gradient_flow.responses._STEPS", 3)
+        patch.setattr(flow_run, "Responses", partial(Responses, steps=3))
         events = list(FlowRun.start(FlowConfig(**TINY), DATA, out).run())
     return out, events
 
@@ -83,7 +85,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_size_that_is_no_multiple_is_refused_before_there_is_a_folder(tmp_path):
+def test_a_size_that_is_no_multiple_raises_before_there_is_a_folder(tmp_path):
     with pytest.raises(UsageError, match="a multiple of that; got 12"):
         FlowRun.start(FlowConfig(size=12), DATA, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -114,7 +116,7 @@ def test_figures_are_written_one_by_one_and_alone_if_asked_for(tmp_path):
         ({"nets": ("plain8", "plain14")}, "paths are those of residual nets, but the nets are"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(wrong, sentence):
+def test_what_cannot_be_meant_raises(wrong, sentence):
     with pytest.raises(UsageError, match=sentence):
         FlowConfig(**wrong)
     assert FlowConfig(nets=("plain8",), only=("flow",)).residual == ()
@@ -141,14 +143,14 @@ def test_nets_of_a_run_are_measured(trained, tmp_path):
     assert all(a["norm"] != b["norm"] for a, b in zip(one, other, strict=True))
 
 
-def test_a_missing_net_is_refused_before_there_is_a_folder(trained, tmp_path):
+def test_a_missing_net_raises_before_there_is_a_folder(trained, tmp_path):
     config = FlowConfig(nets=("resnet8", "plain8"), run=trained)
     with pytest.raises(UsageError, match="no trained plain8, seed 0; it has resnet8-seed0"):
         FlowRun.start(config, DATA, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_that_is_none_or_on_other_data_is_refused(trained, tmp_path):
+def test_a_run_that_is_none_or_on_other_data_raises(trained, tmp_path):
     with pytest.raises(UsageError, match="there is no run in"):
         FlowConfig(run=tmp_path)
     with pytest.raises(UsageError, match="is on digits, but the dataset is cifar10"):

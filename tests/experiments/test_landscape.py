@@ -11,9 +11,9 @@ from minires.experiments.landscape.surface import (
     axis,
     batch_of,
     classification,
+    coordinates,
     directions,
     moved,
-    places,
     surface,
 )
 
@@ -182,7 +182,7 @@ def test_at_the_centre_the_surface_is_the_loss_of_the_net_itself():
 
 
 def test_a_scaled_filter_before_batch_norm_leaves_the_surface_as_it_is():
-    """What filter normalisation is for: the same function, the same picture."""
+    """What filter normalisation is for: the same function, the same surface."""
     surfaces = []
     for scale in (1, 4):
         model = net()
@@ -252,7 +252,7 @@ def test_an_axis_has_its_ends_and_exactly_nothing_in_the_middle(points, span):
 
 
 def test_the_second_direction_runs_faster():
-    assert places(np.array([-1.0, 0.0, 1.0]))[:4] == [(-1, -1), (-1, 0), (-1, 1), (0, -1)]
+    assert coordinates(np.array([-1.0, 0.0, 1.0]))[:4] == [(-1, -1), (-1, 0), (-1, 1), (0, -1)]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_the_second_direction_runs_faster():
         (lambda: batch_of(DATA, 1438, 0), "from 2 to the 1437 training images of digits, got 1438"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(call, sentence):
+def test_what_cannot_be_meant_raises(call, sentence):
     with pytest.raises(UsageError, match=sentence):
         call()
 

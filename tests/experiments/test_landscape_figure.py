@@ -50,7 +50,7 @@ def test_contour_lines_have_their_losses_on_them_and_the_centre_a_cross(draw):
     assert 5 <= len(labels) <= 8
     assert labels == sorted(axes.collections[1].levels)
     ratios = np.divide(labels[1:], labels[:-1])
-    assert ratios.max() / ratios.min() < 1.2  # evenly spread in their logarithms
+    assert ratios.max() / ratios.min() < 1.2  # at equal steps of their logarithms
     (cross,) = axes.get_lines()
     assert (cross.get_xdata(), cross.get_ydata(), cross.get_marker()) == ([0], [0], "x")
 

@@ -23,7 +23,7 @@ NETS = ("plain8", "resnet8")
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    """A training is one epoch, and a picture is the numbers that it would show."""
+    """A training is one epoch, and a figure is the numbers that it would show."""
 
     def numbers(panels, caption):
         return b"".join(panel.title.encode() + panel.losses.tobytes() for panel in panels)
@@ -150,11 +150,11 @@ def test_validation_images_of_a_run_are_not_looked_at(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-# --- stopped and gone on with -------------------------------------------------------------------
+# --- stopped and resumed -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("points", [0, 1, 7, 25, 26, 49, 50])
-def test_a_run_killed_anywhere_goes_on_to_the_same_bits(unbroken, tiny, tmp_path, points):
+def test_a_run_killed_anywhere_is_resumed_to_the_same_bits(unbroken, tiny, tmp_path, points):
     out = tmp_path / "killed"
     done = 0
     for event in Landscape.start(tiny, out, load_data).run():
@@ -196,11 +196,11 @@ def test_a_finished_run_is_drawn_again_and_nothing_computed(unbroken, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(unbroken, out)
     (out / "landscape.png").unlink()
-    assert all(event.point is None for event in finish(resume(out)))
+    assert [event.point for event in finish(resume(out))] == [None, None]
     assert files(out) == files(unbroken)
 
 
-# --- what is refused ----------------------------------------------------------------------------
+# --- what raises --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_finished_run_is_drawn_again_and_nothing_computed(unbroken, tmp_path):
         ({"dataset": "mnist"}, "no dataset 'mnist'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(options, sentence):
+def test_what_cannot_be_meant_raises(options, sentence):
     with pytest.raises(UsageError, match=sentence):
         LandscapeConfig(**options)
 
@@ -233,15 +233,13 @@ def test_what_cannot_be_meant_is_refused(options, sentence):
         ({"run": "nowhere"}, "there is no run in nowhere"),
     ],
 )
-def test_what_the_run_does_not_have_is_refused_and_leaves_nothing(
-    tiny, tmp_path, options, sentence
-):
+def test_what_the_run_does_not_have_raises_and_leaves_nothing(tiny, tmp_path, options, sentence):
     with pytest.raises(UsageError, match=sentence):
         Landscape.start(replace(tiny, **options), tmp_path / "out", load_data)
     assert not (tmp_path / "out").exists()
 
 
-def test_other_data_than_the_nets_were_trained_on_are_refused(tiny, unbroken, tmp_path):
+def test_other_data_than_the_nets_were_trained_on_raise(tiny, unbroken, tmp_path):
     for begin in (
         lambda: Landscape.start(tiny, tmp_path / "out", lambda _: DATA.with_validation()),
         lambda: Landscape.resume({}, unbroken, lambda _: DATA.with_validation()),
@@ -266,7 +264,7 @@ def test_an_existing_run_is_never_overwritten(unbroken, tiny):
         ({"run": "/elsewhere"}, "but /elsewhere was asked for"),
     ],
 )
-def test_another_configuration_is_refused(unbroken, asked, sentence):
+def test_another_configuration_raises(unbroken, asked, sentence):
     with pytest.raises(UsageError, match=sentence):
         resume(unbroken, **asked)
 
@@ -275,14 +273,14 @@ def test_the_same_options_again_are_welcome(unbroken, tiny):
     assert resume(unbroken, points=5, nets=NETS).config == tiny
 
 
-def test_the_run_of_another_command_is_refused(nets, tmp_path):
+def test_the_run_of_another_command_raises(nets, tmp_path):
     with pytest.raises(UsageError, match="is not one of minires landscape"):
         resume(nets)
     with pytest.raises(UsageError, match="there is no run in"):
         resume(tmp_path)
 
 
-def test_other_nets_in_the_place_of_those_it_began_with_are_refused(tiny, nets, tmp_path):
+def test_other_nets_in_the_place_of_those_it_began_with_raise(tiny, nets, tmp_path):
     shutil.copytree(nets, tmp_path / "nets")
     moved = replace(tiny, run=str(tmp_path / "nets"))
     finish(Landscape.start(moved, tmp_path / "run", load_data))
@@ -306,7 +304,7 @@ def test_other_nets_in_the_place_of_those_it_began_with_are_refused(tiny, nets, 
         ("net,alpha", "net,gamma", "is not a landscape: its first line must be net,alpha"),
     ],
 )
-def test_an_altered_table_is_refused(unbroken, tmp_path, old, new, sentence):
+def test_an_altered_table_raises(unbroken, tmp_path, old, new, sentence):
     shutil.copytree(unbroken, tmp_path / "run")
     path = tmp_path / "run" / "landscape.csv"
     text = path.read_text()
@@ -322,14 +320,14 @@ def test_an_altered_table_is_refused(unbroken, tmp_path, old, new, sentence):
 @pytest.mark.parametrize(
     "change", [{"points": 4}, {"points": "5"}, {"span": None}, {"nets": [5]}, {"run": 3}]
 )
-def test_an_altered_configuration_is_refused(unbroken, tmp_path, change):
+def test_an_altered_configuration_raises(unbroken, tmp_path, change):
     facts = {**json.loads((unbroken / "config.json").read_text()), **change}
     (tmp_path / "config.json").write_text(json.dumps(facts))
     with pytest.raises(RunError, match="was altered"):
         resume(tmp_path)
 
 
-def test_a_missing_fact_is_refused(unbroken, tmp_path):
+def test_a_missing_fact_raises(unbroken, tmp_path):
     facts = json.loads((unbroken / "config.json").read_text())
     del facts["span"]
     (tmp_path / "config.json").write_text(json.dumps(facts))

@@ -39,7 +39,7 @@ def test_all_paths_add_up_to_the_gradient(net):
     np.testing.assert_allclose(sum(along), x.grad, rtol=1e-10, atol=1e-15)
 
 
-def test_a_path_is_what_scaling_the_other_arms_by_0_leaves(net):
+def test_a_path_is_what_scaling_the_other_inputs_by_0_leaves(net):
     loss, x = followed(net)
     found = path_gradient(loss, x, {0, 2}).copy()
     x.zero_grad()
@@ -109,7 +109,7 @@ def test_nets_are_left_as_they_were():
         assert all(p.requires_grad and p.grad is None for p in net.parameters())
 
 
-def test_a_net_without_shortcuts_is_refused():
+def test_a_net_without_shortcuts_raises():
     plain = models.cifar_plain(8)
     assert blocks_of(plain) == 0
     with pytest.raises(UsageError, match="plain8 has no shortcuts"):

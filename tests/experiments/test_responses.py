@@ -7,15 +7,11 @@ from minires import no_grad
 from minires.data import digits
 from minires.errors import UsageError
 from minires.experiments.degradation import Config, Degradation
-from minires.experiments.gradient_flow import responses
 from minires.experiments.gradient_flow.responses import Responses
+from minires.models import NetSpec
 
 DATA = digits()
-
-
-@pytest.fixture
-def short(monkeypatch):
-    monkeypatch.setattr(responses, "_STEPS", 3)
+PLAIN, RESIDUAL = NetSpec("plain", 8), NetSpec("resnet", 8)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +24,7 @@ def finished(tmp_path_factory):
 
 
 def first_and_third(net):
-    """The spreads of conv1 and of layer1.0.conv2, and of every channel of conv1."""
+    """The standard deviations of conv1 and of layer1.0.conv2, and of every channel of conv1."""
     with no_grad():
         x = net.bn1(net.conv1(DATA.inputs(DATA.test_images)))
         block = net.layer1[0]
@@ -37,37 +33,36 @@ def first_and_third(net):
     return x.numpy().std(), y.numpy().std(), x.numpy().std(axis=(0, 2, 3))
 
 
-def test_responses_are_after_batch_norm_and_before_what_comes_next(short):
-    (found,) = nets = Responses(DATA, ("plain8",))
+def test_responses_are_after_batch_norm_and_before_what_comes_next():
+    (found,) = nets = Responses(DATA, (PLAIN,), steps=3)
     assert len(nets) == 1
-    assert found.net == "plain8"
+    assert found.net == PLAIN
     assert len(found.layers) == 7, "the linear layer is none"
     assert found.layers[2] == "layer1.0.conv2"
     assert [row["layer"] for row in found.rows()] == [1, 2, 3, 4, 5, 6, 7]
-    net = nets.model("plain8")
+    net = nets.model(PLAIN)
     one, three, channels = first_and_third(net)
-    assert found.spread[[0, 2]] == pytest.approx([one, three], rel=1e-4)
+    assert found.std[[0, 2]] == pytest.approx([one, three], rel=1e-4)
     np.testing.assert_allclose(channels, np.abs(net.bn1.weight.numpy()), rtol=1e-3)
 
 
-def test_training_decides_them(short, monkeypatch):
-    (before,) = Responses(DATA, ("resnet8",))
-    monkeypatch.setattr(responses, "_STEPS", 30)
-    nets = Responses(DATA, ("resnet8",))
+def test_training_decides_them():
+    (before,) = Responses(DATA, (RESIDUAL,), steps=3)
+    nets = Responses(DATA, (RESIDUAL,), steps=30)
     (after,) = nets
-    assert np.abs(after.spread - 1).max() > 2 * np.abs(before.spread - 1).max()
+    assert np.abs(after.std - 1).max() > 2 * np.abs(before.std - 1).max()
     assert nets.training == "after 30 steps of training"
 
 
 def test_nets_of_a_run_are_taken_as_it_left_them(finished):
-    nets = Responses(DATA, ("resnet8",), seed=1, run=finished)
+    nets = Responses(DATA, (RESIDUAL,), seed=1, run=finished)
     (found,) = nets
-    (other,) = Responses(DATA, ("resnet8",), seed=0, run=finished)
-    assert found.spread[0] == pytest.approx(first_and_third(nets.model("resnet8").train())[0])
-    assert (found.spread != other.spread).any()
+    (other,) = Responses(DATA, (RESIDUAL,), seed=0, run=finished)
+    assert found.std[0] == pytest.approx(first_and_third(nets.model(RESIDUAL).train())[0])
+    assert (found.std != other.std).any()
     assert str(finished) in nets.training
 
 
-def test_a_net_that_the_run_has_not_is_refused(finished):
+def test_a_net_that_the_run_has_not_raises(finished):
     with pytest.raises(UsageError, match="no trained plain8, seed 0; it has resnet8-seed0"):
-        list(Responses(DATA, ("plain8",), run=finished))
+        list(Responses(DATA, (PLAIN,), run=finished))

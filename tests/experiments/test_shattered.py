@@ -5,9 +5,8 @@ import pytest
 
 from minires import functional as F
 from minires import nn
-from minires.experiments.gradient_flow import shattered
 from minires.experiments.gradient_flow.shattered import Shattered, input_gradients, neighbours
-from minires.models import cifar_net
+from minires.models import NetSpec, cifar_net
 
 
 def test_the_gradients_of_a_linear_net_correlate_fully():
@@ -51,11 +50,12 @@ def test_the_arc_goes_from_one_input_to_the_other_and_its_direction_is_that_of_d
 
 def test_weights_are_drawn_anew_for_each_draw(monkeypatch):
     made = []
+    build = NetSpec.build
     monkeypatch.setattr(
-        shattered, "cifar_net", lambda *a, **how: (made.append(cifar_net(*a, **how)), made[-1])[1]
+        NetSpec, "build", lambda *a, **how: (made.append(build(*a, **how)), made[-1])[1]
     )
     for number in (0, 1, 0):
-        Shattered(inputs=4).draw("plain8", number)
+        Shattered(inputs=4).draw(NetSpec("plain", 8), number)
     one, other, again = (net.conv1.weight.numpy() for net in made)
     assert (one != other).all()
     assert (one == again).all()
@@ -71,14 +71,14 @@ def test_batch_norm_is_frozen_at_the_inputs_own_statistics(monkeypatch):
         return original(x, mean, var, *rest)
 
     monkeypatch.setattr(F, "batch_norm", spy)
-    Shattered(inputs=8).draw("plain8", 0)
+    Shattered(inputs=8).draw(NetSpec("plain", 8), 0)
     assert len(seen) == 7
     assert seen[0] < 1e-6
     assert max(seen) < 0.05, "not 0 behind it: the variance that is kept is the unbiased one"
 
 
 def test_plain_nets_shatter_and_residual_nets_much_less():
-    found = {net.net: net for net in Shattered(depths=(8, 26), draws=2, inputs=32)}
+    found = {str(net.net): net for net in Shattered(depths=(8, 26), draws=2, inputs=32)}
     mean = {name: net.correlation.mean() for name, net in found.items()}
     assert list(mean) == ["plain8", "plain26", "resnet8", "resnet26"]
     assert mean["plain26"] < 0.3 * mean["plain8"]

@@ -127,7 +127,7 @@ def test_a_fold_of_nothing_is_refused():
 # --- text ---------------------------------------------------------------------------------
 
 
-def test_the_tree_of_a_residual_block_forks_at_the_join():
+def test_the_tree_of_a_residual_block_forks_at_the_addition():
     minimal = models.cifar_resnet(8)
     lines = str(Graph(loss_of(minimal))).splitlines()
     tail = [" ".join(line.split()) for line in lines[-9:]]

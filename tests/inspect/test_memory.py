@@ -13,6 +13,7 @@ from minires import models
 from minires.errors import UsageError
 from minires.inspect import Graph, memory
 from minires.inspect.memory import Profile, expect_room, predicted
+from minires.models import NetSpec
 
 IMAGE = (3, 32, 32)
 
@@ -56,7 +57,7 @@ def measured(net, batch, every):
 def test_what_was_predicted_is_measured(net, batch, every):
     """In the median of five: what threads need at the same time moves one run by some 6 %."""
     peak = statistics.median(measured(net, batch, every) for _ in range(5))
-    assert predicted(net, IMAGE, batch, every).total == pytest.approx(peak, rel=0.1)
+    assert predicted(NetSpec.parse(net), IMAGE, batch, every).total == pytest.approx(peak, rel=0.1)
 
 
 def test_what_is_kept_is_what_the_graph_of_the_whole_batch_keeps():
@@ -64,11 +65,11 @@ def test_what_is_kept_is_what_the_graph_of_the_whole_batch_keeps():
     x = np.random.default_rng(0).standard_normal((16, *IMAGE), dtype=np.float32)
     nodes = Graph(F.cross_entropy(model(x), np.zeros(16, np.int64))).nodes
     kept = sum(node.saved for node in nodes)
-    assert predicted("resnet14", IMAGE, 16).kept == pytest.approx(kept, rel=0.01)
+    assert predicted(NetSpec.parse("resnet14"), IMAGE, 16).kept == pytest.approx(kept, rel=0.01)
 
 
 def test_checkpointing_keeps_inputs_and_one_segment():
-    profile = Profile.of("resnet56", IMAGE)
+    profile = Profile.of(NetSpec.parse("resnet56"), IMAGE)
     whole, every_third, one = (profile.memory(128, every) for every in (None, 3, 100))
     assert whole.segment == 0
     assert every_third.kept + every_third.segment < whole.kept / 3
@@ -81,7 +82,7 @@ def test_checkpointing_keeps_inputs_and_one_segment():
 
 
 def test_the_largest_batch_fits_and_one_more_does_not():
-    profile = Profile.of("resnet8", IMAGE)
+    profile = Profile.of(NetSpec.parse("resnet8"), IMAGE)
     room = 300_000_000
     for every in (None, 1):
         most = profile.largest_batch(room, every)
@@ -91,20 +92,20 @@ def test_the_largest_batch_fits_and_one_more_does_not():
 
 def test_a_training_that_does_not_fit_is_refused_with_what_would(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 150_000_000)
-    expect_room("resnet8", IMAGE, 16, None)
+    expect_room(NetSpec.parse("resnet8"), IMAGE, 16, None)
     with pytest.raises(UsageError) as refusal:
-        expect_room("resnet56", IMAGE, 64, None)
+        expect_room(NetSpec.parse("resnet56"), IMAGE, 64, None)
     said = str(refusal.value)
     assert "resnet56 at batch 64 would need about" in said
     assert "150 MB are free; --checkpoint-every" in said
     assert "and a batch of" in said
     monkeypatch.setattr(memory, "available", lambda: 1_000)
     with pytest.raises(UsageError, match="choose a smaller net"):
-        expect_room("resnet8", IMAGE, 16, None)
+        expect_room(NetSpec.parse("resnet8"), IMAGE, 16, None)
 
 
 @pytest.mark.parametrize("asked", [("resnet8", 0, None), ("resnet8", 4, 0), ("resnet9", 4, None)])
 def test_what_cannot_be_meant_is_refused(asked):
     net, batch, every = asked
     with pytest.raises(UsageError):
-        predicted(net, IMAGE, batch, every)
+        predicted(NetSpec.parse(net), IMAGE, batch, every)

@@ -54,7 +54,7 @@ def test_a_walk_goes_through_every_operation_forward_and_back(pair):
     assert phases == ["forward"] * (len(phases) // 2) + ["backward"] * (len(phases) // 2)
 
 
-def test_two_nets_walk_in_step_and_one_waits_where_only_the_other_joins(pair):
+def test_two_nets_walk_in_step_and_one_waits_where_only_the_other_adds(pair):
     data = data_of(pair)
     plain, residual = data["nets"]
     for moment in data["walk"]:
@@ -65,8 +65,8 @@ def test_two_nets_walk_in_step_and_one_waits_where_only_the_other_joins(pair):
         else:
             assert i is None
             assert residual["ops"][j]["name"] in ("Add", "Index", "Pad")
-    assert sum(op["join"] for op in residual["ops"]) == 3
-    assert not any(op["join"] for op in plain["ops"])
+    assert sum(op["addition"] for op in residual["ops"]) == 3
+    assert not any(op["addition"] for op in plain["ops"])
 
 
 def test_nets_of_different_depth_walk_in_step_where_they_are_alike():

@@ -87,7 +87,7 @@ def test_every_control(page):
     page.keyboard.press("Home")
     page.locator("#slider").fill("7")
     assert "step 8 of" in where(page)
-    page.click("#join")
+    page.click("#addition")
     assert "Add" in where(page)
     page.keyboard.press("j")
     assert "Add layer2.0" in where(page)
@@ -110,7 +110,7 @@ def test_it_plays_and_pauses(page):
 
 
 def test_the_address_keeps_the_place(page, file):
-    page.click("#join")
+    page.click("#addition")
     address, place = page.url, where(page)
     assert "#step-" in address
     page.goto("about:blank")
@@ -148,7 +148,7 @@ def test_the_chart_is_clicked(page):
     assert page.locator("#chart polyline").count() == 2
 
 
-def test_backward_shows_the_fork_at_a_join_and_the_other_net_waits(page):
+def test_backward_shows_the_fork_at_an_addition_and_the_other_net_waits(page):
     page.click("#last")
     for _ in range(200):
         page.keyboard.press("ArrowLeft")
@@ -179,6 +179,6 @@ def test_light_and_dark(page):
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_sticks_out_at_any_width(page, width):
     page.set_viewport_size({"width": width, "height": 800})
-    for place in ("#first", "#join", "#last"):
+    for place in ("#first", "#addition", "#last"):
         page.click(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

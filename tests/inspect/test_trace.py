@@ -34,9 +34,9 @@ def test_shapes_of_inputs_and_of_those_left_out(trace):
 def test_gradients_are_those_of_backward(trace):
     """The norm that an operation hands on is the norm that comes in to where it goes."""
     for r in trace.records:
-        for gift in r.gifts:
+        for gift in r.input_gradients:
             if gift.to is not None and not gift.added:
-                receivers = [g for o in trace.records for g in o.gifts if g.to == gift.to]
+                receivers = [g for o in trace.records for g in o.input_gradients if g.to == gift.to]
                 if len(receivers) == 1:
                     assert trace.records[gift.to].gradient.norm == pytest.approx(gift.norm, 1e-5)
 
@@ -45,7 +45,7 @@ def test_a_join_gives_the_same_to_both_arms(trace):
     joins = [r for r in trace.records if r.op.name == "Add"]
     assert len(joins) == 3
     for r in joins:
-        a, b = r.gifts
+        a, b = r.input_gradients
         assert a.norm == b.norm == pytest.approx(r.gradient.norm)
         assert (a.name, b.name) == ("a", "b")
 
@@ -85,7 +85,7 @@ def test_a_part_keeps_its_numbers_straight(trace):
     first = part.records[0]
     assert first.op.path == "layer2.0.conv1"
     assert first.inputs[0] is None
-    assert [g.to for g in first.gifts] == [None, None]
+    assert [g.to for g in first.input_gradients] == [None, None]
     with pytest.raises(UsageError, match="no operation fits path='layer7'"):
         trace.within("layer7")
 
@@ -94,4 +94,4 @@ def test_any_function_can_be_recorded():
     w = Tensor(np.ones((3, 2)), requires_grad=True)
     trace = record(lambda x: F.linear(x, w), np.ones((2, 2)), np.array([0, 1]))
     assert [r.op.name for r in trace.records] == ["Linear", "CrossEntropy"]
-    assert trace.records[0].gifts[0].label == "a leaf"
+    assert trace.records[0].input_gradients[0].label == "a leaf"

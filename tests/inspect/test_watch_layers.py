@@ -40,7 +40,7 @@ def test_a_response_is_what_follows_batch_norm_where_there_is_one():
     with watch_layers() as layers:
         F.cross_entropy(net(images()), LABELS).backward()
     assert layers.paths == ["conv1", "conv2", "fc"]
-    np.testing.assert_allclose(layers.spread, [np.std(r.numpy()) for r in net.responses])
+    np.testing.assert_allclose(layers.std, [np.std(r.numpy()) for r in net.responses])
     norms = [np.sqrt((r.grad**2).sum()) for r in net.responses]
     np.testing.assert_allclose(layers.gradient, norms)
 
@@ -77,7 +77,7 @@ def test_without_batch_norm_the_response_is_the_convolution():
     x = np.random.default_rng(0).standard_normal((2, 3, 8, 8), dtype=np.float32)
     with watch_layers() as layers:
         net(x)
-    assert layers.spread[0] == pytest.approx(net.conv1(x).numpy().std(), rel=1e-5)
+    assert layers.std[0] == pytest.approx(net.conv1(x).numpy().std(), rel=1e-5)
 
 
 def test_batch_norm_of_something_else_is_no_response():
@@ -85,7 +85,7 @@ def test_batch_norm_of_something_else_is_no_response():
     x = images().astype(np.float32)
     with watch_layers() as layers:
         norm(other(x) + conv(x) * 9)
-    assert layers.spread[0] == pytest.approx(conv(x).numpy().std(), rel=1e-5)
+    assert layers.std[0] == pytest.approx(conv(x).numpy().std(), rel=1e-5)
 
 
 def test_of_two_passes_the_last_one_counts():
@@ -97,11 +97,11 @@ def test_of_two_passes_the_last_one_counts():
     assert len(layers.paths) == 3
 
 
-def test_an_infinite_response_has_no_spread_and_no_warning():
+def test_an_infinite_response_has_no_std_and_no_warning():
     net = Small()
     net.fc.bias.data[0] = np.inf
     with warnings.catch_warnings(), watch_layers() as layers:
         warnings.simplefilter("error")
         net(images())
-    assert np.isfinite(layers.spread[:-1]).all()
-    assert np.isnan(layers.spread[-1])
+    assert np.isfinite(layers.std[:-1]).all()
+    assert np.isnan(layers.std[-1])

@@ -14,7 +14,7 @@ from minires.kernels.cuda.graph import Replayed, expect_graphs
 from minires.models.blocks import BasicBlock
 from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Sequential
 from minires.optim import StepSchedule
-from minires.train import Recipe, Trainer
+from minires.train import Recipe, Trainer, training_state
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_replayed_training_is_the_launched_one(somewhere, checkpoint_every):
         list(t.run())
     for a, b in zip(launched.rows, replayed.rows, strict=True):
         assert {**vars(a), "seconds": 0} == {**vars(b), "seconds": 0}
-    (expected, _), (weights, _) = launched.state(), replayed.state()
+    (expected, _), (weights, _) = training_state(launched), training_state(replayed)
     for name, array in expected.items():
         np.testing.assert_array_equal(weights[name], array, err_msg=name)
     assert not replayed.replayed.refused

@@ -10,7 +10,6 @@ from minires import functional as F
 from minires import models, no_grad, optim
 from minires.errors import ShapeError, UsageError
 from minires.models.blocks import BasicBlock
-from minires.models.cifar import parse_name
 
 SHORTCUTS = {"plain": None, "A": "A", "B": "B", "C": "C"}
 
@@ -116,15 +115,11 @@ def test_a_shortcut_that_does_not_exist_is_refused(shortcut):
         models.cifar_resnet(8, shortcut)
 
 
-def test_nets_by_name():
-    assert parse_name("plain20") == ("plain", 20)
-    assert parse_name("resnet1202") == ("resnet", 1202)
+def test_models_by_name():
     assert count(models.cifar_net("resnet20")) == 269722
     assert models.cifar_net("resnet8").layer1[0].shortcut == "A"
+    assert models.cifar_net("resnet8", shortcut="C").layer1[0].shortcut == "C"
     assert models.cifar_net("plain8").layer1[0].shortcut is None
-    for wrong in ("resnet", "resnet18", "plain2", "vgg20", "resnet20x", " resnet20", "resnet-4"):
-        with pytest.raises(UsageError, match=rf"no net '{wrong}'.*6n \+ 2"):
-            parse_name(wrong)
 
 
 def test_a_block_whose_convolutions_are_zero_is_the_rectified_identity():

@@ -9,7 +9,6 @@ import minires
 from minires import functional as F
 from minires import models
 from minires.errors import UsageError
-from minires.models.cifar import parse_name
 
 
 def count(net):
@@ -96,10 +95,9 @@ def test_checkpointed_to_the_bit():
 
 
 def test_by_name():
-    assert parse_name("preact164") == ("preact", 164)
     assert count(models.cifar_net("preact11")) == count(models.PreactNet(11))
-    for name in ("preact12", "preact2", "preact", "pre164", "preact0164"):
-        with pytest.raises(UsageError, match="or preact and a depth of 9n"):
-            parse_name(name)
+
+
+def test_a_depth_that_is_not_9n_plus_2_raises():
     with pytest.raises(UsageError, match=r"9n \+ 2 .* got 21"):
         models.PreactNet(21)

@@ -147,5 +147,5 @@ def test_another_initialisation_can_be_given():
 
 @pytest.mark.parametrize("what", [[nn.ReLU()], F.relu, None])
 def test_a_sequence_takes_modules_alone(what):
-    with pytest.raises(UsageError, match=r"Sequential takes modules, got .* at place 1"):
+    with pytest.raises(UsageError, match=r"Sequential takes modules, got .* at index 1"):
         nn.Sequential(nn.ReLU(), what)

@@ -103,7 +103,7 @@ def test_round_trip():
     a, b = models.cifar_resnet(8, "B"), models.cifar_resnet(8, "B")
     x = np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)
     a(x)  # moves the running statistics
-    assert b.load_state_dict(a.state_dict()) == []
+    assert b.load_state_dict(a.state_dict()) == nn.LoadReport()
     for (name, p), q in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
         np.testing.assert_array_equal(p, q, err_msg=name)
     np.testing.assert_array_equal(a.eval()(x).data, b.eval()(x).data)
@@ -152,11 +152,15 @@ def test_not_strict_copies_what_fits_and_reports_the_rest():
     for alter, _ in (REFUSED["missing"], REFUSED["unexpected"], REFUSED["shape"]):
         alter(state)
     before = net.state_dict()
-    assert net.load_state_dict(state, strict=False) == [
+    mismatch = nn.Mismatch("body.0.weight", (2, 4), np.dtype(np.float64), (4, 2))
+    report = net.load_state_dict(state, strict=False)
+    assert report == nn.LoadReport(("body.0.bias",), ("extra",), (mismatch,))
+    assert list(report) == [
         "body.0.bias is missing",
         "extra is not in the model",
         "body.0.weight has shape (2, 4), the model's has (4, 2)",
     ]
+    assert str(report) == "; ".join(report)
     after = net.state_dict()
     assert {k for k in before if (before[k] != after[k]).any()} == {
         "scale",
@@ -171,10 +175,53 @@ def test_a_long_list_of_problems_is_cut():
     assert str(refusal.value).count("is missing") == 5
 
 
+def test_a_report_fits_except_for_names_that_begin_so():
+    mismatch = nn.Mismatch("fc.weight", (5, 2), np.dtype(np.float32), (3, 2))
+    others = nn.Mismatch("body.weight", (5, 2), np.dtype(bool), (5, 2))
+    assert nn.LoadReport(notices=("'epoch' is no tensor (int)",)).fits()
+    report = nn.LoadReport(("fc.bias",), ("fc.scale",), (mismatch,))
+    assert report.fits(except_for="fc.")
+    assert not report.fits(except_for="fc.b")
+    assert not report.fits()
+    for entries in ({"missing": ("body.b",)}, {"unexpected": ("b",)}, {"mismatched": (others,)}):
+        assert not nn.LoadReport(**entries).fits(except_for="fc.")
+    both = nn.LoadReport(("fc.bias", "body.weight"), mismatched=(mismatch, others))
+    assert both.describe(except_for="fc.") == (
+        "body.weight is missing; body.weight holds bool, not numbers"
+    )
+
+
+def test_a_report_is_true_where_there_is_something_to_say():
+    assert not nn.LoadReport()
+    assert str(nn.LoadReport()) == "all weights were loaded"
+    for report in (nn.LoadReport(("a",)), nn.LoadReport(notices=("'epoch' is no tensor (int)",))):
+        assert report
+        assert len(report) == len(list(report)) == 1
+        assert str(report) == next(iter(report))
+
+
+def test_an_array_that_is_read_on_demand_is_read_when_it_is_copied():
+    class Deferred:
+        shape, dtype, reads = (2,), np.dtype(np.float64), 0
+
+        def __array__(self, dtype=None, copy=None):
+            self.reads += 1
+            return np.array([5, 6], dtype)
+
+    net = Small()
+    state = net.state_dict() | {"scale": Deferred(), "extra": Deferred()}
+    with pytest.raises(StateDictError, match="extra is not in the model"):
+        net.load_state_dict(state)
+    assert state["scale"].reads == 0
+    net.load_state_dict(state, strict=False)
+    assert (state["scale"].reads, state["extra"].reads) == (1, 0)
+    assert net.scale.data.tolist() == [5, 6]
+
+
 def test_num_batches_tracked_is_passed_over():
     net = models.cifar_resnet(8)
     state = net.state_dict() | {"bn1.num_batches_tracked": np.array(3)}
-    assert net.load_state_dict(state) == []
+    assert net.load_state_dict(state) == nn.LoadReport()
 
 
 # --- files --------------------------------------------------------------------------------
@@ -192,7 +239,7 @@ def saved(tmp_path):
 def test_a_file_gives_back_what_was_saved(saved):
     path, state = saved
     net = Small()
-    assert load_weights(net, str(path)) == []
+    assert load_weights(net, str(path)) == nn.LoadReport()
     assert all((v == state[k]).all() for k, v in net.state_dict().items())
     assert list(path.parent.iterdir()) == [path], "something was left beside it"
 
@@ -218,8 +265,8 @@ def test_saving_replaces_the_file(saved):
 def test_a_file_of_another_model_is_refused(saved):
     with pytest.raises(StateDictError, match=r"conv1\.weight is missing"):
         load_weights(models.cifar_resnet(8), saved[0])
-    problems = load_weights(models.cifar_resnet(8), saved[0], strict=False)
-    assert "scale is not in the model" in problems
+    report = load_weights(models.cifar_resnet(8), saved[0], strict=False)
+    assert "scale" in report.unexpected
 
 
 @pytest.mark.parametrize("kept", [0, 4, 8, 20, 100, -1])
@@ -276,7 +323,7 @@ def test_the_weights_of_pytorch_are_taken_as_they_are():
             return x.flatten(1)
 
     ours = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), Flatten(), nn.Linear(16, 2))
-    assert ours.load_state_dict(theirs.state_dict()) == []
+    assert ours.load_state_dict(theirs.state_dict()) == nn.LoadReport()
     x = np.random.default_rng(0).normal(size=(5, 3, 4, 4)).astype(np.float32)
     expected = theirs(torch.from_numpy(x)).detach().numpy()
     assert np.abs(ours(x).numpy() - expected).max() < 1e-5

@@ -1,4 +1,4 @@
-"""A file that is damaged in any way is found by its checksum, and the one before it is used."""
+"""Any damage to a file is found by its checksum, and the previous file is used."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ import pytest
 
 from minires import files
 from minires.errors import DamageWarning, RunError
-from minires.runs.checksum import intact, write_checked
+from minires.runs.checksum import undamaged, write_with_checksum
 
 DAMAGES = {
     "cut short": lambda b: b[: len(b) // 2],
@@ -25,13 +25,13 @@ def path(tmp_path):
     """A file that was written twice."""
     path = tmp_path / "run" / "a.csv"
     path.parent.mkdir()
-    write_checked(path, b"first")
-    write_checked(path, b"second")
+    write_with_checksum(path, b"first")
+    write_with_checksum(path, b"second")
     return path
 
 
-def test_the_file_before_stays_beside_it_with_its_checksum(path):
-    assert intact(path).read_bytes() == b"second"
+def test_the_previous_file_stays_beside_it_with_its_checksum(path):
+    assert undamaged(path).read_bytes() == b"second"
     assert (path.parent / "a.previous.csv").read_bytes() == b"first"
     digests = [hashlib.sha256(content).hexdigest() for content in (b"second", b"first")]
     beside = (path.parent / "a.csv.sha256").read_text()
@@ -47,55 +47,55 @@ def test_sha256sum_reads_the_checksums(path):
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damage_is_found_and_the_file_before_it_used(path, damage):
+def test_damage_is_found_and_the_previous_file_used(path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.warns(DamageWarning, match=r"a\.csv is damaged; a\.previous\.csv is used instead"):
-        assert intact(path).read_bytes() == b"first"
+        assert undamaged(path).read_bytes() == b"first"
 
 
 def test_a_file_killed_between_the_two_renames_is_found_under_its_other_name(path):
     os.replace(path, path.parent / "a.previous.csv")
     with pytest.warns(DamageWarning):
-        assert intact(path).read_bytes() == b"second"
+        assert undamaged(path).read_bytes() == b"second"
 
 
-def test_both_damaged_are_refused_by_name(path):
+def test_two_damaged_files_raise_with_their_names(path):
     path.write_bytes(b"x")
     (path.parent / "a.previous.csv").unlink()
-    with pytest.raises(RunError, match=r"a\.csv is damaged: .* a\.csv\.sha256 says"):
-        intact(path)
+    with pytest.raises(RunError, match=r"a\.csv is damaged: .*a\.csv\.sha256, .*a\.previous\.csv"):
+        undamaged(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 80, b"\0" * 160])
-def test_damaged_checksums_vouch_for_nothing(path, content):
+def test_damaged_checksums_fit_no_file(path, content):
     (path.parent / "a.csv.sha256").write_bytes(content)
     with pytest.raises(RunError, match="is damaged"):
-        intact(path)
+        undamaged(path)
 
 
-def test_a_file_without_checksums_is_taken_as_it_is(path):
+def test_a_file_without_checksums_is_not_checked(path):
     (path.parent / "a.csv.sha256").unlink()
     path.write_bytes(b"mine")
-    assert intact(path).read_bytes() == b"mine"
+    assert undamaged(path).read_bytes() == b"mine"
 
 
-def test_a_damaged_file_never_becomes_the_one_before(path):
+def test_a_damaged_file_never_becomes_the_previous_one(path):
     path.write_bytes(b"damaged")
     with pytest.warns(DamageWarning, match=r"a\.csv is damaged; it is written anew"):
-        write_checked(path, b"third")
-    assert intact(path).read_bytes() == b"third"
+        write_with_checksum(path, b"third")
+    assert undamaged(path).read_bytes() == b"third"
     assert (path.parent / "a.previous.csv").read_bytes() == b"first"
 
 
 def test_the_same_content_again_changes_nothing(path):
     before = path.stat().st_mtime_ns
-    write_checked(path, b"second")
+    write_with_checksum(path, b"second")
     assert path.stat().st_mtime_ns == before
     assert (path.parent / "a.previous.csv").read_bytes() == b"first"
 
 
-def test_the_file_is_whole_after_a_kill_at_any_rename(path, tmp_path, monkeypatch):
-    """The checksums, the file before and the file come in this order, and are right throughout."""
+def test_a_kill_at_any_rename_leaves_an_undamaged_file(path, tmp_path, monkeypatch):
+    """The checksums, the previous file and the file are renamed in this order."""
     replace, seen = os.replace, []
 
     def killed_before(source, target):
@@ -103,12 +103,12 @@ def test_the_file_is_whole_after_a_kill_at_any_rename(path, tmp_path, monkeypatc
         replace(source, target)
 
     monkeypatch.setattr(files.os, "replace", killed_before)
-    write_checked(path, b"third")
+    write_with_checksum(path, b"third")
     assert len(seen) == 3
     for folder in seen[:2]:
-        assert intact(folder / "a.csv").read_bytes() == b"second"
+        assert undamaged(folder / "a.csv").read_bytes() == b"second"
     with pytest.warns(DamageWarning):  # the file itself is not there for a moment
-        assert intact(seen[2] / "a.csv").read_bytes() == b"second"
+        assert undamaged(seen[2] / "a.csv").read_bytes() == b"second"
 
 
 def test_a_full_disk_leaves_both_as_they_were(path, monkeypatch):
@@ -117,6 +117,6 @@ def test_a_full_disk_leaves_both_as_they_were(path, monkeypatch):
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
-        write_checked(path, b"third")
-    assert intact(path).read_bytes() == b"second"
+        write_with_checksum(path, b"third")
+    assert undamaged(path).read_bytes() == b"second"
     assert (path.parent / "a.previous.csv").read_bytes() == b"first"

@@ -1,7 +1,8 @@
 import pytest
 
 from minires.errors import RunError
-from minires.runs import Row, read_history, write_history
+from minires.runs import read_history, write_history
+from minires.train import Row
 
 ROWS = [
     Row(0, "plain20", 45, 1.0, 0.01, 2.1 / 3, 100 / 3, 58.25, 1.5),
@@ -14,7 +15,7 @@ def test_rows_come_back_to_the_bit(tmp_path):
     assert read_history(tmp_path / "history.csv") == ROWS
 
 
-def test_the_columns_are_those_promised(tmp_path):
+def test_the_columns_stay_as_they_are(tmp_path):
     write_history(tmp_path / "history.csv", ROWS)
     lines = (tmp_path / "history.csv").read_text().splitlines()
     assert lines[0] == "seed,net,iteration,epoch,lr,train_loss,train_error,test_error,seconds"
@@ -24,29 +25,35 @@ def test_the_columns_are_those_promised(tmp_path):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("0,plain20,45,1,0.01,0.7,33,58", "line 3"),
-        ("0,plain20,45,1,0.01,0.7,33,58,1,9", "line 3"),
+        ("0,plain20,45,1,0.01,0.7,33,58", "line 3: 8 cells, expected 9"),
+        ("0,plain20,45,1,0.01,0.7,33,58,1,9", "line 3: 10 cells, expected 9"),
         ("0,plain20,forty,1,0.01,0.7,33,58,1", "line 3.*forty"),
-        ("0,plain20,1,1,0.01,0.7,33,58", "line 3: 8 cells, expected 9"),
-        ("0," + "x" * 200_000 + ",1,1,0.01,0.7,33,58,1", "line 3"),
+        ("0," + "x" * 200_000 + ",1,1,0.01,0.7,33,58,1", "line 3: field larger"),
     ],
 )
-def test_an_altered_line_is_refused_by_number(tmp_path, line, reason):
+def test_an_altered_line_raises_with_its_number(tmp_path, line, reason):
     path = tmp_path / "history.csv"
     write_history(path, ROWS[:1])
-    (tmp_path / "history.csv.sha256").unlink()  # or the checksum finds it first
+    (tmp_path / "history.csv.sha256").unlink()  # which would find it first
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(RunError, match=reason):
         read_history(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"epoch,loss\n", b"\xff\xfe\x00"])
-def test_what_is_no_history_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is not a history: its first line must be seed,net,iteration"),
+        (b"epoch,loss\n", "is not a history: its first line must be seed,net,iteration"),
+        (b"\xff\xfe\x00", "cannot be read: 'utf-8'"),
+    ],
+)
+def test_another_file_raises(tmp_path, content, reason):
     (tmp_path / "history.csv").write_bytes(content)
-    with pytest.raises(RunError, match="history"):
+    with pytest.raises(RunError, match=reason):
         read_history(tmp_path / "history.csv")
 
 
-def test_a_missing_history_is_refused(tmp_path):
+def test_a_missing_history_raises(tmp_path):
     with pytest.raises(RunError, match="cannot be read"):
         read_history(tmp_path / "history.csv")

@@ -38,8 +38,8 @@ def checkpoint(folder, of=""):
     return folder.path / "checkpoints" / f"resnet8-seed0{of}.safetensors"
 
 
-def goes_on_from(folder, iteration, weights):
-    """The training begins after that step, and ends with these weights to the bit."""
+def resumes_from(folder, iteration, weights):
+    """The training resumes after that step, and ends with these weights to the bit."""
     training = trainer()
     folder.restore(training)
     assert training.iteration == iteration
@@ -49,8 +49,8 @@ def goes_on_from(folder, iteration, weights):
         assert array.tobytes() == weights[name].tobytes(), name
 
 
-def flipped(content, place):
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+def flipped(content, i):
+    return content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :]
 
 
 DAMAGES = {
@@ -60,7 +60,7 @@ DAMAGES = {
     "zeroed": lambda b: bytes(len(b)),
     "a block zeroed": lambda b: b[:20_000] + bytes(4096) + b[24_096:],
     "a bit of its numbers": lambda b: flipped(b, len(b) - 1000),
-    "a bit of its facts": lambda b: b.replace(b'\\"wrong\\": ', b'\\"wrong\\": 1', 1),
+    "a bit of its metadata": lambda b: b.replace(b'\\"wrong\\": ', b'\\"wrong\\": 1', 1),
     "its format": lambda b: b.replace(b'\\"format\\": 2', b'\\"format\\": 1', 1),
     "its checksum taken out": lambda b: b.replace(b"sha256", b"sha255", 1),
     "two blocks swapped": lambda b: b[:-8192] + b[-4096:] + b[-8192:-4096],
@@ -80,7 +80,7 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_file_in_place_of_a_folder_is_refused(tmp_path):
+def test_a_file_instead_of_a_folder_raises(tmp_path):
     (tmp_path / "run").write_text("mine")
     with pytest.raises(UsageError, match="not empty"):
         RunFolder.create(tmp_path / "run", {})
@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
         RunFolder.create(tmp_path / "file" / "run", {})
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path):
+def test_a_folder_without_a_run_raises(tmp_path):
     with pytest.raises(UsageError, match="there is no run in"):
         RunFolder.open(tmp_path)
 
@@ -112,14 +112,14 @@ def test_a_name_too_long_is_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", '{"epochs": 3}', "[" * 100_000])
-def test_an_altered_configuration_is_refused(tmp_path, content):
+def test_an_altered_configuration_raises(tmp_path, content):
     RunFolder.create(tmp_path / "run", {})
     (tmp_path / "run" / "config.json").write_text(content)
     with pytest.raises(RunError, match=r"config\.json is not a run's configuration"):
         RunFolder.open(tmp_path / "run")
 
 
-def test_another_format_is_refused_by_name(tmp_path):
+def test_another_format_raises_with_its_number(tmp_path):
     RunFolder.create(tmp_path / "run", {})
     (tmp_path / "run" / "config.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(RunError, match="format 99; this minires reads formats 1 and 2"):
@@ -132,26 +132,26 @@ def test_a_run_of_an_older_format_is_read(tmp_path):
     assert RunFolder.open(tmp_path / "run")[1] == {"epochs": 3}
 
 
-def test_a_training_goes_on_from_its_last_checkpoint(run):
+def test_a_training_resumes_from_its_last_checkpoint(run):
     folder, weights = run
-    goes_on_from(folder, 5, weights)
+    resumes_from(folder, 5, weights)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(run, damage):
+def test_a_damaged_checkpoint_is_renamed_and_the_previous_one_used(run, damage):
     folder, weights = run
     damaged = damage(checkpoint(folder).read_bytes())
     assert damaged != checkpoint(folder).read_bytes()
     checkpoint(folder).write_bytes(damaged)
     with pytest.warns(
-        DamageWarning, match=r"resnet8-seed0\.safetensors cannot be used: .*; the one"
+        DamageWarning, match=r"resnet8-seed0\.safetensors cannot be used: .*; the previous"
     ):
-        goes_on_from(folder, 3, weights)
+        resumes_from(folder, 3, weights)
     assert checkpoint(folder, ".damaged").read_bytes() == damaged
-    goes_on_from(folder, 3, weights)  # without a warning
+    resumes_from(folder, 3, weights)  # without a warning
 
 
-def test_a_damaged_checkpoint_never_becomes_the_one_before(run):
+def test_a_damaged_checkpoint_never_becomes_the_previous_one(run):
     folder, weights = run
     checkpoint(folder).write_bytes(b"")
     training = trainer()
@@ -161,16 +161,16 @@ def test_a_damaged_checkpoint_never_becomes_the_one_before(run):
     folder.save(training)
     checkpoint(folder).write_bytes(b"")
     with pytest.warns(DamageWarning):
-        goes_on_from(folder, 3, weights)
+        resumes_from(folder, 3, weights)
 
 
-def test_killed_between_the_two_renames_a_training_goes_on_from_the_one_before(run):
+def test_killed_between_the_two_renames_a_training_resumes_from_the_previous_one(run):
     folder, weights = run
     checkpoint(folder).unlink()
-    goes_on_from(folder, 3, weights)
+    resumes_from(folder, 3, weights)
 
 
-def test_two_damaged_checkpoints_are_refused_by_name(run):
+def test_two_damaged_checkpoints_raise_with_their_names(run):
     folder, _ = run
     for of in ("", ".previous"):
         checkpoint(folder, of).write_bytes(b"x" * 99)
@@ -178,37 +178,37 @@ def test_two_damaged_checkpoints_are_refused_by_name(run):
         folder.restore(trainer())
 
 
-def test_no_bit_of_a_checkpoint_can_change_unseen(run):
-    """Anywhere in the file; but for blanks in its header, which mean nothing."""
+def test_every_bit_of_a_checkpoint_is_checked(run):
+    """Anywhere in the file, except for blanks in its header."""
     path = checkpoint(run[0])
-    content, (tensors, facts) = path.read_bytes(), read_checkpoint(path)
+    content, (tensors, metadata) = path.read_bytes(), read_checkpoint(path)
     header = 8 + int.from_bytes(content[:8], "little")
     chance = np.random.default_rng(0)
-    found = 0
-    for place in [*chance.integers(header, size=100), *chance.integers(len(content), size=50)]:
-        path.write_bytes(flipped(content, int(place)))
+    detected = 0
+    for position in [*chance.integers(header, size=100), *chance.integers(len(content), size=50)]:
+        path.write_bytes(flipped(content, int(position)))
         try:
-            read, said = read_checkpoint(path)
+            read, found = read_checkpoint(path)
         except (DataError, RunError):
-            found += 1
+            detected += 1
             continue
-        assert said == facts
+        assert found == metadata
         assert all(read[name].tobytes() == tensors[name].tobytes() for name in tensors)
-    assert found > 140
+    assert detected > 140
 
 
-def test_a_checkpoint_of_an_older_format_is_read_and_of_a_newer_one_refused(run):
+def test_a_checkpoint_of_an_older_format_is_read_and_of_a_newer_one_raises(run):
     folder, weights = run
-    tensors, facts = read_checkpoint(checkpoint(folder))
-    write_tensors(checkpoint(folder), tensors, {**facts, "format": 1})
-    goes_on_from(folder, 5, weights)
-    write_tensors(checkpoint(folder), tensors, {**facts, "format": 3})
+    tensors, metadata = read_checkpoint(checkpoint(folder))
+    write_tensors(checkpoint(folder), tensors, {**metadata, "format": 1})
+    resumes_from(folder, 5, weights)
+    write_tensors(checkpoint(folder), tensors, {**metadata, "format": 3})
     with pytest.raises(RunError, match=r"seed0\.safetensors has format 3; this minires reads"):
         folder.restore(trainer())
     assert checkpoint(folder).exists()
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_and_the_one_before(run, monkeypatch):
+def test_a_full_disk_leaves_the_last_checkpoint_and_the_previous_one(run, monkeypatch):
     folder, weights = run
     training = trainer()
     folder.restore(training)
@@ -218,11 +218,11 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_one_before(run, monkeypa
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(RunError, match="cannot be written: No space left on device; what was"):
+    with pytest.raises(RunError, match="cannot be written: No space left on device; the files"):
         folder.save(training)
-    goes_on_from(folder, 5, weights)
+    resumes_from(folder, 5, weights)
     checkpoint(folder).unlink()
-    goes_on_from(folder, 3, weights)
+    resumes_from(folder, 3, weights)
 
 
 def test_a_full_disk_is_a_sentence_and_what_was_there_stays(tmp_path, monkeypatch):

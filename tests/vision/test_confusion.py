@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minires.vision.confusion_figure import confusion_figure
+from minires.vision.finetune.confusion import confusion_figure
 
 MATRIX = np.array([[8, 2, 0], [0, 0, 0], [1, 1, 2]])
 
@@ -16,10 +16,10 @@ def test_shades_are_shares_of_the_row_and_numbers_are_counts(figures):
     assert numbers == {(0, 0): "8", (0, 1): "2", (2, 0): "1", (2, 1): "1", (2, 2): "2"}
 
 
-def test_rows_are_classes_and_columns_what_they_were_taken_for(figures):
+def test_rows_are_classes_and_columns_are_predicted_classes(figures):
     confusion_figure(MATRIX, ["a", "b", "c"], dpi=50)
     assert figures[0].axes[0].get_ylabel() == "class"
-    assert figures[0].axes[0].get_xlabel() == "taken for"
+    assert figures[0].axes[0].get_xlabel() == "predicted class"
     for labels in (figures[0].axes[0].get_xticklabels(), figures[0].axes[0].get_yticklabels()):
         assert [label.get_text() for label in labels] == ["a", "b", "c"]
     assert figures[0].axes[0].yaxis_inverted()

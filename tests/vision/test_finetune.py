@@ -5,19 +5,21 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import BAD, class_folders
+from image_files import BAD, class_folders
 from thin_nets import ThinNet, thin_net
 
 from minires import load_weights, manual_seed, save_weights
 from minires.errors import DataError, RunError, StateDictError, UsageError
 from minires.models import resnet18
 from minires.runs import read_history
-from minires.vision import Pictures, image_folder
+from minires.vision import FolderImages, ImageFolder, image_folder
 from minires.vision.finetune import Finetune, FinetuneConfig, run
-from minires.vision.finetune.outcomes import Outcome, confusion_matrix, validate
+from minires.vision.finetune.results import Outcome, Result, validate
+from minires.vision.folders import Part
 from minires.weights.safetensors_file import read_tensors
 
 
@@ -28,9 +30,9 @@ def thin(monkeypatch):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder of pictures, and weights to begin from."""
+    """A folder of images, and weights to begin from."""
     root = tmp_path_factory.mktemp("finetune")
-    class_folders(root / "my pictures", n=10)
+    class_folders(root / "my images", n=10)
     manual_seed(7)
     save_weights(ThinNet(8), root / "w.safetensors")
     return root
@@ -39,7 +41,7 @@ def place(tmp_path_factory):
 def config(place, **asked):
     settings = {"epochs": 3, "batch": 8, "size": 32, "lr": 0.02, **asked}
     return FinetuneConfig(
-        str(place / "my pictures"), weights=str(place / "w.safetensors"), **settings
+        str(place / "my images"), weights=str(place / "w.safetensors"), **settings
     )
 
 
@@ -104,6 +106,26 @@ def test_a_run_leaves_its_files(unbroken):
     assert [row.epoch for row in history(out)] == [1, 2, 3]
     for name in ("finetune.png", "confusion.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_on_disk_are_those_of_runs_written_before(unbroken):
+    asked, out = unbroken
+    facts = json.loads((out / "config.json").read_text())
+    assert list(facts) == [
+        *("format", "experiment", "data", "model", "weights", "epochs", "lr", "batch"),
+        *("val_split", "freeze", "stages", "augment", "size", "seed"),
+        *("classes", "data_sha256", "left_out"),
+    ]
+    assert facts["experiment"] == "finetune"
+    assert facts["data_sha256"] == image_folder(asked.data).digest
+    assert (out / "predictions.csv").read_text().startswith("file,class,taken_for,probability\n")
+    assert [p.name for p in (out / "checkpoints").iterdir() if "previous" not in p.name] == [
+        "resnet18-seed0.safetensors"
+    ]
+    assert {p.name for p in (out / "weights").iterdir()} == {
+        "start.safetensors",
+        "best.safetensors",
+    }
 
 
 @pytest.mark.parametrize("steps", [1, 3, 5, 8])
@@ -183,14 +205,14 @@ def test_best_weights_are_those_of_the_best_epoch(unbroken):
     net = ThinNet(3).eval()
     load_weights(net, out / "weights" / "best.safetensors")
     folder = image_folder(asked.data, asked.val_split, asked.seed)
-    outcomes = validate(net, Pictures(folder, 32, workers=0))
-    wrong = sum(outcome.guess != outcome.label for outcome in outcomes)
+    outcomes = validate(net, FolderImages(folder, 32, workers=0))
+    wrong = sum(outcome.predicted != outcome.label for outcome in outcomes)
     best = min(row.test_error for row in history(out))
     assert 100 * wrong / len(outcomes) == pytest.approx(best)
     with (out / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == list(folder.val.paths)
-    assert [row["taken_for"] for row in rows] == [folder.classes[o.guess] for o in outcomes]
+    assert [row["taken_for"] for row in rows] == [folder.classes[o.predicted] for o in outcomes]
     assert [float(row["probability"]) for row in rows] == pytest.approx(
         [o.probability for o in outcomes], abs=1e-4
     )
@@ -225,27 +247,34 @@ def test_the_recipe_is_sgd_with_momentum_and_a_constant_rate(place, tmp_path):
     assert FinetuneConfig("x").epochs == 10
 
 
-# --- bad pictures -----------------------------------------------------------------------------
+# --- bad images -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def spoilt(place, tmp_path):
-    shutil.copytree(place / "my pictures", tmp_path / "spoilt")
+    shutil.copytree(place / "my images", tmp_path / "spoilt")
     for name, (content, _) in BAD.items():
         (tmp_path / "spoilt" / "red" / name).write_bytes(content)
     return replace(config(place, epochs=1), data=str(tmp_path / "spoilt"))
 
 
-def test_bad_pictures_are_left_out_counted_and_listed(spoilt, tmp_path):
+def test_the_old_name_of_the_model_still_works(place, tmp_path):
+    warned = pytest.warns(DeprecationWarning, match="now called model")
+    with start(config(place), tmp_path / "run") as begun, warned:
+        assert begun.net is begun.model
+
+
+def test_bad_images_are_left_out_counted_and_listed(spoilt, tmp_path):
     out = tmp_path / "run"
     begun = start(spoilt, out)
     assert f"({len(BAD)} files left out)" in begun.description
-    assert len(begun.pictures.folder.paths) == 30
+    assert len(begun.images.folder.paths) == 30
     finish(begun)
-    summary = (out / "summary.md").read_text()
-    assert f"{len(BAD)} files were left out" in summary
-    assert all(name in summary for name in BAD)
-    assert len((out / "left_out.txt").read_text().splitlines()) == len(BAD)
+    assert f"| {len(BAD)}, listed in left_out.txt |" in (out / "summary.md").read_text()
+    listed = (out / "left_out.txt").read_text().splitlines()
+    assert len(listed) == len(BAD)
+    for name in BAD:
+        assert sum(f"{name} cannot be read" in line for line in listed) >= 1
     finish(resume(out))
     assert json.loads((out / "config.json").read_text())["left_out"].keys() == {
         f"red/{name}" for name in BAD
@@ -258,7 +287,7 @@ def test_strict_stops_at_them(spoilt, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_class_of_bad_pictures_alone_is_refused_with_a_reason(place, tmp_path):
+def test_a_class_of_bad_images_alone_is_refused_with_a_reason(place, tmp_path):
     root = class_folders(tmp_path / "p", n=3)
     for path in (root / "red").iterdir():
         path.write_bytes(b"x")
@@ -278,7 +307,7 @@ def test_names_with_spaces_quotes_and_chinese_letters(place, tmp_path):
     finish(resume(tmp_path / "run"))
 
 
-def test_a_batch_of_one_picture_is_passed_over(place, tmp_path):
+def test_a_batch_of_one_image_is_passed_over(place, tmp_path):
     root = class_folders(tmp_path / "p", n=10)
     (root / "red" / "0.png").unlink()
     folder = image_folder(root)
@@ -317,10 +346,10 @@ def test_another_configuration_is_refused(quickest, asked, sentence):
         resume(quickest, **asked)
 
 
-def test_other_pictures_are_refused_and_moved_ones_are_welcome(quickest, place, tmp_path):
+def test_other_images_are_refused_and_moved_ones_are_welcome(quickest, place, tmp_path):
     out = quickest
     moved = tmp_path / "moved"
-    shutil.copytree(place / "my pictures", moved)
+    shutil.copytree(place / "my images", moved)
     finish(resume(out, data=moved))
     (moved / "red" / "0.png").rename(moved / "red" / "00.png")
     with pytest.raises(UsageError, match="moved are not those that the run"):
@@ -351,7 +380,7 @@ def test_a_run_of_another_experiment_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"model": "resnet20"}, "no net 'resnet20' for pictures; there are: resnet18, resnet34"),
+        ({"model": "resnet20"}, "no net 'resnet20' for large images; there are: resnet18"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch": 1}, "batch must be at least 2, got 1"),
         ({"size": 31}, "size must be at least 32, got 31"),
@@ -370,19 +399,24 @@ def test_what_cannot_be_meant_is_refused(options, sentence):
 # --- counting ---------------------------------------------------------------------------------
 
 
-def test_a_confusion_matrix_counts_class_by_row_and_guess_by_column():
+def test_a_confusion_matrix_counts_class_by_row_and_prediction_by_column():
     pairs = [(0, 0), (0, 1), (0, 1), (2, 0)]
-    matrix = confusion_matrix([Outcome("p", i, j, 1.0) for i, j in pairs], 3)
-    assert matrix.tolist() == [[1, 2, 0], [0, 0, 0], [1, 0, 0]]
+    outcomes = [Outcome(f"{k}.png", *pair, k / 8) for k, pair in enumerate(pairs)]
+    folder = ImageFolder(
+        Path("x"), ("a", "b", "c"), Part(("p",) * 3, (0, 1, 2)), Part(("p",), (0,))
+    )
+    result = Result(FinetuneConfig("x"), folder, {}, [], outcomes, 0.0, 0.0)
+    assert result.confusion.tolist() == [[1, 2, 0], [0, 0, 0], [1, 0, 0]]
+    assert [outcome.path for outcome in result.mistakes] == ["3.png", "2.png", "1.png"]
 
 
 def test_the_summary_says_what_was_right_and_what_was_not(unbroken):
     asked, out = unbroken
     text = (out / "summary.md").read_text()
     best = min(row.test_error for row in history(out))
-    assert f"**{100 - best:.2f} % of the validation pictures right after epoch" in text
-    assert "“blue” every time is right in 33.33 %" in text
-    assert asked.trained in text
+    assert f"| best validation accuracy | **{100 - best:.2f} %** after epoch" in text
+    assert "| share of the most frequent class | 33.33 % (blue) |" in text
+    assert f"| trained layers | {asked.trained} |" in text
     with (out / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     for label, name in enumerate(("blue", "green", "red")):
@@ -391,7 +425,7 @@ def test_the_summary_says_what_was_right_and_what_was_not(unbroken):
         assert re.search(rf"\| {label} \| {name} \| 8 \| 2 \| {share:.1f} % \|", text)
     wrong = sum(row["class"] != row["taken_for"] for row in rows)
     page = (out / "mistakes.html").read_text()
-    assert f"{wrong} mistakes in 6 pictures of my pictures" in page
+    assert f"{wrong} mistakes in 6 images of my images" in page
     assert page.count("<img") == wrong
 
 

@@ -39,7 +39,7 @@ def test_one_folder_is_split_class_by_class(tmp_path):
     assert len(image_folder(tmp_path).val) == 2 + 4  # a fifth, unless told otherwise
 
 
-def test_every_class_with_two_pictures_is_validated_on(tmp_path):
+def test_every_class_with_two_images_is_validated_on(tmp_path):
     folder = image_folder(many(tmp_path, cat=2, dog=2), val_split=0.01)
     assert Counter(folder.val.labels) == {0: 1, 1: 1}
 
@@ -68,7 +68,7 @@ def test_a_name_that_is_no_text_is_kept(tmp_path):
     assert len(folder.digest) == 64
 
 
-def test_pictures_in_folders_below_belong_to_the_class_and_hidden_files_do_not(tmp_path):
+def test_images_in_folders_below_belong_to_the_class_and_hidden_files_do_not(tmp_path):
     touch(tmp_path, "a/x/1.jpg", "a/2.jpg", "a/.3.jpg", "a/.x/4.jpg", "a/Thumbs.db", "b/1.jpg")
     touch(tmp_path, "b/2.jpg", ".hidden/1.jpg", "readme.txt")
     folder = image_folder(tmp_path)
@@ -83,9 +83,9 @@ def test_without_some_files(tmp_path):
     assert lost not in rest.paths
     assert len(rest.paths) == 7
     assert rest.classes == folder.classes
-    with pytest.raises(DataError, match=r"class 'cat' in .* has no picture to train on"):
+    with pytest.raises(DataError, match=r"class 'cat' in .* has no image to train on"):
         folder.without([path for path in folder.paths if path.startswith("cat")])
-    with pytest.raises(DataError, match="has no picture to validate on"):
+    with pytest.raises(DataError, match="has no image to validate on"):
         folder.without(folder.val.paths)
 
 
@@ -113,7 +113,7 @@ def missing_val(root):
         (
             lambda r: (many(r, cat=3, dog=3), (r / "eel").mkdir(), r)[2],
             DataError,
-            "class 'eel' in .* has no picture to train on",
+            "class 'eel' in .* has no image to train on",
         ),
         (
             lambda r: touch(r, "train/a/1.jpg", "train/b/1.jpg", "val/c/1.jpg"),
@@ -123,9 +123,9 @@ def missing_val(root):
         (
             lambda r: (touch(r, "train/a/1.jpg", "train/b/1.jpg"), (r / "val").mkdir(), r)[2],
             DataError,
-            "has no picture to validate on",
+            "has no image to validate on",
         ),
-        (lambda r: many(r, cat=1, dog=1), DataError, "has no picture to validate on"),
+        (lambda r: many(r, cat=1, dog=1), DataError, "has no image to validate on"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_refused(tmp_path, make, error, said):

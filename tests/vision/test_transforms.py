@@ -3,19 +3,19 @@
 import numpy as np
 import oracles
 import pytest
+from image_files import noisy_image, saved
 from oracles import needs_torch
-from picture_files import picture, saved
 from PIL import Image
 
-from minires.vision import transforms
+from minires.vision.decoding import decode
 from minires.vision.transforms import (
     AREA,
     RATIO,
-    evaluation_picture,
-    normalised,
+    evaluation_image,
+    normalise,
     random_box,
-    resized,
-    training_picture,
+    resize_shorter,
+    training_image,
 )
 
 SHAPES = [(300, 200), (200, 300), (256, 256), (500, 375), (97, 401), (31, 20), (640, 257)]
@@ -63,9 +63,9 @@ def by_hand(x, size):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("size", [224, 56])
 def test_evaluation_is_the_formula(shape, size, tmp_path):
-    image = picture(width=shape[0], height=shape[1], seed=1)
+    image = noisy_image(width=shape[0], height=shape[1], seed=1)
     (tmp_path / "p.png").write_bytes(saved(image))
-    got = evaluation_picture(tmp_path / "p.png", size)
+    got = evaluation_image(tmp_path / "p.png", size)
     assert got.shape == (3, size, size)
     assert got.dtype == np.uint8
     ways = by_hand(np.asarray(image).astype(float), size)
@@ -77,8 +77,8 @@ def test_evaluation_is_the_formula(shape, size, tmp_path):
 @needs_torch
 @pytest.mark.parametrize("shape", SHAPES)
 def test_resizing_is_pytorchs(shape):
-    image = picture(width=shape[0], height=shape[1], seed=2)
-    got = np.asarray(resized(image, 224))
+    image = noisy_image(width=shape[0], height=shape[1], seed=2)
+    got = np.asarray(resize_shorter(image, 224))
     x = oracles.to_torch(np.asarray(image).transpose(2, 0, 1)[None])
     expected = oracles.torch.nn.functional.interpolate(
         x, got.shape[:2], mode="bilinear", antialias=True
@@ -90,7 +90,7 @@ def test_resizing_is_pytorchs(shape):
 
 def test_values_are_normalised_by_imagenets_mean_and_deviation():
     x = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 4), dtype=np.uint8)
-    got = normalised(x)
+    got = normalise(x)
     assert got.dtype == np.float32
     for c, (mean, std) in enumerate(((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))):
         np.testing.assert_allclose(got[:, c], (x[:, c] / 255 - mean) / std, rtol=1e-5, atol=1e-6)
@@ -123,12 +123,12 @@ def test_where_no_shape_fits_it_is_the_middle():
     assert random_box(20, 1000, np.random.default_rng(0)) == (0, 486, 20, 513)
 
 
-def test_a_training_picture_is_the_box_resized_and_half_of_them_mirrored(tmp_path):
-    image = picture(width=120, height=90)
+def test_a_training_image_is_the_box_resized_and_half_of_them_mirrored(tmp_path):
+    image = noisy_image(width=120, height=90)
     (tmp_path / "p.png").write_bytes(saved(image))
     mirrored = 0
     for seed in range(40):
-        got = training_picture(tmp_path / "p.png", 32, np.random.default_rng(seed))
+        got = training_image(tmp_path / "p.png", 32, np.random.default_rng(seed))
         box = random_box(120, 90, np.random.default_rng(seed))
         part = image.resize((32, 32), Image.Resampling.BILINEAR, box)
         straight = np.asarray(part).transpose(2, 0, 1)
@@ -139,16 +139,24 @@ def test_a_training_picture_is_the_box_resized_and_half_of_them_mirrored(tmp_pat
     assert 10 < mirrored < 30
 
 
-def test_a_large_jpeg_decoded_smaller_gives_nearly_the_same_part(tmp_path, monkeypatch):
+def by_hand_from_all_pixels(path, size, seed):
+    """What `training_image` would return without decoding a JPEG at less than its size."""
+    rng = np.random.default_rng(seed)
+    whole = decode(path)
+    box = random_box(*whole.size, rng)
+    part = np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR, box))
+    return part.transpose(2, 0, 1)[:, :, :: -1 if rng.random() < 0.5 else 1]
+
+
+def test_a_large_jpeg_decoded_smaller_gives_nearly_the_same_part(tmp_path):
     rng = np.random.default_rng(0)
     coarse = Image.fromarray(rng.integers(0, 256, (3, 4, 3), dtype=np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6  # turned as well
     image = coarse.resize((2000, 1500), Image.Resampling.BICUBIC)
     (tmp_path / "p.jpg").write_bytes(saved(image, "JPEG", quality=95, exif=exif))
-    small = [training_picture(tmp_path / "p.jpg", 32, np.random.default_rng(s)) for s in range(8)]
-    monkeypatch.setattr(transforms, "_SPARE", 1e9)
-    whole = [training_picture(tmp_path / "p.jpg", 32, np.random.default_rng(s)) for s in range(8)]
+    small = [training_image(tmp_path / "p.jpg", 32, np.random.default_rng(s)) for s in range(8)]
+    whole = [by_hand_from_all_pixels(tmp_path / "p.jpg", 32, s) for s in range(8)]
     for a, b in zip(small, whole, strict=True):
         assert np.abs(a.astype(int) - b).mean() < 2
     assert any((a != b).any() for a, b in zip(small, whole, strict=True))

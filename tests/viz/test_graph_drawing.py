@@ -1,4 +1,4 @@
-"""The graph as a picture: through Graphviz where it is, by Matplotlib elsewhere."""
+"""The graph as an image: by Graphviz where it is installed, by Matplotlib elsewhere."""
 
 import io
 import shutil
@@ -27,12 +27,12 @@ def texts(svg):
     return [" ".join(node.itertext()) for node in ET.fromstring(svg).iter() if "text" in node.tag]
 
 
-def test_every_edge_is_in_the_dot_and_joins_are_drawn_in_their_own_colour(graph):
+def test_every_edge_is_in_the_dot_and_additions_are_drawn_in_their_own_colour(graph):
     dot = graph_dot(graph.blocks())
     edges = [line for line in dot.splitlines() if "->" in line]
     assert len(edges) == sum(len(block.inputs) for block in graph.blocks())
-    joins = [line for line in edges if "color=" in line]
-    assert len(joins) == 2 * 3, "both arms of three joins"
+    additions = [line for line in edges if "color=" in line]
+    assert len(additions) == 2 * 3, "both inputs of three residual additions"
     assert dot.count("penwidth=2]") == 3
 
 
@@ -43,17 +43,17 @@ def test_graphviz_draws_every_block(graph):
     assert any("2 × 10" in text for text in texts(svg))
 
 
-def test_matplotlib_draws_every_operation_and_both_arms_of_a_join(graph):
+def test_matplotlib_draws_every_operation_and_both_inputs_of_an_addition(graph):
     svg = graph_svg(graph, engine="matplotlib")
     assert ET.fromstring(svg).tag.endswith("svg")
     lines = svg.count("stroke: #b3410e; stroke-width: 2;")
     assert lines == 2 * 3
     folded = graph_svg(graph, fold=1, engine="matplotlib")
-    assert "#b3410e" not in folded, "the joins are inside"
+    assert "#b3410e" not in folded, "the additions are inside"
     assert len(folded) < len(svg)
 
 
-def test_the_graph_is_a_picture_as_high_as_it_has_blocks(graph):
+def test_the_graph_is_an_image_as_high_as_it_has_blocks(graph):
     sizes = [Image.open(io.BytesIO(graph_figure(graph, fold, dpi=50))).size for fold in (None, 2)]
     folded = len(graph.nodes) - len(graph.blocks(2))
     assert sizes[0][1] - sizes[1][1] == pytest.approx(50 * 0.34 * folded, abs=2)
@@ -67,6 +67,6 @@ def test_without_graphviz_matplotlib_draws(graph, monkeypatch):
         graph_svg(graph, engine="graphviz")
 
 
-def test_an_engine_that_is_not_known_is_refused(graph):
+def test_an_engine_that_is_not_known_raises(graph):
     with pytest.raises(UsageError, match="graphviz or matplotlib, not by 'ascii'"):
         graph_svg(graph, engine="ascii")

@@ -40,8 +40,8 @@ def test_an_arc_goes_from_before_its_block_to_behind_it(figures):
     (axes,) = figures[0].axes
     ends = [line.get_xdata()[[0, -1]].tolist() for line in axes.lines if max(line.get_ydata()) > 1]
     assert ends == [[0.5, 2.5], [2.5, 4.5], [4.5, 6.5]]
-    joins = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
-    np.testing.assert_array_equal(joins, [2.5, 4.5, 6.5])
+    additions = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    np.testing.assert_array_equal(additions, [2.5, 4.5, 6.5])
 
 
 def test_stages_are_labelled_with_channels_and_the_size_of_their_maps(figures):
@@ -66,6 +66,6 @@ def test_the_legend_says_what_was_drawn_and_no_more(figures):
     assert figures[1].legends == []
 
 
-def test_an_image_the_net_does_not_take_is_refused():
+def test_an_image_the_net_does_not_take_raises():
     with pytest.raises(ShapeError):
         shortcuts_figure([("resnet-8", cifar_resnet(8))], (1, 32, 32))

@@ -55,7 +55,7 @@ def test_rows_are_named_after_weights_and_columns_after_outputs(figures):
     assert [t.get_text() for t in matrix.get_xticklabels()] == ["y00", "y01", "y10", "y11"]
 
 
-def test_what_cannot_be_drawn_is_refused():
+def test_what_cannot_be_drawn_raises():
     with pytest.raises(ShapeError, match="a kernel of 5x5 is larger than"):
         windows_figure((4, 4), (5, 5))
     with pytest.raises(UsageError, match=r"100 windows on an image of 12x12 pixels .* at most 36"):

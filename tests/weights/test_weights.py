@@ -59,7 +59,7 @@ def holds(net, tensors):
 def test_the_content_says_what_a_file_is(file_of):
     net, tensors = Net(), state()
     before = net.body.weight.data
-    assert load_weights(net, file_of(tensors)) == []
+    assert load_weights(net, file_of(tensors)) == nn.LoadReport()
     assert holds(net, tensors)
     assert net.body.weight.data is before
 
@@ -81,16 +81,14 @@ def test_a_prefix_and_a_last_layer_of_another_name(file_of):
     tensors = state()
     theirs = {f"module.{k.replace('fc.', 'classifier.')}": v for k, v in tensors.items()}
     net, path = Net(), file_of(theirs)
-    assert load_weights(net, path, rename={"module.": "", "classifier.": "fc."}) == []
+    assert load_weights(net, path, rename={"module.": "", "classifier.": "fc."}) == nn.LoadReport()
     assert holds(net, tensors)
     net = Net()
     skipped = load_weights(net, path, rename={"module.": "", "other.": "fc."}, strict=False)
-    assert sorted(skipped) == [
-        "classifier.bias is not in the model",
-        "classifier.weight is not in the model",
-        "fc.bias is missing",
-        "fc.weight is missing",
-    ]
+    assert sorted(skipped.unexpected) == ["classifier.bias", "classifier.weight"]
+    assert skipped.missing == ("fc.weight", "fc.bias")
+    assert not skipped.mismatched
+    assert not skipped.notices
     assert holds(net, {k: v for k, v in tensors.items() if k.startswith("body.")})
 
 
@@ -121,7 +119,9 @@ def test_a_prefix_that_nobody_asked_about_is_pointed_out(file_of):
         f"{path}: the weights do not fit the model: body.weight is missing; body.bias is missing; "
         f"fc.weight is missing; fc.bias is missing; {first} is not in the model; and 3 more; {hint}"
     )
-    assert load_weights(net, path, strict=False)[:2] == [hint, "body.weight is missing"]
+    report = load_weights(net, path, strict=False)
+    assert report.notices == (hint,)
+    assert str(report).startswith(f"{hint}; body.weight is missing; ")
     assert holds(net, before)
 
 
@@ -140,10 +140,13 @@ def test_a_last_layer_of_another_size_is_skipped_on_request(file_of):
     path = file_of(tensors)
     net = Net(classes=3)
     fc = net.fc.weight.numpy().copy()
-    assert load_weights(net, path, strict=False) == [
-        "fc.weight has shape (5, 2), the model's has (3, 2)",
-        "fc.bias has shape (5,), the model's has (3,)",
-    ]
+    report = load_weights(net, path, strict=False)
+    assert report.mismatched == (
+        ("fc.weight", (5, 2), np.float32, (3, 2)),
+        ("fc.bias", (5,), np.float32, (3,)),
+    )
+    assert (report.missing, report.unexpected, report.notices) == ((), (), ())
+    assert report.fits(except_for="fc.")
     assert (net.fc.weight.data == fc).all()
     assert holds(net, {k: v for k, v in tensors.items() if k.startswith("body.")})
     net = Net(classes=3)
@@ -164,7 +167,9 @@ def test_what_is_no_tensor_is_said_and_not_refused(tmp_path):
     net = nn.Module()
     net.body = nn.Linear(4, 2)
     net.body.weight = None
-    assert load_weights(net, path) == ["'epoch' is no tensor (int)"]
+    report = load_weights(net, path)
+    assert report == nn.LoadReport(notices=("'epoch' is no tensor (int)",))
+    assert report.fits()
     assert net.body.bias.data.tolist() == [0, 1]
 
 
@@ -258,7 +263,7 @@ def test_a_header_whose_length_looks_like_another_format(tmp_path, start):
     padded = content[8 : 8 + length] + b" " * (wanted - length)
     path.write_bytes(wanted.to_bytes(8, "little") + padded + content[8 + length :])
     assert path.read_bytes().startswith(start)
-    assert load_weights(Net(), path) == []
+    assert load_weights(Net(), path) == nn.LoadReport()
 
 
 @needs_torch
@@ -333,5 +338,5 @@ def test_loading_takes_the_memory_of_a_few_tensors(tmp_path, writer):
 def test_saved_weights_come_back(tmp_path):
     net, other = Net(), Net()
     save_weights(net, tmp_path / "w")
-    assert load_weights(other, tmp_path / "w") == []
+    assert load_weights(other, tmp_path / "w") == nn.LoadReport()
     assert holds(other, net.state_dict())

@@ -1,6 +1,5 @@
 """The degradation experiment: plain nets against residual ones, trained to the end."""
 
-from .config import Config
+from .config import NETS, Config
 from .run import Degradation
-
-__all__ = ["Config", "Degradation"]
+from .trained import config_of, data_of, trained_model, weights_path

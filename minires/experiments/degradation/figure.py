@@ -1,14 +1,14 @@
-"""Learning curves, drawn as figure 6 of He et al. 2015."""
+"""The figure of the degradation experiment: learning curves, as figure 6 of He et al. 2015."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...models.cifar import parse_name
-from ...runs import Row
-from ...viz.style import depth_colours, dress, headline, picture
-from . import published as others
+from ...train import Row
+from ...viz.style import depth_colours, figure_bytes, headline, style_axes
+from . import published as publications
+from .comparison import by_net
 
 _KINDS = {"plain": "plain nets", "resnet": "residual nets", "preact": "pre-activation nets"}
 _PANEL = 5.0  # inches wide
@@ -20,45 +20,44 @@ def degradation_figure(
     dpi: int = 150,
     published: bool = False,
 ) -> bytes:
-    """Training error (dashed) and test error (solid) against iterations, as a picture file.
+    """Return an image file of training error (dashed) and test error (solid) over iterations.
 
-    A panel for each kind of net that was trained, plain nets on the left, and one colour a depth;
-    with several seeds the line is their mean and the band reaches from the lowest to the highest.
+    There is a panel for each kind of net that was trained, plain nets on the left, and one colour
+    for each depth. With several seeds the line is their mean and the band their range.
 
     Args:
         runs: (title, rows) of each run; a run is one row of panels.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; a panel is 5 inches wide.
-        published: draw the curves that others published of the same nets behind them, as far
-            as the run has come; they are right beside runs on CIFAR-10 by the paper's schedule.
+        published: draw the published curves of the same nets behind them, as far as the run has
+            come; they fit runs on CIFAR-10 by the paper's schedule.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
-    trained = {parse_name(row.net)[0] for _, rows in runs for row in rows}
-    kinds = [kind for kind in _KINDS if kind in trained]
+    nets = [by_net(rows) for _, rows in runs]
+    kinds = [kind for kind in _KINDS if any(net.kind == kind for run in nets for net in run)]
     size = (_PANEL * len(kinds), 0.7 + 3.9 * len(runs))
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
     grid = figure.subplots(len(runs), len(kinds), sharey="row", squeeze=False)
-    for panels, (title, rows) in zip(grid, runs, strict=True):
-        colours = depth_colours(parse_name(row.net)[1] for row in rows)
+    for panels, (title, rows), of_net in zip(grid, runs, nets, strict=True):
+        colours = depth_colours(net.depth for net in of_net)
         for axes, kind in zip(panels, kinds, strict=True):
-            drawn = [depth for depth in colours if any(r.net == f"{kind}{depth}" for r in rows)]
-            for depth in drawn:
-                ours = [row for row in rows if row.net == f"{kind}{depth}"]
-                _draw_net(axes, ours, f"{depth} layers", colours[depth])
+            drawn = sorted((net for net in of_net if net.kind == kind), key=lambda net: net.depth)
+            for net in drawn:
+                _draw_net(axes, of_net[net], f"{net.depth} layers", colours[net.depth])
             if published:
-                _draw_published(axes, [f"{kind}{depth}" for depth in drawn], rows)
-            _dress(axes, f"{title}: {_KINDS[kind]}", drawn=bool(drawn))
+                _draw_published(axes, list(map(str, drawn)), rows)
+            _style_panel(axes, f"{title}: {_KINDS[kind]}", drawn=bool(drawn))
         panels[0].set_ylabel("error (%)")
-    words = "training error dashed, test error solid"
+    sentence = "training error dashed, test error solid"
     if published:
-        words += f"; dotted grey, training thin and test thick: {others.SOURCE}"
-    headline(figure, words)
-    return picture(figure, form)
+        sentence += f"; dotted grey, training thin and test thick: {publications.SOURCE}"
+    headline(figure, sentence)
+    return figure_bytes(figure, form)
 
 
 def _draw_net(axes: Any, rows: Sequence[Row], label: str, colour: Any) -> None:
-    """One net: mean over its seeds, and their range as a band."""
+    """Draw one net: the mean over its seeds, and their range as a band."""
     for column, style, width, name in (
         ("train_error", "--", 1.3, None),
         ("test_error", "-", 2.2, label),
@@ -72,25 +71,25 @@ def _draw_net(axes: Any, rows: Sequence[Row], label: str, colour: Any) -> None:
 
 
 def _draw_published(axes: Any, nets: Sequence[str], rows: Sequence[Row]) -> None:
-    """Curves of others behind ours, dotted and grey, darker with depth; one name for all."""
-    last = max(row.iteration for row in rows)
-    label: str | None = others.NAME
-    for place, net in enumerate(nets, start=1):
+    """Draw the published curves of nets, dotted and grey, darker with depth; one name for all."""
+    last, epoch = max(row.iteration for row in rows), publications.ITERATIONS
+    label: str | None = publications.NAME
+    for number, net in enumerate(nets, start=1):
         # With the epoch that the run ends in: 64,000 iterations are not quite 164 of them.
-        there = [row for row in others.curve(net) if (row.epoch - 1) * others.ITERATIONS < last]
-        x = [row.epoch * others.ITERATIONS for row in there]
-        grey = str(0.7 - 0.4 * place / len(nets))
+        known = [row for row in publications.curve(net) if (row.epoch - 1) * epoch < last]
+        x = [row.epoch * epoch for row in known]
+        grey = str(0.7 - 0.4 * number / len(nets))
         for errors, width in (
-            ([row.train_error for row in there], 0.8),
-            ([row.test_error for row in there], 1.4),
+            ([row.train_error for row in known], 0.8),
+            ([row.test_error for row in known], 1.4),
         ):
-            if there:
+            if known:
                 axes.plot(x, errors, ":", color=grey, lw=width, label=label, zorder=1)
                 label = None
 
 
 def _by_iteration(rows: Sequence[Row], column: str) -> tuple[list[int], Any]:
-    """The iterations that every seed has reached, and the values there: (seeds, iterations)."""
+    """Return the iterations that every seed has reached, and the values: (seeds, iterations)."""
     by_seed: dict[int, dict[int, float]] = {}
     for row in rows:
         by_seed.setdefault(row.seed, {})[row.iteration] = getattr(row, column)
@@ -98,8 +97,8 @@ def _by_iteration(rows: Sequence[Row], column: str) -> tuple[list[int], Any]:
     return x, np.array([[values[i] for i in x] for values in by_seed.values()])
 
 
-def _dress(axes: Any, title: str, drawn: bool) -> None:
-    dress(axes, title)
+def _style_panel(axes: Any, title: str, drawn: bool) -> None:
+    style_axes(axes, title)
     axes.set_xlabel("iterations")
     axes.set_ylim(0, None)
     axes.set_xlim(0, None)

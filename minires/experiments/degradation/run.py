@@ -12,25 +12,25 @@ from typing import Any
 
 from ...backend import load, manual_seed
 from ...data import Dataset
-from ...errors import RunError, UsageError, expect
+from ...errors import RunError, UsageError
 from ...inspect.memory import expect_room
 from ...kernels import blas_threads
 from ...kernels.cuda.graph import expect_graphs
-from ...models import cifar_net
-from ...models.cifar import parse_name
-from ...runs import Row, RunFolder
-from ...runs.autosave import Event, kept
-from ...runs.config import expect_same_data, expect_same_options
-from ...train import Progress, Trainer
+from ...models import NetSpec
+from ...runs import RunFolder
+from ...runs.autosave import INTERVAL, Event, autosave
+from ...runs.config import check_same_data, check_same_options
+from ...train import Progress, Row, Trainer
 from .config import Config
 from .figure import degradation_figure
-from .summary import summary
+from .report import summary
 
 
 class Degradation:
     """A run of the experiment: made with `start` or `resume`, then `run`.
 
     Attributes:
+        autosave_interval: seconds between two checkpoints within an epoch.
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
@@ -48,8 +48,9 @@ class Degradation:
         self.dataset = config.prepare(dataset)
         self.recipe = config.recipe(self.dataset)
         self.folder = folder
+        self.autosave_interval = INTERVAL
         self.stopped = False
-        self._rows: dict[tuple[int, str], list[Row]] = {}
+        self._rows: dict[tuple[int, NetSpec], list[Row]] = {}
 
     @classmethod
     def start(
@@ -60,23 +61,23 @@ class Degradation:
         graph: bool = False,
         until: int | None = None,
     ) -> "Degradation":
-        """Begin a new run in the folder `out`.
+        """Make a new run folder and the run in it.
 
         Args:
-            config: what is asked for.
-            dataset: its data.
+            config: its settings.
+            dataset: the data named there.
             out: the folder.
-            graph: whether steps are replayed as CUDA graphs, which changes nothing but the time.
-            until: stop each net after so many epochs; resuming goes on from there.
+            graph: replay training steps as CUDA graphs, which changes nothing but the time.
+            until: stop each net after so many epochs; a resumed run continues from there.
 
         Raises:
             UsageError: `out` holds something already, a net would not fit into memory, or `until`
             is below 1;
             RunError: `out` cannot be written; DeviceError: the backend cannot be used.
         """
-        _expect_possible(config, graph, until)
+        _check_possible(config, graph, until)
         prepared = config.prepare(dataset)
-        _expect_room(config, prepared)
+        _check_memory(config, prepared)
         facts = {
             **asdict(config),
             "data": prepared.name,
@@ -94,12 +95,12 @@ class Degradation:
         graph: bool = False,
         until: int | None = None,
     ) -> "Degradation":
-        """Go on with the run in the folder `out`.
+        """Return the run in the folder `out`, to be continued.
 
         Args:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
-            load_data: gets the data the run was started on.
+            load_data: loads the data the run was started on.
             graph, until: as for `start`.
 
         Raises:
@@ -108,38 +109,40 @@ class Degradation:
         """
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
-        expect_same_options(config, asked, out)
-        _expect_possible(config, graph, until)
+        check_same_options(config, asked, out)
+        _check_possible(config, graph, until)
         dataset = load_data(config)
-        expect_same_data(dataset, facts, out)
-        expect(
-            facts.get("recipe") == asdict(config.recipe(config.prepare(dataset))),
-            RunError,
-            f"the run in {out} was started by another version of minires, with the recipe "
-            f"{facts.get('recipe')}; this version would go on with another one",
-        )
-        _expect_room(config, config.prepare(dataset))
+        check_same_data(dataset, facts, out)
+        if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
+            raise RunError(
+                f"the run in {out} was started by another version of minires, with the recipe "
+                f"{facts.get('recipe')}; this version would continue with another one"
+            )
+        _check_memory(config, config.prepare(dataset))
         return cls(config, dataset, folder, graph, until)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Train what is left to train, giving out every step; save, draw and sum up on the way.
+        """Train what is left to train; save the state and write the report on the way.
 
         Args:
-            stop: asked after every step; True saves the state, draws what there is, and ends.
+            stop: called after every training step; True saves the state and ends the run.
+
+        Yields:
+            Every training step, and a training that was found finished.
 
         Raises:
-            RunError: another process is at work in the folder, it cannot be written, or a
-            checkpoint and the one before it are damaged.
+            RunError: another process works in the folder, it cannot be written, or a checkpoint
+            and the one before it are damaged.
             NonFiniteError: a loss is NaN or infinite.
         """
         with self.folder.locked():
             yield from self._run(stop)
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        trainings = [(seed, net) for seed in self.config.seeds for net in self.config.nets]
+        trainings = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
         for seed, net in trainings:
             self._rows[seed, net] = self._trainer(seed, net).rows
-        self.report()  # whole from the start: a kill may have come between checkpoint and files
+        self.report()  # first: a kill may have come between the checkpoint and the files
         for seed, net in trainings:
             trainer = self._trainer(seed, net)
             self._rows[seed, net] = trainer.rows
@@ -154,25 +157,26 @@ class Degradation:
                 self.folder.save_weights(trainer.label, trainer.model)
 
     def _is_far_enough(self, trainer: Trainer) -> bool:
-        """Whether this run trains it no further."""
+        """Return whether this run trains it no further."""
         epochs = round(trainer.rows[-1].epoch) if trainer.rows else 0
         return trainer.finished or (self.until is not None and epochs >= self.until)
 
     def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
-        """Train one net; the value of the generator is whether it was stopped before its end."""
+        """Train one net; return whether it was stopped before its end."""
 
         def save(_progress: Progress) -> None:
             self.folder.save(trainer)
             self.folder.write_history(self.rows)
 
-        return (yield from kept(trainer, self._steps(trainer), save, stop))
+        steps = self._steps(trainer)
+        return (yield from autosave(trainer, steps, save, stop, self.autosave_interval))
 
     def _steps(self, trainer: Trainer) -> Iterator[Progress]:
         """Train, with one BLAS thread where the images are small.
 
-        The products of an 8x8 image are too small to be worth sharing: on idle cores a
-        second thread gains nothing, and on busy ones the two wait for each other at every
-        product, for longer than the product takes.
+        The products of an 8x8 image are too small to be shared: on idle cores a second thread
+        gains nothing, and on busy ones the two wait for each other at every product, for longer
+        than the product takes.
         """
         H, W = self.dataset.train_images.shape[2:]
         with blas_threads(1) if H * W < 16 * 16 else nullcontext():
@@ -195,43 +199,39 @@ class Degradation:
         """The rows of all trainings, in the order they were made."""
         return [row for rows in self._rows.values() for row in rows]
 
-    def _trainer(self, seed: int, net: str) -> Trainer:
-        """The training of a net, where its checkpoint left it."""
+    def _trainer(self, seed: int, net: NetSpec) -> Trainer:
+        """Return the training of a net, restored from its checkpoint if there is one."""
         manual_seed(seed)
-        model = cifar_net(
-            net,
+        model = net.build(
             len(self.dataset.classes),
             self.dataset.channels,
             checkpoint_every=self.config.checkpoint_every,
         )
-        schedule = self.recipe.schedule(parse_name(net)[1])
+        schedule = self.recipe.schedule(net.depth)
         backend = self.config.backend
         settings = (self.recipe, schedule, seed, backend, self.graph, self.config.tf32)
-        trainer = Trainer(net, model, self.dataset, *settings)
+        trainer = Trainer(str(net), model, self.dataset, *settings)
         self.folder.restore(trainer)
         return trainer
 
 
-def _expect_possible(config: Config, graph: bool, until: int | None) -> None:
-    """Refuse a backend that cannot be used, or has no graphs, and fewer epochs than one."""
+def _check_possible(config: Config, graph: bool, until: int | None) -> None:
+    """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
     load(config.backend)
     if graph:
         expect_graphs(config.backend)
-    expect(
-        until is None or until >= 1,
-        UsageError,
-        f"a net can stop after 1 epoch or more, got {until}",
-    )
+    if until is not None and until < 1:
+        raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
 
 
-def _expect_room(config: Config, dataset: Dataset) -> None:
-    """Refuse nets that would not fit into this machine's memory, the deepest first.
+def _check_memory(config: Config, dataset: Dataset) -> None:
+    """Raise for nets that would not fit into this machine's memory, the deepest first.
 
-    A GPU has a memory of its own, and says itself when it is full.
+    The memory of a GPU is not checked here: its allocator raises when it is full.
     """
     if config.backend != "numpy":
         return
     image = dataset.train_images.shape[1:]
     batch = config.recipe(dataset).batch_size
-    for net in sorted(config.nets, key=lambda net: parse_name(net)[1], reverse=True):
+    for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
         expect_room(net, image, batch, config.checkpoint_every)

@@ -1,20 +1,20 @@
-"""Nets that a run of the degradation experiment has trained, for a closer look at them."""
+"""Reading a degradation run: its configuration, its data and the models that it has trained."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from ...data import Dataset
-from ...errors import UsageError, expect
+from ...errors import UsageError
 from ...models import cifar_net
 from ...nn import Module
 from ...runs import RunFolder
-from ...runs.config import expect_same_data
+from ...runs.config import check_same_data
 from ...weights import load_weights
 from .config import Config
 
 
 def config_of(run: Path) -> Config:
-    """What the run in a folder was asked for.
+    """Return the configuration of the run in a folder.
 
     Raises:
         UsageError: there is no run; RunError: its configuration was altered.
@@ -24,38 +24,48 @@ def config_of(run: Path) -> Config:
 
 
 def data_of(run: Path, load_data: Callable[[Config], Dataset]) -> Dataset:
-    """The data that the run in a folder trains on, as it uses them.
+    """Return the data of the run in a folder, as it trains on them.
+
+    Args:
+        run: the folder.
+        load_data: loads the dataset that a configuration names.
 
     Raises:
-        UsageError: there is no run, or what `load_data` gets is other data; RunError: its
-        configuration was altered.
+        UsageError: there is no run, or `load_data` gives other data; RunError: its configuration
+        was altered.
     """
     _, facts = RunFolder.open(run)
     config = Config.from_facts(facts, run)
     dataset = load_data(config)
-    expect_same_data(dataset, facts, run)
+    check_same_data(dataset, facts, run)
     return config.prepare(dataset)
 
 
-def weights_of(run: Path, net: str, seed: int) -> Path:
-    """Where a run leaves the weights of a training that has ended."""
+def weights_path(run: Path, net: str, seed: int) -> Path:
+    """Return where a run writes the weights of a training that has ended."""
     return run / "weights" / f"{net}-seed{seed}.safetensors"
 
 
-def trained(run: Path, net: str, seed: int, num_classes: int, in_channels: int) -> Module:
-    """The net `net` as a run left it at its end, in evaluation.
+def trained_model(run: Path, net: str, seed: int, num_classes: int, in_channels: int) -> Module:
+    """Return the model `net` as a run left it at its end, in evaluation mode.
+
+    Args:
+        run: the folder of the run.
+        net: a name such as resnet20.
+        seed: that of the training.
+        num_classes, in_channels: those of the run's data.
 
     Raises:
         UsageError: the run has not trained that net with that seed to its end; says which it has.
         DataError, StateDictError: its weights file was cut short, or is another net's.
     """
-    path = weights_of(run, net, seed)
-    there = sorted(p.stem for p in path.parent.glob("*-seed*.safetensors"))
-    expect(
-        path.is_file(),
-        UsageError,
-        f"the run in {run} has no trained {net}, seed {seed}; it has {', '.join(there) or 'none'}",
-    )
+    path = weights_path(run, net, seed)
+    if not path.is_file():
+        there = sorted(p.stem for p in path.parent.glob("*-seed*.safetensors"))
+        raise UsageError(
+            f"the run in {run} has no trained {net}, seed {seed}; it has "
+            f"{', '.join(there) or 'none'}"
+        )
     model = cifar_net(net, num_classes, in_channels)
     load_weights(model, path)
     return model.eval()

@@ -1,5 +1,4 @@
-"""Gradient flow, measured: what reaches which layer, and what harms it."""
+"""Gradient flow: the gradient that reaches each layer, measured in plain and residual nets."""
 
-from .run import FlowConfig, FlowRun
-
-__all__ = ["FlowConfig", "FlowRun"]
+from .config import FIGURES, FlowConfig
+from .run import FlowRun

@@ -1,13 +1,13 @@
 """How much gradient comes along short paths (Veit et al., 1605.06431, section 4.2).
 
-At each residual join the gradient takes two arms: through the branch, and past it. A path takes
-one of them at each of n joins, so that there are 2ⁿ paths, of which n choose k go through k
-branches; most are about n / 2 long. But in a deep net a branch makes a gradient smaller, and most
-of what arrives has gone through fewer.
+At each residual addition, y = F(x) + x, the gradient goes through the branch F and along the
+shortcut. A path takes one of the two at each of n additions, so that there are 2ⁿ paths, of which
+n choose k go through k branches; most have about n / 2. But in a deep net a branch makes a gradient
+smaller, and most of what arrives has gone through fewer.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +17,12 @@ import numpy as np
 from ... import functional as F
 from ...autograd import Tensor, norm
 from ...backend import Array
-from ...errors import UsageError, expect
+from ...errors import UsageError
 from ...models import BasicBlock
 from ...nn import Module
 
-_JOIN = "Add"
-_BRANCH, _PAST = 0, 1  # the inputs of a join, y = F(x) + x
+CARRIED = 0.9  # of the gradient, by the lengths of `carrying_lengths`
+_BRANCH, _SHORTCUT = 0, 1  # the inputs of a residual addition, y = F(x) + x
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class PathGradient:
 
     Attributes:
         net: its name.
-        blocks: how many it has.
-        length: through how many of their branches the paths go.
+        blocks: how many residual blocks it has.
+        length: the number of branches that the paths go through.
         norms: of the gradient along each path, float64 (draws,).
     """
 
@@ -52,7 +52,7 @@ class PathGradient:
         return float(self.norms.mean())
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """A row a path."""
+        """Yield a row of paths.csv for each path."""
         for draw, size in enumerate(self.norms):
             yield {
                 "net": self.net,
@@ -69,7 +69,7 @@ class Paths:
     """Random paths of every length through residual nets: `list(Paths(models, x, labels))`.
 
     Attributes:
-        models: the nets by name, in which nothing but residual joins is an addition.
+        models: the nets by name; all their additions must be residual ones.
         x: images (N, C, H, W); labels: (N,).
         draws: how many paths of each length.
         seed: of the paths.
@@ -86,7 +86,8 @@ class Paths:
 
     def __post_init__(self) -> None:
         for net, model in self.models.items():
-            expect(blocks_of(model) > 0, UsageError, f"{net} has no shortcuts to tell paths by")
+            if blocks_of(model) == 0:
+                raise UsageError(f"{net} has no shortcuts, by which paths differ")
 
     def __len__(self) -> int:
         return sum(blocks_of(model) + 1 for model in self.models.values())
@@ -102,14 +103,41 @@ class Paths:
                 yield PathGradient(net, blocks, length, np.array(norms))
 
     def _loss(self, model: Module) -> tuple[Tensor, Tensor]:
-        """The loss, and the images as a leaf that wants its gradient, which no weight does."""
+        """Return the loss, and the images as the one leaf that requires its gradient."""
         x = Tensor(self.x, requires_grad=True)
         with _constant(model):
             return F.cross_entropy(model(x), self.labels), x
 
 
+@dataclass(frozen=True)
+class CarryingLengths:
+    """The lengths of paths, `first` to `last` of `blocks`, that carry `CARRIED` of the gradient.
+
+    What a length carries is the number of its paths times the mean norm of the gradient along one.
+    `paths` is the share of all paths that have these lengths, `mean` the mean of all lengths,
+    weighted by what each carries.
+    """
+
+    blocks: int
+    first: int
+    last: int
+    paths: float
+    mean: float
+
+
+def carrying_lengths(gradients: Sequence[PathGradient]) -> CarryingLengths:
+    """Return the lengths that carry most, from the gradients of all lengths of a net in order."""
+    blocks = gradients[0].blocks
+    carried = np.array([g.paths * g.mean for g in gradients])
+    below = np.cumsum(carried) / carried.sum()
+    first, last = map(int, np.searchsorted(below, ((1 - CARRIED) / 2, (1 + CARRIED) / 2)))
+    paths = sum(g.paths for g in gradients[first : last + 1]) / 2**blocks
+    mean = float((carried * np.arange(blocks + 1)).sum() / carried.sum())
+    return CarryingLengths(blocks, first, last, paths, mean)
+
+
 def blocks_of(model: Module) -> int:
-    """How many blocks with a shortcut a net has."""
+    """Return the number of blocks with a shortcut."""
     return sum(
         isinstance(module, BasicBlock) and module.shortcut is not None
         for _, module in model.named_modules()
@@ -117,26 +145,26 @@ def blocks_of(model: Module) -> int:
 
 
 def path_gradient(loss: Tensor, x: Tensor, branches: Collection[int]) -> Array:
-    """The gradient of `loss` in `x` along one path.
+    """Return the gradient of `loss` in `x` along one path.
 
     Args:
-        loss: a residual net's; its graph is kept.
+        loss: that of a residual net; its graph is kept.
         x: the images, a leaf.
-        branches: the joins where the path goes through the branch, as backward comes to them:
-            0 is the last one of the net.
+        branches: the residual additions where the path goes through the branch, in the order of
+            backward: 0 is the last one of the net.
     """
     x.zero_grad()
-    steps = loss.backward_steps(retain_graph=True, ops=_JOIN)
+    steps = loss.backward_steps(retain_graph=True, ops="Add")
     for number, step in enumerate(steps):
-        # Without a gradient the arm is not walked at all, which scale(0, ...) would do for nothing.
-        step.gxs[_PAST if number in branches else _BRANCH] = None
+        # An input without a gradient is not walked at all, unlike one with scale(0, ...).
+        step.gxs[_SHORTCUT if number in branches else _BRANCH] = None
     assert x.grad is not None
     return x.grad
 
 
 @contextmanager
 def _constant(model: Module) -> Iterator[None]:
-    """Inside, no parameter wants a gradient."""
+    """Let no parameter require a gradient inside."""
     parameters = list(model.parameters())
     for p in parameters:
         p.requires_grad = False

@@ -1,29 +1,27 @@
-"""Paths through residual nets: how many, how much gradient each carries, how much all together."""
+"""The figure of paths through residual nets: their number, their gradient, and the product."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...viz.style import dress, headline, picture, shades
-
-if TYPE_CHECKING:
-    from .paths import PathGradient
+from ...viz.style import figure_bytes, headline, shades, style_axes
+from .paths import PathGradient
 
 _MARKERS = "osD^v"
 
 
 def paths_figure(
-    gradients: "Sequence[PathGradient]", sentence: str = "", form: str = "png", dpi: int = 150
+    gradients: Sequence[PathGradient], sentence: str = "", form: str = "png", dpi: int = 150
 ) -> bytes:
-    """Three panels by the length of paths, as figure 6 of Veit et al. 2016, as a picture file.
+    """Return an image file of three panels by the length of paths (Veit et al. 2016, figure 6).
 
-    How the paths are spread over the lengths, the gradient along one path (mean, and a band from
-    the 10th to the 90th percentile), and how the product of both is spread.
+    They show the share of all paths that have a length, the gradient along one path (mean, and a
+    band from the 10th to the 90th percentile), and the share of the product of both.
 
     Args:
-        gradients: of all lengths of one or more nets.
-        sentence: what it shows.
+        gradients: those of all lengths of one or more nets.
+        sentence: the headline.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 11 inches wide.
     """
@@ -50,7 +48,7 @@ def paths_figure(
         ),
         (product, "their number times their gradient", "share of the sum (%)"),
     ):
-        dress(axes, title)
+        style_axes(axes, title)
         axes.set_ylabel(label)
         axes.set_xlabel("branches that a path goes through")
         axes.set_xlim(0, None)
@@ -60,7 +58,7 @@ def paths_figure(
         axes.set_ylim(0, highest)
     number.legend(frameon=False)
     headline(figure, sentence)
-    return picture(figure, form)
+    return figure_bytes(figure, form)
 
 
 def _percent(parts: Sequence[float]) -> Any:

@@ -1,49 +1,45 @@
-"""How strongly layers respond, drawn as figure 7 of He et al. 2015."""
+"""The figure of layer responses, as figure 7 of He et al. 2015."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...models.cifar import parse_name
-from ...viz.style import depth_colours, dress, headline, picture
-
-if TYPE_CHECKING:
-    from .responses import Response
+from ...viz.style import depth_colours, figure_bytes, headline, style_axes
+from .responses import LayerResponses
 
 _STYLES = {"plain": "--", "resnet": "-"}
 
 
 def responses_figure(
-    responses: "Sequence[Response]", sentence: str = "", form: str = "png", dpi: int = 150
+    responses: Sequence[LayerResponses], sentence: str = "", form: str = "png", dpi: int = 150
 ) -> bytes:
-    """The standard deviation of each 3x3 layer's response, by layer and sorted, as a picture file.
+    """Return an image file of the std of each 3x3 layer's response, by layer and sorted.
 
-    Plain nets dashed, residual nets solid, one colour a depth.
+    Plain nets are dashed, residual nets solid, with one colour for each depth.
 
     Args:
-        responses: of one or more nets.
-        sentence: what it shows.
+        responses: those of one or more nets.
+        sentence: the headline.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 10 inches wide.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
-    colours = depth_colours(parse_name(response.net)[1] for response in responses)
+    colours = depth_colours(response.net.depth for response in responses)
     figure = Figure(figsize=(10, 4.6), dpi=dpi, layout="constrained")
     by_layer, by_size = figure.subplots(1, 2, sharey=True)
     for response in responses:
-        kind, depth = parse_name(response.net)
-        style = {"color": colours[depth], "ls": _STYLES[kind], "lw": 1.8}
-        layers = np.arange(1, len(response.spread) + 1)
-        by_layer.plot(layers, response.spread, label=response.net, **style)
-        by_size.plot(layers, np.sort(response.spread)[::-1], **style)
-    dress(by_layer, "in the order of the layers")
-    dress(by_size, "the same, sorted by size")
+        net = response.net
+        style = {"color": colours[net.depth], "ls": _STYLES[net.kind], "lw": 1.8}
+        layers = np.arange(1, len(response.std) + 1)
+        by_layer.plot(layers, response.std, label=str(net), **style)
+        by_size.plot(layers, np.sort(response.std)[::-1], **style)
+    style_axes(by_layer, "in the order of the layers")
+    style_axes(by_size, "the same, sorted by size")
     by_layer.set_xlabel("3x3 layer")
     by_size.set_xlabel("3x3 layers, largest response first")
     by_layer.set_ylabel("standard deviation of the response")
     by_layer.set_ylim(0, None)
     figure.legend(loc="outside lower center", ncols=max(4, len(colours)), frameon=False)
     headline(figure, sentence)
-    return picture(figure, form)
+    return figure_bytes(figure, form)

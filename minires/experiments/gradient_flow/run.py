@@ -1,4 +1,4 @@
-"""A run of `minires flow`: the figures that were asked for, one after the other, in a folder."""
+"""A gradient flow run: the figures that were asked for, one after the other, in a folder."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -8,96 +8,32 @@ from typing import Any
 from ...backend import manual_seed
 from ...data import Dataset
 from ...data.dataset import Epoch, training_batch
-from ...errors import UsageError, expect
-from ...files import table
+from ...errors import UsageError
 from ...kernels import blas_threads
-from ...models import cifar_net
-from ...models.cifar import parse_name
+from ...models import NetSpec
 from ...nn import Module
 from ...runs import RunFolder
-from ..degradation.config import NETS, Config
-from ..degradation.trained import config_of, trained
-from .cures import Cures
-from .figure import flow_figure
-from .findings import of_flow, of_paths, of_responses, of_shattered
+from ...runs.table import table
+from ..degradation import trained_model
+from .ablations import Ablations
+from .ablations_figure import ablations_figure
+from .config import FlowConfig
 from .paths import Paths
 from .paths_figure import paths_figure
+from .report import (
+    Section,
+    ablations_section,
+    paths_section,
+    responses_section,
+    shattered_section,
+    summary,
+)
 from .responses import Responses
 from .responses_figure import responses_figure
 from .shattered import Shattered
 from .shattered_figure import shattered_figure
 
-FIGURES = ("flow", "responses", "shattered", "paths")
 _BATCH = 32  # images whose gradient is followed along paths
-
-
-@dataclass(frozen=True)
-class FlowConfig:
-    """What a run was asked for.
-
-    Attributes:
-        nets: names such as plain20 and resnet56.
-        steps: of training, over which the flow is followed.
-        seed: of all that is drawn; with `run`, of the nets to take from there.
-        dataset: "digits" or "cifar10".
-        size: the height in pixels to which images are enlarged for the flow.
-        only: which figures to make.
-        run: the folder of a finished run of the degradation experiment on the same data: its
-            nets are those of figure 7, and those whose paths are followed.
-
-    Raises:
-        UsageError: a value that cannot be meant, or there is no such run;
-        RunError: its configuration was altered.
-    """
-
-    nets: tuple[str, ...] = NETS
-    steps: int = 10
-    seed: int = 0
-    dataset: str = "digits"
-    size: int = 32
-    only: tuple[str, ...] = FIGURES
-    run: Path | None = None
-
-    def __post_init__(self) -> None:
-        Config(self.dataset, self.nets, seeds=(self.seed,))  # refuses what it would not train
-        expect(self.steps >= 0, UsageError, f"steps must be at least 0, got {self.steps}")
-        expect(len(self.only) > 0, UsageError, f"at least one figure of {', '.join(FIGURES)}")
-        for name in self.only:
-            expect(
-                name in FIGURES,
-                UsageError,
-                f"there is no figure {name!r}; there are: {', '.join(FIGURES)}",
-            )
-        expect(
-            len(set(self.only)) == len(self.only),
-            UsageError,
-            f"a figure is given twice in {', '.join(self.only)}",
-        )
-        expect(
-            "paths" not in self.only or len(self.residual) > 0,
-            UsageError,
-            f"paths are those of residual nets, but the nets are {', '.join(self.nets)}; "
-            "add one, or choose figures with --only flow,responses,shattered",
-        )
-        odd = [net for net in self.nets if parse_name(net)[0] == "preact"]
-        expect(
-            "responses" not in self.only or not odd,
-            UsageError,
-            f"responses are those of plain and residual nets, but {', '.join(odd)} normalises "
-            "before its layers; leave it out, or choose figures with --only flow,shattered,paths",
-        )
-        if self.run is not None:
-            found = config_of(self.run).dataset
-            expect(
-                found == self.dataset,
-                UsageError,
-                f"the run in {self.run} is on {found}, but the dataset is {self.dataset}",
-            )
-
-    @property
-    def residual(self) -> tuple[str, ...]:
-        """Those of the nets that have shortcuts."""
-        return tuple(net for net in self.nets if parse_name(net)[0] == "resnet")
 
 
 @dataclass(frozen=True)
@@ -105,19 +41,19 @@ class Figure:
     """A figure to make.
 
     Attributes:
-        measurement: what gives one result after the other, and has a length.
-        draw: makes the picture file of all results, with a sentence above.
-        words: what the results show; the first sentence stands above the picture.
+        measurement: yields the results, and has a length.
+        draw: makes the image file of all results, below a sentence.
+        section: writes the part of the report on the results.
     """
 
     measurement: Any
     draw: Callable[[list[Any], str], bytes]
-    words: Callable[[list[Any]], list[str]]
+    section: Callable[[list[Any]], Section]
 
 
 @dataclass(frozen=True)
 class Event:
-    """How far a figure is: `done` of `total` measurements."""
+    """The progress of a figure: `done` of `total` measurements."""
 
     figure: str
     done: int
@@ -125,17 +61,22 @@ class Event:
 
 
 class FlowRun:
-    """A run: made with `start`, then `run`."""
+    """A run, made with `start`; `run` computes it."""
 
     def __init__(self, config: FlowConfig, dataset: Dataset, folder: RunFolder) -> None:
         self.config = config
         self.dataset = dataset
         self.folder = folder
-        self._words: dict[str, list[str]] = {}
+        self._sections: dict[str, Section] = {}
 
     @classmethod
     def start(cls, config: FlowConfig, dataset: Dataset, out: Path) -> "FlowRun":
-        """Begin a run in the folder `out`.
+        """Make a new run folder and the run in it.
+
+        Args:
+            config: its settings.
+            dataset: the data named there.
+            out: the folder.
 
         Raises:
             UsageError: `out` holds something already, images cannot be enlarged to that size, or
@@ -145,12 +86,9 @@ class FlowRun:
         dataset.enlarged(config.size)
         if config.run is not None:
             for net in config.nets:  # before time is spent on other figures
-                trained(config.run, net, config.seed, len(dataset.classes), dataset.channels)
-        expect(
-            not RunFolder(out).holds_anything(),
-            UsageError,
-            f"{out} is not empty; choose another --out",
-        )
+                trained_model(config.run, net, config.seed, len(dataset.classes), dataset.channels)
+        if RunFolder(out).holds_anything():
+            raise UsageError(f"{out} is not empty; choose another --out")
         facts = {
             "experiment": "flow",
             **asdict(config),
@@ -160,10 +98,13 @@ class FlowRun:
         return cls(config, dataset, RunFolder.create(out, facts))
 
     def run(self) -> Iterator[Event]:
-        """Measure what was asked for; each figure is written as soon as it is measured.
+        """Measure what was asked for; write each figure as soon as it is measured.
+
+        Yields:
+            The progress after every measurement.
 
         Raises:
-            NonFiniteError: a net could not be trained for figure 7.
+            NonFiniteError: a net could not be trained for the layer responses.
         """
         with blas_threads(1):  # the products are small: a second thread gains nothing
             for name in self.config.only:
@@ -182,42 +123,31 @@ class FlowRun:
         config, dataset = self.config, self.dataset
         if name == "flow":
             images = dataset.enlarged(config.size)
-            return Figure(
-                Cures(images, config.nets, config.steps, config.seed), flow_figure, of_flow
-            )
+            flows = Ablations(images, config.nets, config.steps, config.seed)
+            return Figure(flows, ablations_figure, ablations_section)
         if name == "responses":
-            nets = Responses(dataset, config.nets, config.seed, config.run)
-            return Figure(nets, responses_figure, lambda found: of_responses(found, nets.training))
+            nets = Responses(dataset, config.specs, config.seed, config.run)
+            return Figure(nets, responses_figure, lambda r: responses_section(r, nets.training))
         if name == "shattered":
-            return Figure(Shattered(seed=config.seed), shattered_figure, of_shattered)
+            return Figure(Shattered(seed=config.seed), shattered_figure, shattered_section)
         batch = training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(_BATCH))
-        paths = Paths({net: self._net(net) for net in config.residual}, *batch, seed=config.seed)
+        models = {str(net): self._model(net) for net in config.residual}
+        paths = Paths(models, *batch, seed=config.seed)
         state = "at initialisation" if config.run is None else "after training"
-        return Figure(paths, paths_figure, lambda found: of_paths(found, state))
+        return Figure(paths, paths_figure, lambda found: paths_section(found, state))
 
-    def _net(self, net: str) -> Module:
+    def _model(self, net: NetSpec) -> Module:
         classes, channels = len(self.dataset.classes), self.dataset.channels
         if self.config.run is not None:
-            return trained(self.config.run, net, self.config.seed, classes, channels).train()
+            run, seed = self.config.run, self.config.seed
+            return trained_model(run, str(net), seed, classes, channels).train()
         manual_seed(self.config.seed)
-        return cifar_net(net, classes, channels)
+        return net.build(classes, channels)
 
     def _write(self, name: str, figure: Figure, results: list[Any]) -> None:
         rows = [row for result in results for row in result.rows()]
-        self._words[name] = figure.words(results)
+        section = self._sections[name] = figure.section(results)
         self.folder.write(f"{name}.csv", table(list(rows[0]), rows))
-        self.folder.write(f"{name}.png", figure.draw(results, self._words[name][0]))
-        self.folder.write("summary.md", self._summary().encode())
-
-    def _summary(self) -> str:
-        config = self.config
-        settings = f"Nets {', '.join(config.nets)}; seed {config.seed}"
-        if "flow" in config.only:
-            settings += (
-                f"; for the flow, images enlarged to {config.size} pixels and SGD, steps "
-                f"{config.steps}, batch {Cures.batch_size}, learning rate {Cures.lr:g}"
-            )
-        parts = [f"# Gradient flow on {self.dataset.name}", f"{settings}."]
-        for name, sentences in self._words.items():
-            parts += [f"## {name}.png", *sentences]
-        return "\n\n".join(parts) + "\n"
+        self.folder.write(f"{name}.png", figure.draw(results, section.headline))
+        text = summary(self.config, self.dataset.name, self._sections)
+        self.folder.write("summary.md", text.encode())

@@ -1,4 +1,4 @@
-"""Shattered gradients: what the gradient at one input says about that at the next one.
+"""Shattered gradients: the correlation of the gradients at neighbouring inputs.
 
 Balduzzi et al., 1702.08591: in plain nets the correlation falls exponentially with depth, until
 the gradient is white noise; with shortcuts it falls much more slowly.
@@ -19,7 +19,7 @@ import numpy as np
 
 from ...autograd import Tensor
 from ...backend import Array, manual_seed, placed, to_numpy
-from ...models import cifar_net
+from ...models import NetSpec
 from ...modes import no_grad
 from ...nn import BatchNorm2d, Module
 
@@ -31,22 +31,22 @@ class Shattering:
     """The gradients of a net at inputs along an arc, for several draws of its weights.
 
     Attributes:
-        net: its name.
+        net: its spec.
         correlation: of the gradients at neighbouring inputs, for each draw, float64 (draws,).
         angles: of the inputs on the arc, in degrees, float64 (inputs,).
         slope: of a random projection of the output along the arc, in the first draw, float64
             (inputs,).
     """
 
-    net: str
+    net: NetSpec
     correlation: Array
     angles: Array
     slope: Array
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """A row a draw."""
+        """Yield a row of shattered.csv for each draw."""
         for draw, correlation in enumerate(self.correlation):
-            yield {"net": self.net, "draw": draw, "correlation": f"{correlation:.6g}"}
+            yield {"net": str(self.net), "draw": draw, "correlation": f"{correlation:.6g}"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Shattered:
     def __iter__(self) -> Iterator[Shattering]:
         for kind in ("plain", "resnet"):
             for depth in self.depths:
-                net = f"{kind}{depth}"
+                net = NetSpec(kind, depth)
                 draws = [self.draw(net, number) for number in range(self.draws)]
                 correlations = [neighbours(gradients) for gradients, _ in draws]
                 gradients, tangents = draws[0]
@@ -84,28 +84,28 @@ class Shattered:
 
     @property
     def angles(self) -> Array:
-        """Of the inputs on the arc, in degrees, (inputs,)."""
+        """The angles of the inputs on the arc, in degrees, (inputs,)."""
         return np.linspace(0, 90, self.inputs)
 
-    def draw(self, net: str, number: int) -> tuple[Array, Array]:
-        """The gradients at all inputs, and the arc's direction there: (inputs, pixels) each."""
+    def draw(self, net: NetSpec, number: int) -> tuple[Array, Array]:
+        """Return the gradients at all inputs, and the arc's tangents: (inputs, pixels) each."""
         manual_seed(self.seed + number)
         rng = np.random.default_rng([self.seed, number])
         points, tangents = self.arc(*rng.standard_normal((2, _CHANNELS * _PIXELS**2)))
         x = points.astype(np.float32).reshape(-1, _CHANNELS, _PIXELS, _PIXELS)
-        model = cifar_net(net, _CLASSES, _CHANNELS, norm=partial(BatchNorm2d, momentum=1.0))
+        model = net.build(_CLASSES, _CHANNELS, norm=partial(BatchNorm2d, momentum=1.0))
         with no_grad():
-            model(x)  # leaves the statistics of these inputs behind
+            model(x)  # makes the running statistics those of these inputs
         return input_gradients(model.eval(), x, rng.standard_normal(_CLASSES)), tangents
 
     def arc(self, start: Array, end: Array) -> tuple[Array, Array]:
-        """The inputs from `start` to `end`, and the direction there: (inputs, pixels) each."""
+        """Return the inputs from `start` to `end`, and the tangents: (inputs, pixels) each."""
         t = np.radians(self.angles)[:, None]
         return np.cos(t) * start + np.sin(t) * end, np.cos(t) * end - np.sin(t) * start
 
 
 def input_gradients(model: Module, x: Array, projection: Array) -> Array:
-    """The gradient of model(x) · projection at each input: (N, ...) -> float64 (N, size).
+    """Return the gradient of model(x) · projection at each input: (N, ...) -> float64 (N, size).
 
     Args:
         model: in evaluation, where no output depends on another's input.
@@ -119,7 +119,7 @@ def input_gradients(model: Module, x: Array, projection: Array) -> Array:
 
 
 def neighbours(gradients: Array) -> float:
-    """The mean correlation of each gradient, (N, size), with the next one.
+    """Return the mean correlation of each gradient, (N, size), with the next one.
 
     Gradients of random weights have mean zero: the correlation is the cosine between them.
     """

@@ -1,40 +1,34 @@
-"""Shattered gradients: how they look along a line of inputs, and how fast they decorrelate."""
+"""The figure of shattered gradients: along an arc of inputs, and their correlation by depth."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...models.cifar import parse_name
-from ...viz.style import dress, headline, picture, shades
-
-if TYPE_CHECKING:
-    from .shattered import Shattering
+from ...viz.style import figure_bytes, headline, shades, style_axes
+from .shattered import Shattering
 
 _KINDS = {"plain": ("plain nets", "--", "s"), "resnet": ("residual nets", "-", "o")}
 
 
 def shattered_figure(
-    nets: "Sequence[Shattering]", sentence: str = "", form: str = "png", dpi: int = 150
+    nets: Sequence[Shattering], sentence: str = "", form: str = "png", dpi: int = 150
 ) -> bytes:
-    """The gradient along the arc, and the correlation at neighbours by depth, as a picture file.
+    """Return an image file of gradients along the arc, and of their correlation by depth.
 
-    On the left the shallowest and the deepest net of each kind. On the right the mean over the
-    draws, and a band from the 10th to the 90th percentile of them.
+    On the left are the shallowest and the deepest net of each kind. On the right are the mean over
+    the draws, and a band from their 10th to their 90th percentile.
 
     Args:
-        nets: plain and residual, of several depths.
-        sentence: what it shows.
+        nets: plain and residual ones of several depths.
+        sentence: the headline.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 11 inches wide.
     """
     from matplotlib.figure import Figure  # here, so that importing minires stays quick
 
     by_kind = {
-        kind: sorted(
-            (net for net in nets if parse_name(net.net)[0] == kind),
-            key=lambda net: parse_name(net.net)[1],
-        )
+        kind: sorted((net for net in nets if net.net.kind == kind), key=lambda net: net.net.depth)
         for kind in _KINDS
     }
     by_kind = {kind: ordered for kind, ordered in by_kind.items() if ordered}
@@ -45,13 +39,13 @@ def shattered_figure(
     colours = dict(zip(by_kind, shades(2), strict=False))
     traces = left.subplots(len(traced), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, net in zip(traces, traced, strict=True):
-        _draw_trace(axes, net, colours[parse_name(net.net)[0]])
+        _draw_trace(axes, net, colours[net.net.kind])
     traces[-1].set_xlabel("place on the arc of inputs (degrees)")
     left.supylabel("slope of the output along the arc (in units of its RMS)", fontsize=10)
     axes = right.subplots()
     for kind, ordered in by_kind.items():
         _draw_kind(axes, kind, ordered, colours[kind])
-    dress(axes, "correlation of the gradients at neighbouring inputs")
+    style_axes(axes, "correlation of the gradients at neighbouring inputs")
     axes.axhline(0, color="#777777", lw=0.8)
     axes.set_xlabel("layers")
     axes.set_ylabel("correlation: mean, and 80 % of the draws")
@@ -59,19 +53,19 @@ def shattered_figure(
     axes.set_xlim(0, None)
     axes.legend(frameon=False)
     headline(figure, sentence)
-    return picture(figure, form)
+    return figure_bytes(figure, form)
 
 
-def _draw_trace(axes: Any, net: "Shattering", colour: Any) -> None:
+def _draw_trace(axes: Any, net: Shattering, colour: Any) -> None:
     axes.plot(net.angles, net.slope / np.sqrt((net.slope**2).mean()), color=colour, lw=1.2)
-    dress(axes, net.net)
+    style_axes(axes, str(net.net))
     axes.set_xlim(0, 90)
     axes.set_xticks(range(0, 91, 15))
 
 
-def _draw_kind(axes: Any, kind: str, nets: "Sequence[Shattering]", colour: Any) -> None:
+def _draw_kind(axes: Any, kind: str, nets: Sequence[Shattering], colour: Any) -> None:
     label, dashes, marker = _KINDS[kind]
-    depths = [parse_name(net.net)[1] for net in nets]
+    depths = [net.net.depth for net in nets]
     draws = np.array([net.correlation for net in nets])  # (nets, draws)
     low, high = np.percentile(draws, (10, 90), axis=1)
     axes.plot(depths, draws.mean(axis=1), dashes, marker=marker, color=colour, lw=2, label=label)

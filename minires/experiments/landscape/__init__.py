@@ -2,5 +2,3 @@
 
 from .config import LandscapeConfig
 from .run import Landscape
-
-__all__ = ["Landscape", "LandscapeConfig"]

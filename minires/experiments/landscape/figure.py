@@ -1,6 +1,5 @@
-"""Loss surfaces around trained nets: contour maps above, reliefs below (Li et al. 2018)."""
+"""The figure of a landscape run: loss surfaces as contours and reliefs (Li et al. 2018)."""
 
-import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +8,19 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
+from ...viz.style import GREY, figure_bytes
 
 _COLOURS = "viridis"  # from dark to light: the order shows in grey and to the colour-blind
-_LINES = 8  # contour lines a map
+_LINES = 8  # contour lines a surface
 _LEAST = 1e-4  # a logarithm needs a loss above 0; smaller ones are drawn as this
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A surface as it is drawn.
+    """A surface to be drawn.
 
     Attributes:
-        title: above the map.
+        title: of the net, above its contours.
         axis: (n,) steps along either direction, from low to high, 0 in the middle.
         losses: (n, n), above or equal to 0; [i, j] is at step axis[i] along the first
             direction and axis[j] along the second.
@@ -32,10 +32,10 @@ class Panel:
 
 
 def landscape_figure(panels: Sequence[Panel], caption: str, dpi: int = 150) -> bytes:
-    """A column a net, all on one scale of losses, as a PNG.
+    """Return a PNG with a column for each net: contours above, a relief below.
 
     Colours and heights are logarithmic and the same for all nets, so that these compare. The
-    contour lines are each map's own, with their losses on them. A cross marks the trained net.
+    contour lines are each surface's own, labelled with their losses. A cross marks the trained net.
 
     Args:
         panels: the surfaces.
@@ -51,16 +51,16 @@ def landscape_figure(panels: Sequence[Panel], caption: str, dpi: int = 150) -> b
     n = len(panels)
     figure = Figure(figsize=(5 * n + 1, 9.4), dpi=dpi)
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
-    maps, reliefs = [], []
+    contours, reliefs = [], []
     for column, (panel, losses) in enumerate(zip(panels, all_losses, strict=True), start=1):
-        maps.append(figure.add_subplot(2, n, column))
+        contours.append(figure.add_subplot(2, n, column))
         reliefs.append(figure.add_subplot(2, n, n + column, projection="3d"))
-        _draw_map(maps[-1], panel, losses, norm)
+        _draw_contours(contours[-1], panel, losses, norm)
         _draw_relief(reliefs[-1], panel, losses, norm)
-    colours = maps[-1].collections[0]
+    colours = contours[-1].collections[0]
     bar = figure.colorbar(
         colours,
-        ax=maps + reliefs,
+        ax=contours + reliefs,
         label="loss (cross-entropy)",
         pad=0.05,
         aspect=40,
@@ -69,13 +69,11 @@ def landscape_figure(panels: Sequence[Panel], caption: str, dpi: int = 150) -> b
     ticks = _ticks(norm)
     bar.set_ticks(ticks, labels=[f"{loss:g}" for loss in ticks], minor=False)
     bar.minorticks_off()
-    figure.supxlabel(textwrap.fill(caption, 75 * n), fontsize=9.5, color="#444444")
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+    figure.supxlabel(textwrap.fill(caption, 75 * n), fontsize=9.5, color=GREY)
+    return figure_bytes(figure, "png")
 
 
-def _draw_map(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
+def _draw_contours(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
     from matplotlib.patheffects import withStroke
 
     x = panel.axis
@@ -85,8 +83,8 @@ def _draw_map(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
     if levels:
         lines = axes.contour(x, x, losses.T, levels, colors="white", linewidths=0.8)
         lines.set(**shadow)
-        spots = _spots([path.vertices for path in lines.get_paths()], 0.92 * x[-1])
-        for label in axes.clabel(lines, fmt="%g", fontsize=8, manual=spots):
+        points = _label_points([path.vertices for path in lines.get_paths()], 0.92 * x[-1])
+        for label in axes.clabel(lines, fmt="%g", fontsize=8, manual=points):
             label.set(**shadow)
     axes.plot(0, 0, "x", color="white", ms=9, mew=2, **shadow)
     axes.set_title(panel.title, fontsize=11, parse_math=False)
@@ -97,7 +95,7 @@ def _draw_map(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
 
 
 def _draw_relief(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
-    """Heights are logarithms, which the axes of a relief do not know: the ticks say the losses."""
+    """Draw logarithms of the losses; 3D axes have no logarithmic scale, so the ticks are set."""
     from matplotlib import colormaps
 
     alpha, beta = np.meshgrid(panel.axis, panel.axis, indexing="ij")
@@ -119,27 +117,26 @@ def _draw_relief(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
     axes.set_box_aspect((1, 1, 0.75), zoom=0.92)
 
 
-def _spots(lines: Sequence[Array], within: float) -> list[Array]:
-    """A point of each line, (m, 2), for its label: as far as can be from the cross and the others,
-    and not at the edge."""
+def _label_points(lines: Sequence[Array], within: float) -> list[Array]:
+    """Return a point of each line, (m, 2): far from the cross, the other points and the edge."""
     taken = [np.zeros(2)]
     for line in lines:
         inside = line[np.abs(line).max(axis=1) < within]
         points = inside if len(inside) else line
-        nearest = np.min([np.linalg.norm(points - spot, axis=1) for spot in taken], axis=0)
+        nearest = np.min([np.linalg.norm(points - point, axis=1) for point in taken], axis=0)
         taken.append(points[nearest.argmax()])
     return taken[1:]
 
 
 def _levels(losses: Array) -> list[float]:
-    """Losses of two digits, evenly spread in their logarithms between the lowest and highest."""
+    """Return losses of two digits, at equal logarithmic steps from the lowest to the highest."""
     between = np.geomspace(losses.min(), losses.max(), _LINES + 2)[1:-1]
     rounded = {float(f"{loss:.2g}") for loss in between}
     return sorted(loss for loss in rounded if losses.min() < loss < losses.max())
 
 
 def _ticks(norm: Any) -> list[float]:
-    """1, 2, 5, 10, ... as far as they are on the scale; powers of ten alone where it is long."""
+    """Return 1, 2, 5, 10, ... within the scale; on a long scale powers of ten alone."""
     steps = (1, 2, 5) if norm.vmax < 1000 * norm.vmin else (1,)
     ticks = [float(f"{step}e{power}") for power in range(-5, 8) for step in steps]
     return [tick for tick in ticks if norm.vmin <= tick <= norm.vmax]

@@ -1,12 +1,12 @@
-"""A run of `minires landscape`: the surfaces around several nets, kept point by point on the disk.
+"""A landscape run: the loss surfaces around several nets, saved point by point.
 
-    config.json     what was asked for, written first
+    config.json     the settings, written first
     training/       the run that trains the nets, where none was given
     landscape.csv   the points so far, a line each
-    landscape.png   the surfaces that are whole
-    summary.md      the same in words
+    landscape.png   the surfaces that are complete
+    summary.md      the report on these
 
-landscape.csv is the only memory: a run that was killed goes on after its last line.
+A run that was killed is resumed after the last line of landscape.csv.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,16 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from ...data import Dataset
-from ...errors import RunError, UsageError, expect
-from ...files import table
+from ...errors import RunError, UsageError
 from ...runs import RunFolder
-from ...runs.config import expect_same_options, from_facts
-from ...runs.csv import columns, read_table
-from ..degradation.run import Degradation
+from ...runs.config import check_same_options, parse_config
+from ...runs.table import columns, read_table, table
+from ..degradation import Degradation
 from .config import LandscapeConfig, LoadData
 from .figure import Panel, landscape_figure
-from .summary import caption, summary, title
-from .surface import Point, Surface, axis, batch_of, classification, directions, places, surface
+from .report import caption, summary, title
+from .surface import (
+    Point,
+    Surface,
+    axis,
+    batch_of,
+    classification,
+    coordinates,
+    directions,
+    surface,
+)
 
 _KIND = "landscape"  # tells a run's config.json from those of other commands
 
@@ -42,12 +50,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Event:
-    """Where the walk around a net stands.
+    """The progress of a surface.
 
     Attributes:
         net: the net.
-        done: points of its surface that are known; total: points there are.
-        point: the one just computed; None for what was found on the disk.
+        done: how many of its points are known; total: how many there are.
+        point: the one just computed; None for those read from the disk.
     """
 
     net: str
@@ -57,8 +65,9 @@ class Event:
 
 
 class Landscape:
-    """A run: made with `start` or `resume`; then, where `training` gives one, the training of the
-    nets; then `run`.
+    """A run, made with `start` or `resume`.
+
+    To compute it, run the training of the nets, where `training` returns one, and then `run`.
 
     Attributes:
         stopped: whether `run` ended because it was asked to, with something left to compute.
@@ -74,19 +83,19 @@ class Landscape:
 
     @classmethod
     def start(cls, config: LandscapeConfig, out: Path, load_data: LoadData) -> "Landscape":
-        """Begin a new run in the folder `out`.
+        """Make a new run folder and the run in it.
 
         Args:
-            config: what is asked for.
+            config: its settings.
             out: the folder.
-            load_data: gets the data the nets are trained on.
+            load_data: loads the data that the nets are trained on.
 
         Raises:
             UsageError: `out` holds something already, the data are too few or not those of the
             run with the nets, or it has not all the nets; RunError: a folder cannot be used.
         """
         dataset = config.data(out, load_data)
-        batch_of(dataset, config.images, config.seed)  # refused before anything is trained
+        batch_of(dataset, config.images, config.seed)  # raises before anything is trained
         facts = {
             "experiment": _KIND,
             **asdict(config),
@@ -97,36 +106,32 @@ class Landscape:
 
     @classmethod
     def resume(cls, asked: dict[str, Any], out: Path, load_data: LoadData) -> "Landscape":
-        """Go on with the run in the folder `out`.
+        """Return the run in the folder `out`, to be continued.
 
         Args:
             asked: fields of LandscapeConfig the user gave again; each must be what the run has.
             out: the folder.
-            load_data: gets the data the nets are trained on.
+            load_data: loads the data that the nets are trained on.
 
         Raises:
             UsageError: no such run there, another configuration, other data or other nets;
             RunError: a file was altered.
         """
         folder, facts = RunFolder.open(out)
-        expect(
-            facts.get("experiment") == _KIND,
-            UsageError,
-            f"the run in {out} is not one of minires landscape",
-        )
-        config = from_facts(LandscapeConfig, facts, out)
-        expect_same_options(config, asked, out)
+        if facts.get("experiment") != _KIND:
+            raise UsageError(f"the run in {out} is not one of minires landscape")
+        config = parse_config(LandscapeConfig, facts, out)
+        check_same_options(config, asked, out)
         run = cls(config, folder, config.data(out, load_data))
-        expect(
-            facts.get("weights_sha256") == config.digests(out, run.dataset),
-            UsageError,
-            f"the nets in {config.run} are not those that the run in {out} was started on",
-        )
+        if facts.get("weights_sha256") != config.digests(out, run.dataset):
+            raise UsageError(
+                f"the nets in {config.run} are not those that the run in {out} was started on"
+            )
         run._read()
         return run
 
     def training(self) -> Degradation | None:
-        """The training of the nets, as far as it is left; None where all are trained."""
+        """Return the training of the nets that is left; None where all are trained."""
         if self.config.run is not None or self.config.trained(self.folder.path):
             return None
         source = self.config.source(self.folder.path)
@@ -135,13 +140,16 @@ class Landscape:
         return Degradation.start(self.config.training(), self.dataset, source)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Compute the points that are left, giving out each; save, draw and sum up on the way.
+        """Compute the points that are left; save them and write the report on the way.
 
         Args:
-            stop: asked after every point; True saves what there is, and ends.
+            stop: called after every point; True saves the points and ends the run.
+
+        Yields:
+            For each net the points on the disk at once, then every point computed.
 
         Raises:
-            RunError: another process is at work in the folder, or it cannot be written.
+            RunError: another process works in the folder, or it cannot be written.
         """
         with self.folder.locked():
             yield from self._run(stop)
@@ -152,7 +160,7 @@ class Landscape:
         total = self.config.points**2
         for net, points in self._points.items():
             yield Event(net, len(points), total, None)
-            model = self.config.net(net, self.folder.path, self.dataset)
+            model = self.config.model(net, self.folder.path, self.dataset)
             along = directions(model, self.config.seed)
             for point in surface(model, along, self.axis, measure, known=tuple(points)):
                 points.append(point)
@@ -173,17 +181,17 @@ class Landscape:
         return all(len(points) == self.config.points**2 for points in self._points.values())
 
     def report(self) -> None:
-        """Write landscape.png and summary.md, of the surfaces that are whole."""
-        whole = {
+        """Write landscape.png and summary.md, of the surfaces that are complete."""
+        complete = {
             net: Surface.of(self.axis, points)
             for net, points in self._points.items()
             if len(points) == self.config.points**2
         }
-        if whole:
-            panels = [Panel(title(net, s), s.axis, s.losses) for net, s in whole.items()]
+        if complete:
+            panels = [Panel(title(net, s), s.axis, s.losses) for net, s in complete.items()]
             figure = landscape_figure(panels, caption(self.config, self.dataset))
             self.folder.write("landscape.png", figure)
-            text = summary(self.config, self.dataset, whole)
+            text = summary(self.config, self.dataset, complete)
             self.folder.write("summary.md", text.encode())
 
     def _write(self) -> None:
@@ -191,16 +199,15 @@ class Landscape:
         self.folder.write("landscape.csv", table(columns(Line), rows))
 
     def _read(self) -> None:
-        """Take up the points on the disk; raises RunError where they cannot be this run's."""
+        """Read the points on the disk; raises RunError where they cannot be this run's."""
         path = self.folder.path / "landscape.csv"
         lines = read_table(path, Line, "a landscape") if path.exists() else []
-        order = [(net, *place) for net in self.config.nets for place in places(self.axis)]
-        expect(
-            [(line.net, line.alpha, line.beta) for line in lines] == order[: len(lines)],
-            RunError,
-            f"{path} was altered: its points are not those of this run, in their order; remove it "
-            "to compute them again",
-        )
+        order = [(net, *pair) for net in self.config.nets for pair in coordinates(self.axis)]
+        if [(line.net, line.alpha, line.beta) for line in lines] != order[: len(lines)]:
+            raise RunError(
+                f"{path} was altered: its points are not those of this run, in their order; remove "
+                "it to compute them again"
+            )
         for line in lines:
             point = Point(line.alpha, line.beta, line.loss, line.error)
             self._points[line.net].append(point)

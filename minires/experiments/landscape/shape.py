@@ -1,16 +1,44 @@
-"""How rough a surface is, in numbers: what goes down on the way out, and what is not convex."""
+"""The shape of a loss surface in numbers: its range, its roughness, and where it is not convex."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...backend import Array
 
 
-def downhill(losses: Array) -> float:
-    """The share of all ups and downs that are downs, on straight ways out of the centre, in %.
+@dataclass(frozen=True)
+class Shape:
+    """A surface in numbers.
 
-    The ways are the eight along the rows, columns and diagonals of `losses`, (n, n), n odd. In a
-    bowl around the centre it is 0; where steps up and down are of the same size, and on a level
-    that goes nowhere, it is 50.
+    Attributes:
+        lowest, highest: loss.
+        edge: the median loss at the edge.
+        downhill, not_convex: in %, see the functions of that name.
+    """
+
+    lowest: float
+    highest: float
+    edge: float
+    downhill: float
+    not_convex: float
+
+    @classmethod
+    def of(cls, losses: Array) -> "Shape":
+        """Return the shape of a surface, (n, n), n odd."""
+        f = losses
+        edge = np.concatenate([f[0], f[-1], f[1:-1, 0], f[1:-1, -1]])
+        return cls(f.min(), f.max(), float(np.median(edge)), downhill(f), not_convex(f))
+
+
+def downhill(losses: Array) -> float:
+    """Return the share of all ups and downs that are downs, on the ways out of the centre, in %.
+
+    The ways are the eight straight ones along the rows, columns and diagonals. The share is 0 in a
+    bowl around the centre, and 50 where steps up and down are of the same size, or there are none.
+
+    Args:
+        losses: (n, n), n odd.
     """
     steps = np.concatenate([np.diff(way) for way in _ways_out(losses)])
     down, total = np.maximum(-steps, 0).sum(), np.abs(steps).sum()
@@ -25,11 +53,14 @@ def _ways_out(losses: Array) -> list[Array]:
 
 
 def not_convex(losses: Array) -> float:
-    """The share of the points inside the edge where the surface bends down somewhere, in %.
+    """Return the share of the points inside the edge where the surface bends down, in %.
 
-    There the smaller eigenvalue of [[f_aa, f_ab], [f_ab, f_bb]], the second differences of
-    `losses`, (n, n), is negative. A direction of negative curvature in the plane is one of the
-    whole space; of the other directions the plane says nothing (Li et al. 2018, section 6).
+    At such a point the smaller eigenvalue of the Hessian in the plane, [[f_aa, f_ab], [f_ab,
+    f_bb]] by second differences, is negative. A direction of negative curvature in the plane is
+    one of the whole space; the plane says nothing of other directions (Li et al. 2018, section 6).
+
+    Args:
+        losses: (n, n).
     """
     f = losses
     aa = f[2:, 1:-1] - 2 * f[1:-1, 1:-1] + f[:-2, 1:-1]

@@ -1,4 +1,4 @@
-"""The loss around a net: two random directions, and a walk over the plane they span.
+"""The loss around a net: two random directions, and the loss over the plane they span.
 
 After Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets" (arXiv 1712.09913),
 section 4.
@@ -14,17 +14,17 @@ import numpy as np
 from ... import functional as F
 from ...backend import Array, backend_name, move, placed
 from ...data import Dataset
-from ...errors import UsageError, expect
+from ...errors import UsageError
 from ...modes import no_grad
 from ...nn import Module
 
-Direction: TypeAlias = dict[str, Array]  # of a net's weights, by name; what is not named stays
-Measure: TypeAlias = Callable[[Module], tuple[float, float]]  # the loss and the error of a net
+Direction: TypeAlias = dict[str, Array]  # by the name of a parameter; others stay as they are
+Measure: TypeAlias = Callable[[Module], tuple[float, float]]  # the loss and the error of a model
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point of the plane, w + alpha d + beta e, and what the net does there.
+    """A point of the plane, w + alpha d + beta e, with loss and error there.
 
     Attributes:
         alpha, beta: steps along the first direction d and the second, e.
@@ -53,7 +53,7 @@ class Surface:
 
     @classmethod
     def of(cls, axis: Array, points: Sequence[Point]) -> "Surface":
-        """The surface, from its points at all `places` of the axis."""
+        """Return the surface from its points, one for each of `coordinates(axis)`."""
         values = np.array([(point.loss, point.error) for point in points])
         losses, errors = values.reshape(len(axis), len(axis), 2).transpose(2, 0, 1)
         return cls(axis, losses, errors)
@@ -66,51 +66,51 @@ class Surface:
 
 
 def axis(points: int, span: float) -> Array:
-    """So many steps from -span to span, evenly spread, exactly 0 in the middle: (points,).
+    """Return equally distant steps from -span to span, exactly 0 in the middle: (points,).
 
     Raises:
         UsageError: an even number of points, fewer than 3, or no span.
     """
-    expect(
-        points >= 3 and points % 2 == 1,
-        UsageError,
-        f"points must be odd, so that the net itself is one of them, and at least 3, got {points}",
-    )
-    expect(0 < span <= 100, UsageError, f"span must be above 0 and at most 100, got {span}")
+    if points < 3 or points % 2 == 0:
+        raise UsageError(
+            "points must be odd, so that the net itself is one of them, and at least 3, got "
+            f"{points}"
+        )
+    if not 0 < span <= 100:
+        raise UsageError(f"span must be above 0 and at most 100, got {span}")
     half = points // 2
     return np.arange(-half, half + 1) / half * span
 
 
-def places(steps: Array) -> list[tuple[float, float]]:
-    """All pairs (alpha, beta) of steps, in the order of a walk: beta runs faster."""
+def coordinates(steps: Array) -> list[tuple[float, float]]:
+    """Return all pairs (alpha, beta) of steps; beta changes faster."""
     return [(float(alpha), float(beta)) for alpha in steps for beta in steps]
 
 
 def batch_of(dataset: Dataset, images: int, seed: int) -> tuple[Array, Array]:
-    """Training images drawn at random, not augmented: float32 (images, C, H, W), and labels.
+    """Return random training images, not augmented, float32 (images, C, H, W), and labels.
 
     Raises:
         UsageError: fewer than 2 images, which have no statistics, or more than there are.
     """
-    there = len(dataset.train_images)
-    expect(
-        2 <= images <= there,
-        UsageError,
-        f"images must be from 2 to the {there} training images of {dataset.name}, got {images}",
-    )
-    chosen = np.random.default_rng(seed).permutation(there)[:images]
+    total = len(dataset.train_images)
+    if not 2 <= images <= total:
+        raise UsageError(
+            f"images must be from 2 to the {total} training images of {dataset.name}, got {images}"
+        )
+    chosen = np.random.default_rng(seed).permutation(total)[:images]
     return dataset.inputs(dataset.train_images[chosen]), dataset.train_labels[chosen]
 
 
 def directions(model: Module, seed: int) -> tuple[Direction, Direction]:
-    """Two random directions, normal, each filter of which has the norm of the net's own.
+    """Return two random normal directions, each filter of which has the norm of the model's own.
 
     d_ij <- d_ij / |d_ij| · |w_ij| for filter j of layer i, a row of a linear layer being a filter
     too (Li et al. 2018, section 4). A net with batch norm computes the same when a filter is
-    twice as large; so scaled, a step means the same for every filter of every net. Biases and
-    the parameters of batch norm, which have one dimension, stay where they are.
+    twice as large; with this scale a step means the same for every filter of every net. Biases
+    and the parameters of batch norm, which have one dimension, are not in a direction.
 
-    Nets whose parameters have the same shapes get the same directions but for the norms.
+    Models whose parameters have the same shapes get the same directions but for the norms.
     """
     rng = np.random.default_rng(seed)
     return _direction(model, rng), _direction(model, rng)
@@ -122,14 +122,14 @@ def _direction(model: Module, rng: np.random.Generator) -> Direction:
         w = parameter.numpy()
         if w.ndim > 1:
             d = rng.standard_normal(parameter.shape)
-            scaled = np.empty_like(w)  # lies in memory as w does
+            scaled = np.empty_like(w)  # has the strides of w
             scaled[...] = d * (_norms(w) / _norms(d))
             direction[name] = move(scaled, backend_name(parameter.data))
     return direction
 
 
 def _norms(w: Array) -> Array:
-    """The norm of each filter: (O, ...) -> (O, 1, ...), in float64."""
+    """Return the norm of each filter: (O, ...) -> (O, 1, ...), in float64."""
     squares = np.square(w, dtype=np.float64)
     return np.sqrt(squares.sum(axis=tuple(range(1, w.ndim)), keepdims=True))
 
@@ -138,11 +138,11 @@ def _norms(w: Array) -> Array:
 def moved(
     model: Module, along: tuple[Direction, Direction], alpha: float, beta: float
 ) -> Iterator[None]:
-    """Inside, the weights are w + alpha d + beta e; afterwards everything is as it was.
+    """Set the weights to w + alpha d + beta e inside; restore weights, buffers and modes after.
 
-    Batch norm uses the statistics of the batch, as in training, whatever the mode of the net: the
-    running ones were gathered at the centre and are wrong for any other weights, more so with
-    every layer. They are not moved on. (The code published with the paper keeps the running ones.)
+    Batch norm uses the statistics of the batch, as in training, whatever the mode of the model:
+    the running ones were gathered at the centre and are wrong for any other weights, more so with
+    every layer. They are not updated. (The code published with the paper uses the running ones.)
     """
     d, e = along
     arrays = [(tensor, tensor.data) for _, tensor in model.named_tensors()]
@@ -161,7 +161,7 @@ def moved(
 
 
 def classification(x: Array, labels: Array) -> Measure:
-    """Measures how a net classifies a batch: the mean cross-entropy, and the error in %.
+    """Return a measure of how a model classifies a batch: mean cross-entropy, and error in %.
 
     Args:
         x: images as the net takes them, (N, C, H, W).
@@ -185,19 +185,22 @@ def surface(
     measure: Measure,
     known: Sequence[Point] = (),
 ) -> Generator[Point, None, Surface]:
-    """Walk over the plane, giving out every point; the generator's value is the surface.
+    """Measure the loss at every point of the plane; return the surface.
 
-    Between the points the net is as it was, so that the walk may be left anywhere.
+    Between two points the model is as it was before, so that a caller may stop anywhere.
 
     Args:
-        model: the net, with weights to look around.
+        model: a model with the weights in the middle of the plane.
         along: the two directions.
-        steps: (n,) along either of them, as `axis` makes them.
-        measure: gives the loss and the error of the net where it stands.
-        known: the first points, of a walk that was left; they are not visited again.
+        steps: (n,) along either of them, from `axis`.
+        measure: returns the loss and the error of the model with its present weights.
+        known: the first points, from an earlier call; they are not measured again.
+
+    Yields:
+        Each point that was measured.
     """
     points = list(known)
-    for alpha, beta in places(steps)[len(points) :]:
+    for alpha, beta in coordinates(steps)[len(points) :]:
         with moved(model, along, alpha, beta), no_grad():
             points.append(Point(alpha, beta, *measure(model)))
         yield points[-1]

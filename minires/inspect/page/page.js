@@ -182,15 +182,15 @@ function rowsOf(cells) {
   return make("table", {}, ...cells.map((row) => make("tr", {}, ...row.map((cell, i) => make(i ? "td" : "th", {}, cell)))));
 }
 
-/** At a residual join: the gradient that comes in, and the same one going down both arms. */
+/** At a residual addition: the gradient that comes in, and the same one going down both branches. */
 function fork(op) {
-  const arms = make("svg", { class: "arms", viewBox: "0 0 200 26", preserveAspectRatio: "none" });
-  arms.append(make("path", { d: "M100 0 C 100 16, 50 8, 50 26" }), make("path", { d: "M100 0 C 100 16, 150 8, 150 26" }));
+  const branches = make("svg", { class: "branches", viewBox: "0 0 200 26", preserveAspectRatio: "none" });
+  branches.append(make("path", { d: "M100 0 C 100 16, 50 8, 50 26" }), make("path", { d: "M100 0 C 100 16, 150 8, 150 26" }));
   const stem = make("div", { class: "stem" }, ...pictures(op.gradient, true, 1), `‖gy‖ = ${short(op.gradient.norm)}`);
-  const figures = op.gifts.map((gift) =>
+  const figures = op.input_gradients.map((g) =>
     make("figure", {}, ...pictures(op.gradient, true, 1),
-      make("figcaption", {}, `to ${gift.label}${gift.added ? ", where it is added" : ""}, norm ${short(gift.norm)}`)));
-  return make("div", { class: "fork" }, stem, arms, ...figures);
+      make("figcaption", {}, `to ${g.label}${g.added ? ", where it is added" : ""}, norm ${short(g.norm)}`)));
+  return make("div", { class: "fork" }, stem, branches, ...figures);
 }
 
 // Each side of the walk has words (code) and numbers (shapes, norms, pictures).
@@ -208,18 +208,18 @@ function forwardCard(op, kind) {
 
 function backwardCard(op, kind) {
   if (!op.gradient) return [[make("p", { class: "note" }, "No gradient came this way.")], []];
-  const gifts = op.gifts.map((g) => [
+  const handed = op.input_gradients.map((g) => [
     `g${g.name}`, `norm ${short(g.norm)}`, `to ${g.label}${g.added ? ", added to what is there" : ""}`,
   ]);
-  const joins = op.gifts.length === 2 && op.join;
+  const adds = op.input_gradients.length === 2 && op.addition;
   const words = [
     make("h3", {}, `backward, in ${(1000 * op.seconds).toPrecision(2)} ms`),
     make("pre", {}, kind.backward),
-    ...(joins ? [make("h3", {}, "an addition copies its gradient down both arms"), fork(op)] : []),
+    ...(adds ? [make("h3", {}, "an addition copies its gradient down both branches"), fork(op)] : []),
   ];
   const numbers = [
     make("h3", {}, "gradients"),
-    rowsOf([["gy", sizes(op.shape), `norm ${short(op.gradient.norm)}`], ...gifts]),
+    rowsOf([["gy", sizes(op.shape), `norm ${short(op.gradient.norm)}`], ...handed]),
     ...body(op.gradient, true, "gradient that came in"),
   ];
   return [words, numbers];
@@ -384,11 +384,11 @@ function goTo(number, i) {
   show(walk.findIndex((moment) => moment.phase === phase && moment.at[number] === i));
 }
 
-/** The next moment at which a net is at a residual join. */
-function nextJoin() {
+/** The next moment at which a net is at a residual addition. */
+function nextAddition() {
   pause();
-  const joins = (moment) => moment.at.some((i, number) => i !== null && nets[number].ops[i].join);
-  const found = walk.findIndex((moment, k) => k > now && joins(moment));
+  const adds = (moment) => moment.at.some((i, number) => i !== null && nets[number].ops[i].addition);
+  const found = walk.findIndex((moment, k) => k > now && adds(moment));
   if (found >= 0) show(found);
 }
 
@@ -409,8 +409,8 @@ byId("first").onclick = () => step(-walk.length);
 byId("previous").onclick = () => step(-1);
 byId("next").onclick = () => step(1);
 byId("last").onclick = () => step(walk.length);
-byId("join").onclick = nextJoin;
-byId("join").hidden = !nets.some((net) => net.ops.some((op) => op.join));
+byId("addition").onclick = nextAddition;
+byId("addition").hidden = !nets.some((net) => net.ops.some((op) => op.addition));
 byId("play").onclick = () => (timer ? pause() : play());
 byId("speed").onchange = () => timer && (pause(), play());
 byId("slider").oninput = (event) => step(Number(event.target.value) - now);
@@ -424,7 +424,7 @@ byId("chart").onclick = (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
   const keys = {
-    ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => step(-walk.length), End: () => step(walk.length), j: nextJoin,
+    ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => step(-walk.length), End: () => step(walk.length), j: nextAddition,
   };
   if (event.target.tagName !== "BUTTON") keys[" "] = () => byId("play").click();
   if (keys[event.key]) {

@@ -1,5 +1,3 @@
 """Kernels in CUDA C++, launched through CuPy, for an NVIDIA GPU."""
 
 from . import batchnorm, conv, images, loss, pool, reshape, residual, sgd
-
-__all__ = ["batchnorm", "conv", "images", "loss", "pool", "reshape", "residual", "sgd"]

@@ -12,22 +12,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...backend import Array, load
-from ...errors import UsageError, expect
+from ...errors import UsageError
 
 Arrays = tuple[Array, ...]
 
 
 def expect_graphs(backend: str) -> None:
-    """Refuse a backend that has no graphs.
-
-    Raises:
-        UsageError: names it.
-    """
-    expect(
-        backend == "cupy",
-        UsageError,
-        f"steps can be replayed as graphs on the cupy backend alone, not on {backend}",
-    )
+    """Raise UsageError, with its name, if a backend has no graphs."""
+    if backend != "cupy":
+        raise UsageError(
+            f"steps can be replayed as graphs on the cupy backend alone, not on {backend}"
+        )
 
 
 class Captured(NamedTuple):

@@ -1,6 +1,4 @@
-"""Fine-tuning a net on a folder of pictures."""
+"""Fine-tune a model on a folder of images."""
 
 from .config import FinetuneConfig
 from .run import Finetune
-
-__all__ = ["Finetune", "FinetuneConfig"]

@@ -1,93 +1,134 @@
-"""The files that a run of fine-tuning leaves for a reader.
+"""Write the files of a fine-tuning run that people read.
 
     finetune.png      loss and accuracy by epoch
-    summary.md        what came of it, in words
-    classes.txt       the names of the classes, in the order of the net's outputs
-    left_out.txt      the files that could not be decoded, and why; where there are any
+    summary.md        settings and results
+    classes.txt       the names of the classes, in the order of the model's outputs
+    left_out.txt      the files that could not be decoded, and why, if there are any
 
-and when it has ended, from the best weights:
+and when the run has finished, from the best weights:
 
-    predictions.csv   what each validation picture was taken for
+    predictions.csv   the prediction for each validation image
     confusion.png     the same, counted
-    mistakes.html     those that were taken for something else, the surest first
+    mistakes.html     the wrong predictions, in descending order of probability
 """
 
-import csv
-import io
-from collections.abc import Sequence
+import shlex
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 from ...runs import RunFolder
-from ..confusion_figure import confusion_figure
-from ..curves_figure import finetuning_figure
-from ..folders import ImageFolder
-from ..images import decode
-from ..mistakes_page import Mistake, mistakes_page
-from .outcomes import Outcome, confusion_matrix
-from .result import Result, best
-from .summary import summary
-
-_MOST_MISTAKES = 200  # on a page, which takes some 10 kB for each
+from ...runs.markdown import markdown_table
+from ...runs.table import table
+from ...viz.fonts import one_line
+from .confusion import confusion_figure
+from .curves import curves_figure
+from .mistakes import mistakes_page
+from .results import Result, best_row
 
 
-def write_report(out: RunFolder, result: Result, outcomes: Sequence[Outcome]) -> None:
-    """Write all files; `outcomes` are those of a finished run, and else none.
+def write_report(out: RunFolder, result: Result) -> None:
+    """Write all files.
 
     Raises:
-        RunError: the folder cannot be written; DataError: a picture can be decoded no longer.
+        RunError: the folder cannot be written.
+        DataError: an image can no longer be decoded.
     """
-    folder, left_out = result.found
-    _write_lines(out, "classes.txt", [" ".join(name.split()) for name in folder.classes])
+    folder, left_out = result.folder, result.left_out
+    _write_lines(out, "classes.txt", (" ".join(name.split()) for name in folder.classes))
     if left_out:
-        _write_lines(out, "left_out.txt", list(left_out.values()))
+        _write_lines(out, "left_out.txt", left_out.values())
     if result.rows:
         out.write_history(list(result.rows))
         names = result.config.model, folder.root.name
-        out.write("finetune.png", finetuning_figure(result.rows, best(result.rows), *names))
-    if outcomes:
-        matrix = confusion_matrix(outcomes, len(folder.classes))
-        title = f"{matrix.trace():,} of {matrix.sum():,} validation pictures right"
+        out.write("finetune.png", curves_figure(result.rows, best_row(result.rows), *names))
+    if result.outcomes:
+        matrix = result.confusion
+        title = f"{matrix.trace():,} of {matrix.sum():,} validation images correct"
         out.write("confusion.png", confusion_figure(matrix, folder.classes, title))
-        out.write("predictions.csv", _predictions(outcomes, folder.classes))
-        out.write("mistakes.html", _mistakes(outcomes, folder))
-    _write_lines(out, "summary.md", [summary(result, outcomes, out.path)])
+        out.write("predictions.csv", _predictions(result))
+        _write_lines(out, "mistakes.html", [mistakes_page(result)])
+    _write_lines(out, "summary.md", [summary(result, out.path)])
 
 
-def _write_lines(out: RunFolder, name: str, lines: Sequence[str]) -> None:
-    # A name that is no text, such as one of another system's encoding, must not end a run.
-    out.write(name, ("\n".join(lines) + "\n").encode(errors="replace"))
+def summary(result: Result, out: Path) -> str:
+    """Return the settings and results of the run in `out` in Markdown."""
+    config, folder, left_out = result.config, result.folder, len(result.left_out)
+    augmentation = "random crops, half of them mirrored" if config.augment else "the middle"
+    facts = [
+        ("images", str(folder)),
+        ("files left out", f"{left_out}, listed in left_out.txt" if left_out else "none"),
+        ("input", f"{config.size}x{config.size} pixels; in training {augmentation}"),
+        ("pretrained weights", config.weights or "none"),
+        ("trained layers", config.trained),
+        ("optimiser", f"SGD, momentum 0.9, learning rate {config.lr:g}, batch {config.batch}"),
+        ("length", f"{config.epochs} epochs"),
+        ("seed", str(config.seed)),
+        *_accuracy(result),
+        ("time", f"{result.seconds:.0f} s, {result.waited:.0f} s of it waiting for images"),
+    ]
+    header = "label", "class", "training", "validation", "correct", "most frequent mistake"
+    command = [
+        *("minires", "classify", "image.jpg", "--model", config.model, "--size", str(config.size)),
+        *("--weights", str(out / "weights" / "best.safetensors")),
+        *("--labels", str(out / "classes.txt")),
+    ]
+    parts = [f"# {config.model} on {one_line(folder.root.name, 60)}"]
+    parts.append(markdown_table(("model", config.model), facts))
+    if result.outcomes:
+        parts.append(markdown_table(header, _classes(result)))
+        parts.append(f"To use it:\n\n```sh\n{shlex.join(command)}\n```")
+    else:
+        parts.append("**The run is not finished.**")
+    return "\n\n".join(parts)
 
 
-def _predictions(outcomes: Sequence[Outcome], classes: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "class", "taken_for", "probability"])
-    for path, label, guess, probability in outcomes:
-        writer.writerow([path, classes[label], classes[guess], f"{probability:.4f}"])
-    return text.getvalue().encode(errors="replace")
+def _accuracy(result: Result) -> list[tuple[str, str]]:
+    if not result.rows:
+        return []
+    best, last = best_row(result.rows), result.rows[-1]
+    labels = result.folder.val.labels
+    label, count = Counter(labels).most_common(1)[0]
+    share = f"{100 * count / len(labels):.2f} % ({one_line(result.folder.classes[label])})"
+    return [
+        (
+            "best validation accuracy",
+            f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept",
+        ),
+        ("", "(chosen by the validation images: expect slightly less on new images)"),
+        ("last validation accuracy", f"{100 - last.test_error:.2f} % after epoch {last.epoch:g}"),
+        ("share of the most frequent class", share),
+    ]
 
 
-def _mistakes(outcomes: Sequence[Outcome], folder: ImageFolder) -> bytes:
-    wrong = sorted(
-        (outcome for outcome in outcomes if outcome.guess != outcome.label),
-        key=lambda outcome: -outcome.probability,
-    )
-    shown = wrong[:_MOST_MISTAKES]
-    mistakes = (
-        Mistake(
-            decode(folder.root / outcome.path),
-            outcome.path,
-            folder.classes[outcome.label],
-            folder.classes[outcome.guess],
-            outcome.probability,
+def _classes(result: Result) -> Iterable[tuple[str, ...]]:
+    """Yield a row for each class."""
+    classes, matrix = result.folder.classes, result.confusion
+    trained_on = Counter(result.folder.train.labels)
+    for label, counts in enumerate(matrix.tolist()):
+        total, correct = sum(counts), counts[label]
+        counts[label] = 0
+        mistake = counts.index(max(counts))
+        yield (
+            str(label),
+            one_line(classes[label], 60),
+            f"{trained_on[label]:,}",
+            f"{total:,}",
+            f"{100 * correct / total:.1f} %" if total else "",
+            f"{one_line(classes[mistake], 60)} ({counts[mistake]})" if counts[mistake] else "",
         )
-        for outcome in shown
+
+
+def _predictions(result: Result) -> bytes:
+    classes = result.folder.classes
+    columns = ("file", "class", "taken_for", "probability")
+    rows = (
+        (path, classes[label], classes[predicted], f"{probability:.4f}")
+        for path, label, predicted, probability in result.outcomes
     )
-    some = f"; these are the {len(shown)} that it was surest of" if len(shown) < len(wrong) else ""
-    page = mistakes_page(
-        mistakes,
-        title=f"{len(wrong):,} mistakes in {len(outcomes):,} pictures of {folder.root.name}",
-        note=f"Validation pictures that the net took for another class{some}. The surest first, "
-        "with the probability that it gave to what it took them for. Among the first are often "
-        "pictures in the wrong folder.",
-    )
-    return page.html.encode(errors="replace")
+    return table(columns, (dict(zip(columns, row, strict=True)) for row in rows))
+
+
+def _write_lines(out: RunFolder, name: str, lines: Iterable[str]) -> None:
+    # A file name may be undecodable, such as one in another system's encoding.
+    out.write(name, ("\n".join(lines) + "\n").encode(errors="replace"))

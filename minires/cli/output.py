@@ -1,0 +1,40 @@
+"""What commands show: progress bars, the summary of a run; and files that they write."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.markdown import Markdown
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..errors import RunError
+from .app import console
+
+
+def progress_bars() -> Progress:
+    """Return bars with a description, a count and the time left, which only a terminal shows."""
+    return Progress(
+        TextColumn("[bold]{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def show_summary(out: Path, *figures: str) -> None:
+    """Print the summary.md of the run in `out`, and where its figures are."""
+    console.print(Markdown((out / "summary.md").read_text(encoding="utf-8")))
+    title = "figure" if len(figures) == 1 else "figures"
+    print(f"{title}: {', '.join(str(out / figure) for figure in figures)}")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise RunError, with the path and the reason, where a file cannot be written inside."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error

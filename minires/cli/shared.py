@@ -1,0 +1,61 @@
+"""Options that several commands have, each declared once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from .. import data
+from ..backend import use
+from ..data import Dataset
+from ..experiments.degradation import Config
+from ..models.blocks import Shortcut
+from .options import shape
+
+
+def _use(context: typer.Context, name: str | None) -> str | None:
+    """Make a backend that was asked for the default one, until the command has ended."""
+    if name is not None:
+        context.with_resource(use(name))
+    return name
+
+
+_BACKEND = Config.__dataclass_fields__["backend"].metadata["help"]
+Backend: TypeAlias = Annotated[str | None, typer.Option(callback=_use, help=_BACKEND)]
+DataDir: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
+]
+Download: TypeAlias = Annotated[
+    bool, typer.Option("--download", help="Fetch CIFAR-10 from its home page (170 MB), once.")
+]
+Input: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--input",
+        parser=shape,
+        metavar="<str>",
+        help="Channels, height and width, such as 3x224x224; the model's usual ones by default.",
+    ),
+]
+ShortcutOption: TypeAlias = Annotated[
+    Shortcut | None, typer.Option("--shortcut", parser=str, metavar="<str>", help="A, B or C.")
+]
+StrideIn: TypeAlias = Annotated[
+    str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
+]
+Out: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Run folder to make; runs/COMMAND-N by default.")
+]
+Resume: TypeAlias = Annotated[
+    bool, typer.Option("--resume", help="Resume the run in --out, where it stopped.")
+]
+Strict: TypeAlias = Annotated[
+    bool,
+    typer.Option("--strict", help="Stop at files that cannot be decoded, not leave them out."),
+]
+
+
+def data_loader(data_dir: Path | None, download: bool) -> Callable[[Config], Dataset]:
+    """Return a function that loads the dataset of a configuration."""
+    return lambda config: data.load(config.dataset, data_dir, download)

@@ -1,0 +1,107 @@
+"""Old public names of modules, functions and parameters: they warn, and still work for a version.
+
+`MOVED` is the one table of them. Its strings are looked up when an old name is used, so that
+nothing is imported for its sake.
+"""
+
+import functools
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Names of modules, whose contents have then moved along, and of what has moved alone.
+MOVED = {
+    "minires.context": "minires.modes",
+    "minires.data.ImageFolder": "minires.vision.ImageFolder",
+    "minires.data.Pictures": "minires.vision.FolderImages",
+    "minires.data.image_folder": "minires.vision.image_folder",
+    "minires.data.transforms": "minires.vision.transforms",
+    "minires.data.transforms.evaluation_picture": "minires.vision.transforms.evaluation_image",
+    "minires.data.transforms.normalised": "minires.vision.transforms.normalise",
+    "minires.data.transforms.training_picture": "minires.vision.transforms.training_image",
+    "minires.engine": "minires.autograd",
+    "minires.experiments.finetune": "minires.vision.finetune",
+    "minires.experiments.flow": "minires.experiments.gradient_flow",
+    "minires.experiments.flow.cures": "minires.experiments.gradient_flow.ablations",
+    "minires.experiments.flow.cures.CURED": "minires.experiments.gradient_flow.ablations.BASELINE",
+    "minires.experiments.flow.cures.Cures": "minires.experiments.gradient_flow.ablations.Ablations",
+    "minires.fast": "minires.kernels",
+    "minires.models.activation": "minires.vision.cam",
+    "minires.models.activation.look": "minires.vision.cam.predict",
+    "minires.models.imagenet": "minires.models.resnet",
+    "minires.models.imagenet.ImageNet": "minires.models.resnet.ResNet",
+    "minires.models.imagenet.imagenet_net": "minires.models.imagenet_net",
+    "minires.step": "minires.autograd",
+    "minires.train.RunFolder": "minires.runs.RunFolder",
+    "minires.train.read_history": "minires.runs.read_history",
+    "minires.train.write_history": "minires.runs.write_history",
+    "minires.viz.curves": "minires.experiments.degradation.figure",
+    "minires.viz.flow": "minires.experiments.gradient_flow.ablations_figure",
+    "minires.viz.maps": "minires.viz.feature_maps",
+    "minires.viz.maps.maps_figure": "minires.viz.feature_maps.feature_maps_figure",
+    "minires.viz.step_page": "minires.inspect.step_page",
+}
+
+
+def keep_old_names(module: str) -> None:
+    """Let the attributes of a module be found that have another name now, according to `MOVED`."""
+
+    def find(name: str) -> Any:
+        old = f"{module}.{name}"
+        new = MOVED.get(old) or (f"{MOVED[module]}.{name}" if module in MOVED else None)
+        if new is None or name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        from pkgutil import resolve_name  # here, so that importing minires does not pay for it
+
+        found = resolve_name(new)
+        _warn(old, new)
+        return found
+
+    # Not by a function `__getattr__` in the module: type checkers would take any name there.
+    vars(sys.modules[module])["__getattr__"] = find
+
+
+class OldModules:
+    """Makes modules that have another name now, for `sys.meta_path`: only their old names."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
+        """Return how to import the module, if it is one that has another name now."""
+        return ModuleSpec(name, OldModules, is_package=True) if name in MOVED else None  # type: ignore[arg-type]
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> None:
+        """Have Python make an empty module."""
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Let the contents of the module be found where they are now."""
+        keep_old_names(module.__name__)
+
+
+def old_parameters(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function also take parameters by their old `names`, given as old="new"."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def called(*args: P.args, **given: P.kwargs) -> R:
+            for old, new in names.items() if given else ():
+                if old in given and new not in given:
+                    _warn(f"the parameter {old} of {function.__qualname__}", new)
+                    given[new] = given.pop(old)
+            return function(*args, **given)
+
+        return called
+
+    return decorate
+
+
+def _warn(old: str, new: str) -> None:
+    """Warn in the line that called what calls this."""
+    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)

@@ -1,0 +1,156 @@
+"""A model's name and settings: `resnet56` is parsed once, into a `NetSpec`, and carried as that."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import UsageError
+from .blocks import Shortcut
+from .cifar import CifarNet
+from .preact import PreactNet
+from .resnet import DEPTHS, ResNet
+
+Family = Literal["cifar", "imagenet"]
+
+# The word of each kind in reports: "residual nets".
+WORDS = {"plain": "plain", "resnet": "residual", "preact": "pre-activation"}
+CLASSES = {"cifar": 10, "imagenet": 1000}
+IMAGENET_NAMES = (*(f"resnet{depth}" for depth in DEPTHS), "plain18", "plain34")
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """A net of the papers: its kind, its depth and its settings; `str` gives its name back.
+
+    Attributes:
+        kind: "plain", "resnet" or "preact".
+        depth: the number of layers with weights.
+        family: "cifar", for images of 32x32 pixels, or "imagenet", for images of 224x224.
+        shortcut: "A", "B" or "C" of a residual net, the paper's or torchvision's by default;
+            None of other kinds.
+        stride_in: where a bottleneck of the family imagenet has its stride, see `Bottleneck`.
+
+    Raises:
+        UsageError: a shortcut for a kind that has none to choose.
+    """
+
+    kind: str
+    depth: int
+    family: Family = "cifar"
+    shortcut: Shortcut | None = None
+    stride_in: str = "3x3"
+
+    def __post_init__(self) -> None:
+        if self.kind == "resnet":
+            usual = "A" if self.family == "cifar" else "B"
+            object.__setattr__(self, "shortcut", self.shortcut or usual)
+        elif self.shortcut is not None:
+            raise UsageError(f"{self} has no shortcuts to choose, got shortcut {self.shortcut}")
+
+    @classmethod
+    def parse(
+        cls,
+        name: str,
+        family: Family | Literal["any"] = "cifar",
+        shortcut: Shortcut | None = None,
+        stride_in: str = "3x3",
+    ) -> "NetSpec":
+        """Return the spec of a name such as plain20, resnet110 or preact164.
+
+        Args:
+            name: a kind and a depth.
+            family: "cifar", "imagenet", or "any": imagenet where it has that name, or else cifar.
+            shortcut, stride_in: as for `NetSpec`.
+
+        Raises:
+            UsageError: the family has no net of that name, or the net has no shortcuts to choose.
+        """
+        match = re.fullmatch(r"(plain|resnet|preact)([1-9][0-9]{0,5})", name)
+        kind, depth = (match[1], int(match[2])) if match else ("", 0)
+        period = 9 if kind == "preact" else 6
+        found: Family = "cifar"
+        if name in IMAGENET_NAMES and family != "cifar":
+            found = "imagenet"
+        elif family == "imagenet" or depth <= period or depth % period != 2:
+            raise UsageError(_unknown(name, family))
+        return cls(kind, depth, found, shortcut, stride_in)
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.depth}"
+
+    @property
+    def word(self) -> str:
+        """The kind for a reader: "plain", "residual" or "pre-activation"."""
+        return WORDS[self.kind]
+
+    def image(self, in_channels: int = 3) -> tuple[int, int, int]:
+        """Return the size (C, H, W) of the images that the family is made for."""
+        return (3, 224, 224) if self.family == "imagenet" else (in_channels, 32, 32)
+
+    def build(
+        self, num_classes: int | None = None, in_channels: int = 3, **how: Any
+    ) -> CifarNet | PreactNet | ResNet:
+        """Return the model with initial weights.
+
+        Args:
+            num_classes: logits; 10 for the family cifar, 1000 for imagenet by default.
+            in_channels: of the images; those of the family imagenet have 3.
+            how: norm, init and, for the family cifar, checkpoint_every; see `CifarNet`.
+
+        Raises:
+            UsageError: a depth, a shortcut or a `stride_in` that does not exist.
+        """
+        if num_classes is None:
+            num_classes = CLASSES[self.family]
+        if self.family == "imagenet":
+            return ResNet(self.depth, self.shortcut, num_classes, self.stride_in, **how)
+        if self.kind == "preact":
+            return PreactNet(self.depth, num_classes, in_channels, **how)
+        return CifarNet(self.depth, self.shortcut, num_classes, in_channels, **how)
+
+
+def _unknown(name: str, family: str) -> str:
+    """Return the message about a name that the family does not have, with those that it has."""
+    large = ", ".join(IMAGENET_NAMES)
+    if family == "imagenet":
+        return f"there is no net {name!r} for large images; there are: {large}"
+    return (
+        f"there is no net {name!r}; expected plain or resnet and a depth of 6n + 2: plain20, "
+        "plain56, resnet20, resnet32, resnet44, resnet56, resnet110, resnet1202, ..., or preact "
+        "and a depth of 9n + 2: preact164, preact1001, ..."
+    ) + (f"; or, for large images, one of {large}" if family == "any" else "")
+
+
+def cifar_net(
+    name: str,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    shortcut: Shortcut | None = None,
+    **how: Any,
+) -> CifarNet | PreactNet:
+    """Return the model of a name such as plain20, resnet110 or preact164; see `NetSpec`.
+
+    Raises:
+        UsageError: there is no such net.
+    """
+    model = NetSpec.parse(name, shortcut=shortcut).build(num_classes, in_channels, **how)
+    assert not isinstance(model, ResNet)
+    return model
+
+
+def imagenet_net(
+    name: str,
+    num_classes: int = 1000,
+    shortcut: Shortcut | None = None,
+    stride_in: str = "3x3",
+    **how: Any,
+) -> ResNet:
+    """Return the model of a name such as resnet50 or plain34; see `NetSpec`.
+
+    Raises:
+        UsageError: there is no such net.
+    """
+    spec = NetSpec.parse(name, "imagenet", shortcut, stride_in)
+    model = spec.build(num_classes, **how)
+    assert isinstance(model, ResNet)
+    return model

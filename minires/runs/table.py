@@ -1,0 +1,64 @@
+"""Tables as CSV files: written from rows by column, read back as instances of a dataclass."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from ..errors import RunError
+
+T = TypeVar("T")
+
+
+def columns(row_class: Any) -> list[str]:
+    """Return the columns of a table whose rows are instances of a dataclass: its fields."""
+    return [field.name for field in fields(row_class)]
+
+
+def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
+    """Return the content of a CSV file, UTF-8.
+
+    Args:
+        columns: its first line.
+        rows: a value for each column; characters that UTF-8 cannot encode, which names of files
+            can have, become "?".
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode(errors="replace")
+
+
+def read_table(path: str | Path, row_class: type[T], what: str) -> list[T]:
+    """Return the rows of a CSV file; floats come back to the bit.
+
+    Args:
+        path: the file.
+        row_class: a dataclass whose fields are int, float or str.
+        what: the kind of file expected, for the error: "a history".
+
+    Raises:
+        RunError: there is no such file, or a line is not a row of such a table; names it.
+    """
+    expected = columns(row_class)
+    parsers: list[Any] = [field.type for field in fields(cast(Any, row_class))]
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    if not lines or lines[0].split(",") != expected:
+        raise RunError(f"{path} is not {what}: its first line must be {','.join(expected)}")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            (cells,) = csv.reader([line])
+            if len(cells) != len(expected):
+                raise ValueError(f"{len(cells)} cells, expected {len(expected)}")
+            values = [parse(cell) for parse, cell in zip(parsers, cells, strict=True)]
+        except (ValueError, csv.Error) as error:
+            raise RunError(f"{path}, line {number}: {error}") from error
+        rows.append(row_class(*values))
+    return rows

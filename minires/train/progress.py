@@ -1,0 +1,94 @@
+"""What a training reports: its progress after every step, and a row at the end of every epoch."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured at the end of an epoch.
+
+    Attributes:
+        seed, net: of the training.
+        iteration: training steps taken so far.
+        epoch: passes over the training images so far; a fraction if training ended within one.
+        lr: the learning rate of the last step.
+        train_loss, train_error: means over the epoch's batches, measured as they were trained on:
+            augmented, and before each update; the error in %.
+        test_error: over all test images after the epoch, in %.
+        seconds: the time that the training has taken so far.
+    """
+
+    seed: int
+    net: str
+    iteration: int
+    epoch: float
+    lr: float
+    train_loss: float
+    train_error: float
+    test_error: float
+    seconds: float
+
+    @classmethod
+    def checked(cls, values: dict[str, Any]) -> "Row":
+        """Return the row with these values, read from a file.
+
+        Raises:
+            TypeError: a column is missing or unknown, or its value has another type.
+        """
+        row = cls(**values)
+        for field in fields(cls):
+            value = getattr(row, field.name)
+            expected: Any = (int, float) if field.type is float else field.type
+            if not isinstance(value, expected) or isinstance(value, bool):
+                raise TypeError(f"{field.name} is {value!r}")
+        return row
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after a step.
+
+    Attributes:
+        iteration: training steps taken so far.
+        epoch: passes over the training images so far.
+        train_loss, train_error: means over the epoch so far; the error in %.
+        row: what was measured at the end of the epoch, if this step was its last.
+    """
+
+    iteration: int
+    epoch: float
+    train_loss: float
+    train_error: float
+    row: Row | None
+
+
+@dataclass
+class EpochTotals:
+    """Sums over the images of the current epoch.
+
+    Attributes:
+        loss: the sum of the losses.
+        wrong: how many images were classified wrongly.
+        seen: how many images there were.
+    """
+
+    loss: float = 0.0
+    wrong: int = 0
+    seen: int = 0
+
+    def add(self, mean_loss: float, wrong: int, count: int) -> None:
+        """Add a batch of `count` images."""
+        self.loss += mean_loss * count
+        self.wrong += wrong
+        self.seen += count
+
+    @property
+    def mean_loss(self) -> float:
+        """The mean loss of an image."""
+        return self.loss / self.seen
+
+    @property
+    def error(self) -> float:
+        """The share of images classified wrongly, in %."""
+        return 100 * self.wrong / self.seen

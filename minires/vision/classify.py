@@ -1,0 +1,147 @@
+"""Classify image files with a trained model."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..backend import Array
+from ..errors import StateDictError, UsageError
+from ..models import imagenet_net
+from ..weights import load_weights
+from .cam import activation_figure, activation_map, predict
+from .decoding import decode
+from .folder_images import check_size
+from .folders import files_in
+from .transforms import middle, normalise, resize_shorter
+from .worker_main import Task
+from .workers import Workers
+
+TOP = 5
+
+_CLASSES = 1000  # of ImageNet, whose weights come without labels
+_BATCH = 32
+_FIGURE_SCALE = 2  # pixels a side in the figure for each of the model's input
+
+
+class ClassScore(NamedTuple):
+    """A class by number and name, and its probability."""
+
+    label: int
+    name: str
+    probability: float
+
+
+class Classification(NamedTuple):
+    """What a model predicts for an image.
+
+    Attributes:
+        path: of the image.
+        top: the classes with the highest probabilities, in descending order.
+        activation: the class activation map of the first, (h, w); see `activation_map`.
+    """
+
+    path: Path
+    top: list[ClassScore]
+    activation: Array
+
+
+class Classifier:
+    """A model with its weights and the names of its classes.
+
+    Args:
+        model: a name, such as resnet18.
+        weights: a file of them.
+        labels: the names of the classes, in the order of the model's outputs; without, classes are
+            numbers, 1000 of them.
+        size: height and width of the model's input, in pixels.
+
+    Raises:
+        UsageError: there is no such model, or a size below 32.
+        DataError: the file cannot be read.
+        StateDictError: it holds the weights of another model, or for another number of classes.
+    """
+
+    def __init__(
+        self, model: str, weights: Path, labels: Sequence[str] | None = None, size: int = 224
+    ) -> None:
+        check_size(size)
+        classes = _CLASSES if labels is None else len(labels)
+        self.model = imagenet_net(model, classes)
+        report = load_weights(self.model, weights, strict=False)
+        if not report.fits():
+            hint = "; if there are others, name them with --labels" if labels is None else ""
+            raise StateDictError(
+                f"{weights} does not hold the weights of {model} with {classes} classes{hint}: "
+                f"{report}"
+            )
+        self.model.eval()
+        self.labels = labels
+        self.size = size
+
+    def classify(self, paths: Sequence[Path], workers: Workers) -> Iterator[Classification]:
+        """Yield the classification of each image, in their order.
+
+        Raises:
+            DataError: an image cannot be decoded; names the file.
+        """
+        batches = [paths[k : k + _BATCH] for k in range(0, len(paths), _BATCH)]
+        tasks: Iterator[Task] = (
+            {"do": "evaluate", "paths": [str(path) for path in batch], "size": self.size}
+            for batch in batches
+        )
+        for batch, images in zip(batches, workers.results(tasks), strict=True):
+            prediction = predict(self.model, normalise(images))
+            for path, p, maps in zip(
+                batch, prediction.probabilities, prediction.feature_maps, strict=True
+            ):
+                best = (-p).argsort(kind="stable")[:TOP].tolist()
+                top = [ClassScore(i, self._name(i), float(p[i])) for i in best]
+                yield Classification(path, top, activation_map(self.model, maps, best[0]))
+
+    def figure(self, classification: Classification) -> bytes:
+        """Draw an image with the activation map of its most probable class over it: a PNG."""
+        size = _FIGURE_SCALE * self.size
+        image = resize_shorter(decode(classification.path), size)
+        box = middle(image, size)
+        return activation_figure(image, box, classification.activation, *classification.top[0])
+
+    def _name(self, label: int) -> str:
+        return f"class {label}" if self.labels is None else self.labels[label]
+
+
+def read_labels(path: Path) -> list[str]:
+    """Return the names of classes in a file, one a line.
+
+    Raises:
+        UsageError: no such file, not UTF-8 text, no names, or an empty line between others.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"the labels in {path} cannot be read: {reason}") from error
+    labels = [line.strip() for line in lines]
+    while labels and not labels[-1]:
+        labels.pop()
+    if not labels:
+        raise UsageError(f"{path} holds no labels; expected one name a line")
+    if "" in labels:
+        raise UsageError(f"{path}, line {labels.index('') + 1}: a label is missing")
+    return labels
+
+
+def image_files(paths: Sequence[Path]) -> list[Path]:
+    """Return files as they are, and all files in folders.
+
+    Raises:
+        UsageError: a path does not exist, or a folder has no file.
+    """
+    files = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"there is no image {path}")
+        inside = [path / name for name in files_in(path)] if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(f"there is no image in {path}")
+        files += inside
+    return files

@@ -1,0 +1,56 @@
+"""Teaching figure: feature maps and kernels as images, channel by channel."""
+
+from collections.abc import Sequence
+
+from ..backend import Array
+from ..errors import ShapeError
+from .style import figure_bytes
+
+
+def feature_maps_figure(
+    rows: Sequence[tuple[str, Array]],
+    titles: Sequence[str] = (),
+    form: str = "png",
+    dpi: int = 100,
+) -> bytes:
+    """Return an image file of rows of feature maps, each row with a colour scale of its own.
+
+    Args:
+        rows: (label, feature maps) of each row; (K, H, W), light where the values are high.
+        titles: those of the columns.
+        form: "png", "svg" or "pdf".
+        dpi: dots an inch; the figure is at most 7 inches wide.
+
+    Raises:
+        ShapeError: there are no rows, or a row has no feature maps.
+    """
+    from matplotlib.figure import Figure  # here, so that importing minires stays quick
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    shapes = [maps.shape for _, maps in rows]
+    if not shapes or any(len(shape) != 3 or min(shape) == 0 for shape in shapes):
+        raise ShapeError(f"expected feature maps (K, H, W) in each row, got {shapes}")
+
+    columns = max(shape[0] for shape in shapes)
+    side = min(1.1, 5.2 / columns)  # inches
+    size = (1.8 + side * columns, (side + 0.1) * len(rows) + 0.3)
+    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.03)
+    figure = Figure(figsize=size, dpi=dpi, layout=tight)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes_row, (label, maps) in zip(grid, rows, strict=True):
+        low, high = float(maps.min()), float(maps.max())
+        for axes in axes_row[len(maps) :]:
+            axes.axis("off")
+        for axes, one in zip(axes_row, maps, strict=False):
+            shown = axes.imshow(one, cmap="viridis", vmin=low, vmax=high)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(False)
+        axes_row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+        has_zero = min(-low, high) > 0.2 * (high - low)  # far enough from both for its label
+        ends = [low, 0.0, high] if has_zero else [low, high]
+        bar = figure.colorbar(shown, ax=list(axes_row), fraction=0.05, pad=0.02, aspect=10)
+        bar.set_ticks(ends, labels=[f"{end:.2g}" for end in ends], fontsize=8)
+    for axes, title in zip(grid[0], titles, strict=False):
+        axes.set_title(title, fontsize=9)
+    return figure_bytes(figure, form)

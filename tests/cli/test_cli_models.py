@@ -1,0 +1,63 @@
+"""`minires summary`, `minires memory` and `minires step` as a user meets them."""
+
+import re
+
+import pytest
+from commands import fails, minires
+
+
+def test_summary_shows_stages_and_the_papers_numbers():
+    text = minires("summary", "resnet20", cwd=".").stdout
+    assert re.search(
+        r"conv2_x +│ 16x32x32 +│ \(3x3, 16; 3x3, 16\) x 3 +│ identity +│ +14,016", text
+    )
+    assert "269,722 parameters, 40,551,040 multiply-adds for one image" in text
+    assert "the paper's: 0.27 million parameters\n" in text
+    large = minires("summary", "resnet18", "--shortcut", "C", cwd=".").stdout
+    assert "resnet18, 3x224x224" in large
+    assert "the paper's: 1.8 billion multiply-adds (which it calls FLOPs)" in large
+    assert "the paper's" not in minires("summary", "resnet18", "--input", "3x64x64", cwd=".").stdout
+
+
+def test_summary_compares_blocks():
+    text = minires("summary", "--compare", "basic,bottleneck", cwd=".").stdout
+    assert re.search(r"basic +│ 3x3, 256; 3x3, 256 +│ +1,179,648 │ +3,699,376,128", text)
+    assert "basic has 16.9 times the parameters of bottleneck" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "say which model, such as resnet50, or --compare basic,bottleneck"),
+        (("--compare", "basic,wide"), "--compare knows basic, bottleneck; got basic, wide"),
+        (("--compare", ","), "--compare knows basic, bottleneck; got nothing"),
+        (("resnet21",), "no net 'resnet21'; .*; or, for large images, one of resnet18"),
+        (("plain20", "--shortcut", "A"), "plain20 has no shortcuts to choose"),
+        (("resnet20", "--shortcut", "D"), "shortcut must be A, B, C or None, got 'D'"),
+        (("resnet50", "--stride-in", "5x5"), "stride_in must be 3x3 .* got '5x5'"),
+        (("resnet20", "--input", "3x32"), "'--input': must be like 3x224x224, got '3x32'"),
+    ],
+)
+def test_mistakes_in_summary_get_a_sentence(arguments, said):
+    fails(minires("summary", *arguments, cwd="."), 2, said)
+
+
+def test_memory_predicts_both_ways():
+    result = minires("memory", "resnet14", "--batch", "16", "--checkpoint-every", "2", cwd=".")
+    assert "resnet14, batch 16" in result.stdout, result.stderr
+    assert re.search(r"keeping all: a batch of up to [\d,]+ fits into the", result.stdout)
+    assert "--checkpoint-every 2: a batch of up to" in result.stdout
+    fails(minires("memory", "resnet9", cwd="."), 2, "no net 'resnet9'")
+
+
+def test_step_writes_a_page(tmp_path):
+    how = ("--size", "8", "--batch", "4", "--path", "layer1.0")
+    result = minires("step", "plain8", "resnet8", *how, cwd=tmp_path)
+    assert re.match(r"page: step.html \(\d+\.\d MB\); open it in a browser", result.stdout)
+    assert (tmp_path / "step.html").exists()
+    for arguments, code, said in (
+        (("resnet9",), 2, "no net 'resnet9'"),
+        (("resnet8", "--batch", "x"), 2, "'--batch': expected an integer, got 'x'"),
+        (("resnet8", *how, "--out", "no/p.html"), 1, "no/p.html cannot be written: No such file"),
+    ):
+        fails(minires("step", *arguments, cwd=tmp_path), code, said)

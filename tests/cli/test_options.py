@@ -1,0 +1,140 @@
+"""Options that are made from a configuration, and the command that resumes a run."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from minires.cli import app
+from minires.cli.options import options_of
+from minires.cli.training import resume_command, run_folder
+from minires.errors import UsageError
+from minires.experiments.degradation import Config
+from minires.experiments.gradient_flow import FlowConfig
+from minires.experiments.landscape import LandscapeConfig
+from minires.experiments.stepping import Stepping
+from minires.runs.config import option
+from minires.vision.finetune import FinetuneConfig
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field of each type that a configuration has."""
+
+    own: str
+    name: str = option("a", "A text, {default} by default.")
+    nets: tuple[str, ...] = option((), "Texts.")
+    seeds: tuple[int, ...] = option((0,), "Integers.")
+    most: int | None = option(None, "An integer.")
+    lr_start: float = option(0.5, "A number, {default} by default.")
+    fast: bool = option(False, "A flag.")
+    mirrored: bool = option(True, "A flag that can be turned off.")
+    file: str | None = option(None, "A path.", path=Path.absolute)
+    folder: Path | None = option(None, "Another path.")
+
+
+def run(*arguments):
+    """What a command got: the settings that were asked for, and its own option."""
+    got = []
+    probe = typer.Typer()
+
+    @probe.command()
+    @options_of(Settings)
+    def command(asked: dict[str, Any], own: int = 3) -> None:
+        """Do nothing."""
+        got.append((asked, own))
+
+    result = CliRunner().invoke(probe, arguments, env={"COLUMNS": "200", "TERM": "dumb"})
+    return got, result
+
+
+def test_only_what_is_given_is_asked_for():
+    assert run()[0] == [({}, 3)]
+
+
+def test_each_type_is_read_from_its_text():
+    given = ("--name", "b", "--nets", "x, y", "--seeds", "1,2", "--most", "7", "--lr-start", "1e-3")
+    paths = ("--file", "f", "--folder", "g")
+    got, result = run(*given, "--fast", "--no-mirrored", *paths, "--own", "4")
+    assert got, result.output
+    assert got[0] == (
+        {
+            "name": "b",
+            "nets": ("x", "y"),
+            "seeds": (1, 2),
+            "most": 7,
+            "lr_start": 0.001,
+            "fast": True,
+            "mirrored": False,
+            "file": str(Path("f").absolute()),
+            "folder": Path("g"),
+        },
+        4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--most", "'--most': expected an integer, got 'x'"),
+        ("--lr-start", "'--lr-start': expected a number, got 'x'"),
+        ("--seeds", "'--seeds': must be integers with commas between, got 'x'"),
+        ("--no-fast", "No such option"),
+    ],
+)
+def test_a_text_of_another_type_is_an_error(option, said):
+    got, result = run(option, "x")
+    assert not got
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_the_help_has_defaults_and_types():
+    text = run("--help")[1].output
+    for line in (
+        r"--name +<str> +A text, a by default\.",
+        r"--lr-start +NUMBER +A number, 0\.5 by default\.",
+        r"--most +INTEGER +An integer\.",
+        r"--mirrored +--no-mirrored +<bool> +A flag",
+        r"--file +<path> +A path\.",
+    ):
+        assert re.search(line, text), line
+
+
+@pytest.mark.parametrize(
+    ("command", "config", "without"),
+    [
+        ("degradation", Config, ()),
+        ("flow", FlowConfig, ()),
+        ("landscape", LandscapeConfig, ()),
+        ("finetune", FinetuneConfig, ("data",)),
+        ("step", Stepping, ("nets",)),
+    ],
+)
+def test_a_command_has_an_option_for_each_field_of_its_configuration(command, config, without):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    fields = [name for name in config.__dataclass_fields__ if name not in without]
+    assert len(fields) > 5
+    for name in fields:
+        assert f"--{name.replace('_', '-')} " in result.output, name
+    assert "{default}" not in result.output
+
+
+def test_the_folder_of_a_run_is_the_first_that_is_free(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_folder("flow", None) == Path("runs/flow-1")
+    Path("runs/flow-1").mkdir(parents=True)
+    assert run_folder("flow", None) == Path("runs/flow-2")
+    assert run_folder("flow", Path("mine"), resume=True) == Path("mine")
+    with pytest.raises(UsageError, match="--resume needs --out, the folder of the run to resume"):
+        run_folder("flow", None, resume=True)
+
+
+def test_the_command_that_resumes_names_the_options_that_are_set():
+    given = {"data_dir": Path("c i"), "download": True, "graph": False, "until": None}
+    said = resume_command("degradation", Path("run"), Path("d"), **given)
+    assert said == "minires degradation --resume --out run --data-dir 'c i' --download d"

@@ -1,0 +1,80 @@
+"""The names and settings of models: parsed once, printed back, built."""
+
+import pytest
+
+from minires import models
+from minires.errors import UsageError
+from minires.models import NetSpec
+from minires.models.spec import IMAGENET_NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "depth", "word"),
+    [
+        ("plain20", "plain", 20, "plain"),
+        ("resnet1202", "resnet", 1202, "residual"),
+        ("preact164", "preact", 164, "pre-activation"),
+    ],
+)
+def test_a_name_is_parsed_and_printed_back(name, kind, depth, word):
+    spec = NetSpec.parse(name)
+    assert (spec.kind, spec.depth, spec.word, str(spec)) == (kind, depth, word, name)
+    assert spec == NetSpec(kind, depth)
+    assert spec.image(1) == (1, 32, 32)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("resnet", "resnet18", "plain2", "vgg20", "resnet20x", " resnet20", "resnet-4", ""),
+        *("preact12", "preact2", "preact", "pre164", "preact0164", "resnet20\n"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_what_there_is(wrong):
+    with pytest.raises(
+        UsageError, match=r"no net .*; expected plain .* 6n \+ 2.* 9n \+ 2"
+    ) as error:
+        NetSpec.parse(wrong)
+    assert repr(wrong) in str(error.value)
+    assert "large" not in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", ["resnet20", "plain50", "preact164", "resnet", "vgg16"])
+def test_an_unknown_name_of_the_family_imagenet(wrong):
+    said = f"no net '{wrong}' for large images; there are: {', '.join(IMAGENET_NAMES)}$"
+    with pytest.raises(UsageError, match=said):
+        NetSpec.parse(wrong, "imagenet")
+
+
+def test_a_depth_of_both_families_is_the_one_that_was_asked_for():
+    """resnet50 has 6 * 8 + 2 layers, and is in table 1 too."""
+    assert NetSpec.parse("resnet50") == NetSpec("resnet", 50, shortcut="A")
+    large = NetSpec("resnet", 50, "imagenet", "B")
+    assert NetSpec.parse("resnet50", "imagenet") == NetSpec.parse("resnet50", "any") == large
+    assert large.image() == (3, 224, 224)
+    assert NetSpec.parse("resnet20", "any") == NetSpec.parse("resnet20")
+    with pytest.raises(
+        UsageError, match=r"9n .* or, for large images, one of resnet18, .*, plain34"
+    ):
+        NetSpec.parse("resnet21", "any")
+
+
+def test_settings_reach_the_model():
+    model = NetSpec.parse("resnet8", shortcut="C").build(7, 1)
+    assert model.layer1[0].shortcut == "C"
+    assert model.fc.weight.shape == (7, 64)
+    assert model.conv1.weight.shape == (16, 1, 3, 3)
+    assert NetSpec.parse("resnet8").build(0).fc.weight.shape == (0, 64)
+    assert NetSpec("preact", 11).build().fc.weight.shape == (10, 256)
+    assert NetSpec("plain", 18, "imagenet").build().layer1[0].shortcut is None
+    stride = [layer.stride for layer, _ in models.imagenet_net("resnet50").layer2[0].layers]
+    assert stride == [1, 2, 1]
+    old = NetSpec.parse("resnet50", "imagenet", stride_in="1x1").build(5)
+    assert [layer.stride for layer, _ in old.layer2[0].layers] == [2, 1, 1]
+    assert old.fc.weight.shape[0] == 5
+
+
+@pytest.mark.parametrize("kind", ["plain", "preact"])
+def test_a_shortcut_of_a_model_that_has_none_raises(kind):
+    with pytest.raises(UsageError, match=f"{kind}11 has no shortcuts to choose, got shortcut B"):
+        NetSpec(kind, 11, shortcut="B")

@@ -1,0 +1,50 @@
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+
+from minires.errors import RunError, UsageError
+from minires.runs.config import check_same_options, parse_config
+
+OUT = Path("run")
+
+
+@dataclass(frozen=True)
+class Config:
+    nets: tuple[str, ...] = ("a", "b")
+    epochs: int | None = None
+    lr: float = 0.1
+    tf32: bool = False
+
+
+VALUES = {"nets": ["a", "b"], "epochs": None, "lr": 0.1, "tf32": False}
+
+
+def test_a_configuration_is_read_back_and_other_names_ignored():
+    assert parse_config(Config, {**VALUES, "data_sha256": "0"}, OUT) == Config()
+    assert asdict(parse_config(Config, {**VALUES, "epochs": 3}, OUT))["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("nets", 5), ("nets", ["a", 5]), ("nets", None), ("epochs", "3"), ("epochs", True)),
+        *(("epochs", 1.5), ("lr", 1), ("lr", None), ("tf32", 0), ("tf32", None)),
+    ],
+)
+def test_a_value_of_another_type_raises(name, value):
+    with pytest.raises(RunError, match="the run in run is of another experiment, or was altered"):
+        parse_config(Config, {**VALUES, name: value}, OUT)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_missing_value_raises(name):
+    values = {key: value for key, value in VALUES.items() if key != name}
+    with pytest.raises(RunError, match=f"was altered: '{name}'"):
+        parse_config(Config, values, OUT)
+
+
+def test_an_option_that_differs_raises():
+    check_same_options(Config(), {"lr": 0.1, "nets": ("a", "b")}, OUT)
+    with pytest.raises(UsageError, match="in run has nets = a,b, but a was asked for; leave"):
+        check_same_options(Config(), {"lr": 0.1, "nets": ("a",)}, OUT)
