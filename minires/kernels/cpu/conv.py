@@ -219,8 +219,11 @@ class WeightGradient:
         return first
 
     def _by_pixels(self, x: Array, g: Array) -> Array:
-        """The same with the channels of a pixel side by side, (O, Wo·N) (Wo·N, C), for short rows:
-        their sums have few terms, and are up to twice as fast like this."""
+        """The same with the channels of a pixel side by side, (O, Wo·N) (Wo·N, C), for short rows.
+
+        Their sums have few terms, and are up to 2.3 times as fast like this: 4 % of a training step
+        of resnet-56 on 32 digits, 9 % of resnet-20 on 4 images (AMD EPYC, benchmarks/tuning.py).
+        """
         kw, O, kh, C = self.gW
         beside = self.cut.channels_last(x)  # (H, W·N, C) between zeros
         row, pixel, channel = beside.strides
