@@ -9,6 +9,9 @@ with the pixels as they lie, added up while they are in cache:
 
 and gx is the first of these again, with gy for x and the kernel turned round. Nothing is
 copied, and what lies on padding is not multiplied at all.
+
+On layers of resnet-20 at batch 128, forward and backward (CPU time, one thread, AMD EPYC), 1.5
+(64 channels) to 2.3 times (16 channels) the reference's speed; README.md has a ladder of versions.
 """
 
 import math

@@ -48,8 +48,8 @@ class Strips:
     def __init__(self, down: Axis, across: Axis, N: int, most: int) -> None:
         self.N = N
         self.stride = across.stride
-        # Zeros above and below make one strip of small maps; three would cost more than they: 4 % of
-        # a training step of resnet-56 on 32 digits (AMD EPYC, benchmarks/tuning.py).
+        # Zeros above and below make one strip of small maps; three would cost more than they do:
+        # 4 % of a training step of resnet-56 on 32 digits (AMD EPYC, benchmarks/tuning.py).
         few = down.out * across.out * N <= tuning.margin_windows
         small = few and most >= down.out >= tuning.margin_rows
         self.reach = _reach(down)
