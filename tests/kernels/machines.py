@@ -19,6 +19,7 @@ TINY = {
     "column_row": 8,
     "margin_rows": 2,
     "pixel_row": 10,
+    "small_kernels": True,
     "small_product": 2000,
     "small_result": 30,
     "lanes": 4,

@@ -1,14 +1,23 @@
 """The sizes at which one way of computing becomes faster than another, in one table.
 
-They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31. None is computed from the size of
-a cache: with a quarter or four times `tile` a convolution of resnet-20 took 0.9 to 1.05 times as
-long, which tells no rule from another. `python benchmarks/tuning.py NAME=VALUE` measures what
-another value is worth in whole nets. What depends on the table is read anew after `changed`.
+They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31. Whether products are cut depends
+on the kernels that the BLAS has for this CPU. No constant is computed from the size of a cache: with
+a quarter or four times `tile` a convolution of resnet-20 took 0.9 to 1.05 times as long, which tells
+no rule from another. `python benchmarks/tuning.py NAME=VALUE` measures what another value is worth
+in whole nets. What depends on the table is read anew after `changed`.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+
+from threadpoolctl import threadpool_info
+
+
+def _has_small_kernels() -> bool:
+    """Return whether this is an OpenBLAS with kernels for small products: those for AVX-512."""
+    names = {str(library.get("architecture")).lower() for library in threadpool_info()}
+    return not names.isdisjoint({"skylakex", "cooperlake", "sapphirerapids"})
 
 
 @dataclass
@@ -40,6 +49,7 @@ class Tuning:
     pixel_effort: float = 1e6  # effort; above, that copy costs more than it saves
 
     # Matrix products: what OpenBLAS does
+    small_kernels: bool = field(default_factory=_has_small_kernels)  # without, nothing is cut
     small_product: int = 1_000_000  # multiplications its small kernels take, without packing
     small_result: int = 1200  # elements of their result, with the second factor transposed
     lanes: int = 16  # columns in a register of float32: a piece of others has a slow remainder
