@@ -1,10 +1,10 @@
 """The sizes at which one way of computing becomes faster than another, in one table.
 
-They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31. Whether products are cut depends
-on the kernels that the BLAS has for this CPU. No constant is computed from the size of a cache: with
-a quarter or four times `tile` a convolution of resnet-20 took 0.9 to 1.05 times as long, which tells
-no rule from another. `python benchmarks/tuning.py NAME=VALUE` measures what another value is worth
-in whole nets. What depends on the table is read anew after `changed`.
+They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31. Whether products are cut
+depends on the kernels that the BLAS has for this CPU. No constant is computed from the size of a
+cache: with a quarter or four times `tile` a convolution of resnet-20 took 0.9 to 1.05 times as
+long, which tells no rule from another. `python benchmarks/tuning.py NAME=VALUE` measures what
+another value is worth in whole nets. What depends on the table is read anew after `changed`.
 """
 
 from collections.abc import Callable, Iterator
