@@ -7,7 +7,7 @@ import numpy as np
 
 from ...backend import Array
 from ...viz.fonts import drawable
-from ...viz.style import figure_bytes
+from ...viz.style import figure_bytes, shades
 
 _MAX_NUMBERED = 20  # classes up to which every cell has its number
 _MAX_NAMED = 60  # and every row its name
@@ -37,7 +37,7 @@ def confusion_figure(
     side = min(max(3.6, 0.42 * C), 12)
     figure = Figure(figsize=(side + 2.6, side + 1.6), dpi=dpi, layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(share, cmap=_shades(), vmin=0, vmax=100)
+    image = axes.imshow(share, cmap=_colours(), vmin=0, vmax=100)
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("class")
@@ -57,11 +57,9 @@ def confusion_figure(
     return figure_bytes(figure, "png")
 
 
-def _shades() -> Any:
+def _colours() -> Any:
     """Return white for nothing, then viridis, darker with more; grey for a row without images."""
-    from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
 
-    dark = colormaps["viridis"](np.linspace(0.7, 0.0, 8))
-    shades = LinearSegmentedColormap.from_list("confusion", ["white", *map(tuple, dark)])
-    return shades.with_extremes(bad="#e4e4e4")
+    colours = LinearSegmentedColormap.from_list("confusion", ["white", *shades(8)])
+    return colours.with_extremes(bad="#e4e4e4")
