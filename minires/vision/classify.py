@@ -116,13 +116,11 @@ def read_labels(path: Path) -> list[str]:
         UsageError: no such file, not UTF-8 text, no names, or an empty line between others.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"the labels in {path} cannot be read: {reason}") from error
     labels = [line.strip() for line in lines]
-    while labels and not labels[-1]:
-        labels.pop()
     if not labels:
         raise UsageError(f"{path} holds no labels; expected one name a line")
     if "" in labels:
@@ -140,7 +138,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise UsageError(f"there is no image {path}")
-        inside = [path / name for name in files_in(path)] if path.is_dir() else [path]
+        inside = files_in(path) if path.is_dir() else [path]
         if not inside:
             raise UsageError(f"there is no image in {path}")
         files += inside
