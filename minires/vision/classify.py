@@ -75,7 +75,7 @@ class Classifier:
                 f"{report}"
             )
         self.model.eval()
-        self.labels = labels
+        self.labels = [f"class {i}" for i in range(classes)] if labels is None else labels
         self.size = size
 
     def classify(self, paths: Sequence[Path], workers: Workers) -> Iterator[Classification]:
@@ -95,7 +95,7 @@ class Classifier:
                 batch, prediction.probabilities, prediction.feature_maps, strict=True
             ):
                 best = (-p).argsort(kind="stable")[:TOP].tolist()
-                top = [ClassScore(i, self._name(i), float(p[i])) for i in best]
+                top = [ClassScore(i, self.labels[i], float(p[i])) for i in best]
                 yield Classification(path, top, activation_map(self.model, maps, best[0]))
 
     def figure(self, classification: Classification) -> bytes:
@@ -104,9 +104,6 @@ class Classifier:
         image = resize_shorter(decode(classification.path), size)
         box = middle(image, size)
         return activation_figure(image, box, classification.activation, *classification.top[0])
-
-    def _name(self, label: int) -> str:
-        return f"class {label}" if self.labels is None else self.labels[label]
 
 
 def read_labels(path: Path) -> list[str]:

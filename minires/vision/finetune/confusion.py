@@ -29,6 +29,7 @@ def confusion_figure(
     Returns:
         A PNG file.
     """
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     C = len(classes)
@@ -37,7 +38,9 @@ def confusion_figure(
     side = min(max(3.6, 0.42 * C), 12)
     figure = Figure(figsize=(side + 2.6, side + 1.6), dpi=dpi, layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(share, cmap=_colours(), vmin=0, vmax=100)
+    colours: Any = LinearSegmentedColormap.from_list("confusion", ["white", *shades(8)])
+    colours = colours.with_extremes(bad="#e4e4e4")  # of a row without images
+    image = axes.imshow(share, cmap=colours, vmin=0, vmax=100)
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("class")
@@ -55,11 +58,3 @@ def confusion_figure(
                 axes.text(j, i, f"{count}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row (%)")
     return figure_bytes(figure, "png")
-
-
-def _colours() -> Any:
-    """Return white for nothing, then viridis, darker with more; grey for a row without images."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = LinearSegmentedColormap.from_list("confusion", ["white", *shades(8)])
-    return colours.with_extremes(bad="#e4e4e4")
