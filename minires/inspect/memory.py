@@ -137,11 +137,7 @@ def available() -> int:
 def check_memory(
     net: NetSpec, image: tuple[int, int, int], batch: int, checkpoint_every: int | None
 ) -> None:
-    """Raise an error if a training step does not fit into this machine's memory.
-
-    Raises:
-        UsageError: it does not; says what it needs, what there is, and what would fit.
-    """
+    """Raise UsageError, with what would fit, if a training step does not fit into memory."""
     profile, there = Profile.of(net, image), available()
     needed = profile.memory(batch, checkpoint_every).total
     if needed <= there:

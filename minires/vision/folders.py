@@ -88,11 +88,7 @@ class ImageFolder:
         return sha.hexdigest()
 
     def without(self, paths: Collection[str]) -> "ImageFolder":
-        """Return the folder without some of its files.
-
-        Raises:
-            DataError: a class has then no image to train on, or there is none to validate on.
-        """
+        """Return the folder without some of its files; raise as `ImageFolder` does."""
         paths = set(paths)
         return replace(self, train=self.train.without(paths), val=self.val.without(paths))
 

@@ -30,11 +30,7 @@ Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom, in pixel
 
 
 def evaluation_image(path: str | Path, size: int) -> Array:
-    """Return the middle of the image in a file, uint8 (3, size, size).
-
-    Raises:
-        DataError: it cannot be read; names the file.
-    """
+    """Return the middle of the image in a file, uint8 (3, size, size); raise as `decode`."""
     image = resize_shorter(decode(path), size)
     return _planes(image.crop(middle(image, size)))
 
@@ -55,10 +51,9 @@ def middle(image: "Image.Image", size: int) -> Box:
 
 
 def training_image(path: str | Path, size: int, rng: np.random.Generator) -> Array:
-    """Return a random crop of the image in a file, uint8 (3, size, size); half are mirrored.
+    """Return a random crop of the image in a file, uint8 (3, size, size); raise as `decode`.
 
-    Raises:
-        DataError: it cannot be read; names the file.
+    Half of the crops are mirrored.
     """
     with opened(path) as image:
         width, height = upright_size(image)

@@ -54,11 +54,7 @@ TASKS: dict[str, Callable[..., Any]] = {"evaluate": evaluate, "train": train, "p
 
 
 def perform(task: Task) -> Any:
-    """Return what the task's function returns: an array of uint8, or what JSON can hold.
-
-    Raises:
-        DataError: an image cannot be read; names the file.
-    """
+    """Return or raise what the task's function does: an array of uint8, or what JSON can hold."""
     arguments = dict(task)
     return TASKS[arguments.pop("do")](**arguments)
 
