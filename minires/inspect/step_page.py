@@ -55,12 +55,8 @@ def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "")
     kinds = {type(r.op): r.op for _, trace in traces for r in trace.records}
     data = {
         "nets": [
-            {
-                "name": name,
-                "loss": _rounded(trace.loss),
-                "ops": [_operation(r) for r in trace.records],
-            }
-            for name, trace in traces
+            {"name": name, "loss": _rounded(t.loss), "ops": [_operation(r) for r in t.records]}
+            for name, t in traces
         ],
         "walk": _walk([trace.records for _, trace in traces]),
         "kinds": {op.name: _kind(op) for op in kinds.values()},

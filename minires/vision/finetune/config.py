@@ -24,9 +24,7 @@ class FinetuneConfig:
     data: str
     model: str = option("resnet18", "resnet18 (the default), 34, 50, 101, 152, plain18 or plain34.")
     weights: str | None = option(
-        None,
-        "File of weights to begin from; without, initial ones.",
-        path=Path.absolute,
+        None, "File of weights to begin from; without, initial ones.", path=Path.absolute
     )
     epochs: int = option(10, "Passes over the training images, {default} by default.")
     lr: float = option(0.001, "Learning rate, {default} by default.")
