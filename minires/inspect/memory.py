@@ -15,8 +15,7 @@ import psutil
 from .. import functional as F
 from ..errors import UsageError
 from ..models import NetSpec
-from . import Graph
-from .graph import Node, size_text
+from .graph import Graph, size_text
 
 _SAMPLE = 2  # images; the fewest that batch norm takes
 # Found by measurement: how many of the largest arrays are alive beside what is saved, how many more
@@ -66,29 +65,27 @@ class Profile:
     largest: float
 
     @classmethod
-    def of(cls, net: NetSpec, image: tuple[int, int, int]) -> "Profile":
-        """Return the profile of a net for images (C, H, W), from the graph of two."""
-        model = net.build(in_channels=image[0])
+    def of(cls, spec: NetSpec, image: tuple[int, int, int]) -> "Profile":
+        """Return the profile of a model for images (C, H, W), from the graph of two."""
+        model = spec.build(in_channels=image[0])
         images = np.zeros((_SAMPLE, *image), np.float32)
         images += np.arange(_SAMPLE, dtype=np.float32).reshape(-1, 1, 1, 1)
-        nodes = Graph(F.cross_entropy(model(images), np.zeros(_SAMPLE, np.int64))).nodes
-        blocks: dict[str, list[Node]] = {}
-        for node in nodes:
-            blocks.setdefault(".".join(node.op.path.split(".")[:2]), []).append(node)
+        graph = Graph(F.cross_entropy(model(images), np.zeros(_SAMPLE, np.int64)))
         stages: dict[str, list[tuple[float, float]]] = {}
         outside = 0.0
-        for path, inside in blocks.items():
-            saved = sum(node.saved for node in inside) / _SAMPLE
-            if path.startswith("layer"):
-                taken = math.prod(inside[0].op.input_shapes[0]) * 4 / _SAMPLE
-                stages.setdefault(path.split(".")[0], []).append((taken, saved))
+        for block in graph.blocks(fold=2):
+            saved = block.saved / _SAMPLE
+            if block.path.startswith("layer"):
+                first = graph.nodes[block.nodes[0]].op
+                taken = math.prod(first.input_shapes[0]) * 4 / _SAMPLE
+                stages.setdefault(block.path.split(".")[0], []).append((taken, saved))
             else:
                 outside += saved
         return cls(
             sum(p.size for p in model.parameters()),
             outside,
             tuple(map(tuple, stages.values())),
-            max(math.prod(node.shape) for node in nodes) * 4 / _SAMPLE,
+            max(math.prod(node.shape) for node in graph.nodes) * 4 / _SAMPLE,
         )
 
     def memory(self, batch: int, checkpoint_every: int | None) -> Memory:
@@ -135,10 +132,10 @@ def available() -> int:
 
 
 def check_memory(
-    net: NetSpec, image: tuple[int, int, int], batch: int, checkpoint_every: int | None
+    spec: NetSpec, image: tuple[int, int, int], batch: int, checkpoint_every: int | None
 ) -> None:
     """Raise UsageError, with what would fit, if a training step does not fit into memory."""
-    profile, there = Profile.of(net, image), available()
+    profile, there = Profile.of(spec, image), available()
     needed = profile.memory(batch, checkpoint_every).total
     if needed <= there:
         return
@@ -148,6 +145,6 @@ def check_memory(
     smaller = profile.largest_batch(there, checkpoint_every)
     advice += [f"a batch of {smaller} fits"] if smaller >= _SAMPLE else []
     raise UsageError(
-        f"{net} at batch {batch} would need about {size_text(needed)}, and {size_text(there)} are "
-        f"free; {' and '.join(advice) or 'choose a smaller net'}"
+        f"{spec} at batch {batch} would need about {size_text(needed)}, and {size_text(there)} are "
+        f"free; {' and '.join(advice) or 'choose a smaller model'}"
     )

@@ -102,7 +102,7 @@ def test_a_training_that_does_not_fit_is_refused_with_what_would(monkeypatch):
     assert "150 MB are free; --checkpoint-every" in said
     assert "and a batch of" in said
     monkeypatch.setattr(memory, "available", lambda: 1_000)
-    with pytest.raises(UsageError, match="choose a smaller net"):
+    with pytest.raises(UsageError, match="choose a smaller model"):
         check_memory(NetSpec.parse("resnet8"), IMAGE, 16, None)
 
 
