@@ -131,7 +131,7 @@ def _shapes(draw: Draw) -> list[Case]:
         Case(Reshape, "flatten", lambda x: x.flatten(1), (normal(2, 3, 2),)),
         Case(Permute, "turn", lambda x: x.permute(1, 2, 0), (normal(2, 3, 4),)),
         Case(Permute, "exchange", lambda x: x.transpose(0, -1), (normal(2, 3, 4),)),
-        Case(Pad, "maps", lambda x: F.pad(x, (1, 2, 0, 1)), (normal(1, 2, 2, 3),)),
+        Case(Pad, "feature maps", lambda x: F.pad(x, (1, 2, 0, 1)), (normal(1, 2, 2, 3),)),
         Case(Pad, "channels, not 0", lambda x: F.pad(x, (0, 0, 1, 1), 3.0), (normal(2, 2, 3),)),
         Case(Index, "an element", lambda x: x[1, 2], (normal(2, 3),)),
         Case(Index, "slices", lambda x: x[1:, ::-2], (normal(3, 4),)),

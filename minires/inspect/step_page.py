@@ -108,8 +108,10 @@ def _summary(s: Summary, signed: bool) -> dict[str, Any]:
 
 
 def _encoded(maps: Array, signed: bool) -> str:
-    """Return maps as bytes from 0 to 255, the lowest value to the highest; signed ones with 0 in
-    the middle."""
+    """Return feature maps as bytes in base64, from the lowest value to the highest.
+
+    Signed ones have 0 in the middle.
+    """
     finite = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
     if signed:
         most = float(np.abs(finite).max()) or 1.0
