@@ -89,11 +89,7 @@ class Profile:
         )
 
     def memory(self, batch: int, checkpoint_every: int | None) -> Memory:
-        """Return the memory of a training step on so many images.
-
-        Raises:
-            UsageError: a batch or `checkpoint_every` below 1.
-        """
+        """Return the memory of a training step; raise UsageError for a number below 1."""
         for name, value in (("batch", batch), ("checkpoint_every", checkpoint_every)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1, got {value}")

@@ -95,9 +95,9 @@ def test_the_largest_batch_fits_and_one_more_does_not():
 def test_a_training_that_does_not_fit_is_refused_with_what_would(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 150_000_000)
     check_memory(NetSpec.parse("resnet8"), IMAGE, 16, None)
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as caught:
         check_memory(NetSpec.parse("resnet56"), IMAGE, 64, None)
-    said = str(refusal.value)
+    said = str(caught.value)
     assert "resnet56 at batch 64 would need about" in said
     assert "150 MB are free; --checkpoint-every" in said
     assert "and a batch of" in said

@@ -31,12 +31,7 @@ def load_pretrained(model: ResNet, path: Path) -> None:
 
 
 class Layers(Module):
-    """Consecutive layers of a model, which it shares.
-
-    Args:
-        model: the whole model.
-        names: of the layers, some of `LAYERS`, in their order.
-    """
+    """Consecutive layers of a model, which it shares: some of `LAYERS`, in their order."""
 
     def __init__(self, model: ResNet, names: Sequence[str]) -> None:
         for name in names:
