@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...data import Dataset
 from ...models import cifar_net
-from ...runs.markdown import markdown_table
+from ...runs.markdown import fill_template, markdown_table
 from .config import LandscapeConfig
 from .shape import downhill, edge, not_convex
 from .surface import Surface
@@ -37,13 +37,13 @@ def caption(config: LandscapeConfig, dataset: Dataset) -> str:
 def summary(config: LandscapeConfig, dataset: Dataset, surfaces: Mapping[str, Surface]) -> str:
     """Return the content of summary.md; `surfaces` are those that are complete, by net."""
     missing = ", ".join(net for net in config.nets if net not in surfaces)
-    template = Path(__file__).with_name("report.md").read_text(encoding="utf-8")
-    return template.format(
+    return fill_template(
+        Path(__file__).with_name("report.md"),
         config=config,
         dataset=dataset,
         nets=" and ".join(surfaces),
         images=len(dataset.train_images),
-        unfinished=missing and f"The run is not finished: {missing} is still to come.\n\n",
+        missing=missing,
         table=markdown_table(_COLUMNS, [_row(net, s, dataset) for net, s in surfaces.items()]),
         hardly=_HARDLY_TRAINED,
         classes=len(dataset.classes),
