@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ...viz.style import figure_bytes, headline, shades, style_axes
+from ...viz.style import figure_bytes, headline, new_figure, shades, style_axes
 from .paths import PathGradient
 
 _MARKERS = "osD^v"
+_NORM = "norm of the gradient of the images\n(mean, and 80 % of the draws)"
 
 
 def paths_figure(
@@ -25,10 +26,8 @@ def paths_figure(
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 11 inches wide.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-
     nets = list(dict.fromkeys(gradient.net for gradient in gradients))
-    figure = Figure(figsize=(11, 4.4), dpi=dpi, layout="constrained")
+    figure = new_figure(11, 4.4, dpi)
     number, size, product = figure.subplots(1, 3)
     for net, colour, marker in zip(nets, shades(len(nets)), _MARKERS * len(nets), strict=False):
         ours = [gradient for gradient in gradients if gradient.net == net]
@@ -39,19 +38,13 @@ def paths_figure(
         size.plot(lengths, [g.mean for g in ours], **style)
         size.fill_between(lengths, low, high, color=colour, alpha=0.2, lw=0)
         product.plot(lengths, _percent([g.paths * g.mean for g in ours]), **style)
+    x = "branches that a path goes through"
     for axes, title, label in (
         (number, "how many paths there are", "share of all paths (%)"),
-        (
-            size,
-            "gradient along one of them",
-            "norm of the gradient of the images\n(mean, and 80 % of the draws)",
-        ),
+        (size, "gradient along one of them", _NORM),
         (product, "their number times their gradient", "share of the sum (%)"),
     ):
-        style_axes(axes, title)
-        axes.set_ylabel(label)
-        axes.set_xlabel("branches that a path goes through")
-        axes.set_xlim(0, None)
+        style_axes(axes, title, ylabel=label, xlabel=x, xlim=(0, None))
     size.set_yscale("log")
     highest = max(number.get_ylim()[1], product.get_ylim()[1])
     for axes in (number, product):

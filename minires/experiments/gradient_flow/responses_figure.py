@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...viz.style import depth_colours, figure_bytes, headline, style_axes
+from ...viz.style import depth_colours, figure_bytes, headline, new_figure, style_axes
 from .responses import LayerResponses
 
 _STYLES = {"plain": "--", "resnet": "-"}
@@ -23,10 +23,8 @@ def responses_figure(
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 10 inches wide.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-
     colours = depth_colours(response.net.depth for response in responses)
-    figure = Figure(figsize=(10, 4.6), dpi=dpi, layout="constrained")
+    figure = new_figure(10, 4.6, dpi)
     by_layer, by_size = figure.subplots(1, 2, sharey=True)
     for response in responses:
         net = response.net
@@ -34,12 +32,10 @@ def responses_figure(
         layers = np.arange(1, len(response.std) + 1)
         by_layer.plot(layers, response.std, label=str(net), **style)
         by_size.plot(layers, np.sort(response.std)[::-1], **style)
-    style_axes(by_layer, "in the order of the layers")
-    style_axes(by_size, "the same, sorted by size")
-    by_layer.set_xlabel("3x3 layer")
-    by_size.set_xlabel("3x3 layers, largest response first")
-    by_layer.set_ylabel("standard deviation of the response")
-    by_layer.set_ylim(0, None)
+    y = "standard deviation of the response"
+    style_axes(by_layer, "in the order of the layers", xlabel="3x3 layer", ylabel=y, ylim=(0, None))
+    x = "3x3 layers, largest response first"
+    style_axes(by_size, "the same, sorted by size", xlabel=x)
     figure.legend(loc="outside lower center", ncols=max(4, len(colours)), frameon=False)
     headline(figure, sentence)
     return figure_bytes(figure, form)

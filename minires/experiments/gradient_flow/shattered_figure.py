@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...viz.style import figure_bytes, headline, shades, style_axes
+from ...viz.style import figure_bytes, headline, new_figure, shades, style_axes
 from .shattered import Shattering
 
 _KINDS = {"plain": ("plain nets", "--", "s"), "resnet": ("residual nets", "-", "o")}
@@ -25,17 +25,14 @@ def shattered_figure(
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is 11 inches wide.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-
     by_kind = {
         kind: sorted((net for net in nets if net.net.kind == kind), key=lambda net: net.net.depth)
         for kind in _KINDS
     }
     by_kind = {kind: ordered for kind, ordered in by_kind.items() if ordered}
     traced = [net for ordered in by_kind.values() for net in (ordered[0], ordered[-1])]
-    figure = Figure(figsize=(11, 5.2), dpi=dpi, layout="constrained")
-    halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.15))
-    left, right = halves
+    figure = new_figure(11, 5.2, dpi)
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.15))
     colours = dict(zip(by_kind, shades(2), strict=False))
     traces = left.subplots(len(traced), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, net in zip(traces, traced, strict=True):
@@ -45,12 +42,11 @@ def shattered_figure(
     axes = right.subplots()
     for kind, ordered in by_kind.items():
         _draw_kind(axes, kind, ordered, colours[kind])
-    style_axes(axes, "correlation of the gradients at neighbouring inputs")
+    y = "correlation: mean, and 80 % of the draws"
+    limits = {"xlim": (0, None), "ylim": (-0.1, 1)}
+    title = "correlation of the gradients at neighbouring inputs"
     axes.axhline(0, color="#777777", lw=0.8)
-    axes.set_xlabel("layers")
-    axes.set_ylabel("correlation: mean, and 80 % of the draws")
-    axes.set_ylim(-0.1, 1)
-    axes.set_xlim(0, None)
+    style_axes(axes, title, xlabel="layers", ylabel=y, **limits)
     axes.legend(frameon=False)
     headline(figure, sentence)
     return figure_bytes(figure, form)
@@ -58,9 +54,7 @@ def shattered_figure(
 
 def _draw_trace(axes: Any, net: Shattering, colour: Any) -> None:
     axes.plot(net.angles, net.slope / np.sqrt((net.slope**2).mean()), color=colour, lw=1.2)
-    style_axes(axes, str(net.net))
-    axes.set_xlim(0, 90)
-    axes.set_xticks(range(0, 91, 15))
+    style_axes(axes, str(net.net), xlim=(0, 90), xticks=range(0, 91, 15))
 
 
 def _draw_kind(axes: Any, kind: str, nets: Sequence[Shattering], colour: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
-from ...viz.style import GREY, figure_bytes
+from ...viz.style import GREY, figure_bytes, new_figure
 from .surface import Surface
 
 _COLOURS = "viridis"  # from dark to light: the order shows in grey and to the colour-blind
@@ -27,13 +27,12 @@ def landscape_figure(surfaces: Mapping[str, Surface], caption: str, dpi: int = 1
         dpi: dots an inch; a column is 5 inches wide.
     """
     from matplotlib.colors import LogNorm  # here, so that importing minires stays quick
-    from matplotlib.figure import Figure
 
     all_losses = [np.maximum(surface.losses, _LEAST) for surface in surfaces.values()]
     low, high = min(map(np.min, all_losses)), max(map(np.max, all_losses))
     norm = LogNorm(low, max(high, 1.01 * low))
     n = len(surfaces)
-    figure = Figure(figsize=(5 * n + 1, 9.4), dpi=dpi)
+    figure = new_figure(5 * n + 1, 9.4, dpi)
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
     contours, reliefs = [], []
     drawn = zip(surfaces.items(), all_losses, strict=True)
@@ -44,14 +43,8 @@ def landscape_figure(surfaces: Mapping[str, Surface], caption: str, dpi: int = 1
         contours[-1].set_title(title, fontsize=11, parse_math=False)
         _draw_relief(reliefs[-1], surface.axis, losses, norm)
     colours = contours[-1].collections[0]
-    bar = figure.colorbar(
-        colours,
-        ax=contours + reliefs,
-        label="loss (cross-entropy)",
-        pad=0.05,
-        aspect=40,
-        shrink=0.9,
-    )
+    look = {"pad": 0.05, "aspect": 40, "shrink": 0.9}
+    bar = figure.colorbar(colours, ax=contours + reliefs, label="loss (cross-entropy)", **look)
     ticks = _ticks(norm)
     bar.set_ticks(ticks, labels=[f"{loss:g}" for loss in ticks], minor=False)
     bar.minorticks_off()
@@ -72,8 +65,7 @@ def _draw_contours(axes: Any, x: Array, losses: Array, norm: Any) -> None:
         for label in axes.clabel(lines, fmt="%g", fontsize=8, manual=points):
             label.set(**shadow)
     axes.plot(0, 0, "x", color="white", ms=9, mew=2, **shadow)
-    axes.set_xlabel("α, steps along the first direction")
-    axes.set_ylabel("β, steps along the second")
+    axes.set(xlabel="α, steps along the first direction", ylabel="β, steps along the second")
     axes.set_aspect("equal")
     axes.locator_params(nbins=4)
 
@@ -94,9 +86,7 @@ def _draw_relief(axes: Any, x: Array, losses: Array, norm: Any) -> None:
     axes.set_zticks(np.log10(ticks), labels=[f"{loss:g}" for loss in ticks])
     for axis in "xy":
         axes.locator_params(axis, nbins=4)
-    axes.set_xlabel("α")
-    axes.set_ylabel("β")
-    axes.set_zlabel("loss")
+    axes.set(xlabel="α", ylabel="β", zlabel="loss")
     axes.view_init(elev=32, azim=-60)
     axes.set_box_aspect((1, 1, 0.75), zoom=0.92)
 
