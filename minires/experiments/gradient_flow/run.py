@@ -18,13 +18,11 @@ from ..degradation import trained_model
 from .ablations import Ablations
 from .ablations_figure import ablations_figure
 from .config import FlowConfig
+from .figures import paths_figure, responses_figure, shattered_figure
 from .paths import Paths
-from .paths_figure import paths_figure
 from .report import ablations_section, paths_section, responses_section, shattered_section, summary
 from .responses import Responses
-from .responses_figure import responses_figure
 from .shattered import Shattered
-from .shattered_figure import shattered_figure
 
 _BATCH = 32  # images whose gradient is followed along paths
 
