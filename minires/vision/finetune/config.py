@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...models import NetSpec
-from ...runs.config import option
+from ...runs.config import check_least, option
 from ..folder_images import MIN_SIZE
 from .model import STAGES
 
@@ -44,14 +44,7 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         NetSpec.parse(self.model, "imagenet")
-        for name, value, least in (
-            ("epochs", self.epochs, 1),
-            ("batch", self.batch, 2),
-            ("size", self.size, MIN_SIZE),
-            ("seed", self.seed, 0),
-        ):
-            if value < least:
-                raise UsageError(f"{name} must be at least {least}, got {value}")
+        check_least(self, epochs=1, batch=2, size=MIN_SIZE, seed=0)
         if not 0 < self.lr < math.inf:
             raise UsageError(f"the learning rate must be above 0 and finite, got {self.lr}")
         if not 0 <= self.stages < STAGES:

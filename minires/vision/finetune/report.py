@@ -18,7 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...runs import RunFolder
-from ...runs.table import markdown_table, table
+from ...runs.markdown import markdown_table
+from ...runs.table import table
 from ...viz.fonts import one_line
 from .confusion import confusion_figure
 from .curves import curves_figure
