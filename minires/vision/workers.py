@@ -89,7 +89,7 @@ class Workers:
         self.count = count
         self._all: list[Worker] = []
         self._idle: SimpleQueue[Worker] = SimpleQueue()
-        self._threads: ThreadPoolExecutor | None = None  # one for each process; it waits for it
+        self._threads: ThreadPoolExecutor | None = None  # one waits for each process
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Any]:
         """Yield what each task returns, in their order; the next ones are performed meanwhile.
