@@ -18,7 +18,7 @@ from ..inspect.trace import Trace, record
 from ..models import NetSpec
 from ..modes import no_grad
 from ..nn import Module
-from ..runs.config import option
+from ..runs.config import check_least, option
 from ..train import Trainer, quick_recipe
 from ..weights import load_weights
 
@@ -51,14 +51,7 @@ class Stepping:
             raise UsageError(
                 f"one net or two side by side can be stepped through, got {len(self.nets)}"
             )
-        for name, value, least in (
-            ("batch", self.batch, 2),
-            ("channels", self.channels, 1),
-            ("after", self.after, 0),
-            ("seed", self.seed, 0),
-        ):
-            if value < least:
-                raise UsageError(f"{name} must be at least {least}, got {value}")
+        check_least(self, batch=2, channels=1, after=0, seed=0)
         if not 0 <= self.image < self.batch:
             raise UsageError(
                 f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}"

@@ -54,6 +54,14 @@ def _parse(name: str, value: Any, kind: Any) -> Any:
     return value
 
 
+def check_least(config: Any, **least: int) -> None:
+    """Raise UsageError for the first field that is below its least value; None is not checked."""
+    for name, bound in least.items():
+        value = getattr(config, name)
+        if value is not None and value < bound:
+            raise UsageError(f"{name} must be at least {bound}, got {value}")
+
+
 def check_same_options(config: Any, given: dict[str, Any], out: Path) -> None:
     """Raise UsageError, which names the first, if options given on resuming differ from the run's.
 

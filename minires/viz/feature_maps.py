@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..backend import Array
 from ..errors import ShapeError
-from .style import figure_bytes
+from .style import figure_bytes, new_figure
 
 
 def feature_maps_figure(
@@ -24,9 +24,6 @@ def feature_maps_figure(
     Raises:
         ShapeError: there are no rows, or a row has no feature maps.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     shapes = [maps.shape for _, maps in rows]
     if not shapes or any(len(shape) != 3 or min(shape) == 0 for shape in shapes):
         raise ShapeError(f"expected feature maps (K, H, W) in each row, got {shapes}")
@@ -34,8 +31,8 @@ def feature_maps_figure(
     columns = max(shape[0] for shape in shapes)
     side = min(1.1, 5.2 / columns)  # inches
     size = (1.8 + side * columns, (side + 0.1) * len(rows) + 0.3)
-    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.03)
-    figure = Figure(figsize=size, dpi=dpi, layout=tight)
+    figure = new_figure(*size, dpi)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.03)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, (label, maps) in zip(grid, rows, strict=True):
         low, high = float(maps.min()), float(maps.max())
@@ -43,8 +40,7 @@ def feature_maps_figure(
             axes.axis("off")
         for axes, one in zip(axes_row, maps, strict=False):
             shown = axes.imshow(one, cmap="viridis", vmin=low, vmax=high)
-            axes.set_xticks([])
-            axes.set_yticks([])
+            axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         axes_row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
         has_zero = min(-low, high) > 0.2 * (high - low)  # far enough from both for its label

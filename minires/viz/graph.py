@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import UsageError
 from ..inspect.graph import Block, Graph
 from ..inspect.tree import rows
-from .style import figure_bytes
+from .style import figure_bytes, new_figure
 
 _FORK = "#b3410e"
 _EDGE = "#5d616b"
@@ -71,30 +71,26 @@ def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: 
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure has 0.34 inches of height a block.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-
     blocks = graph.blocks(fold)
     layout = list(rows([block.inputs for block in blocks]))
-    columns = max(max([r.at, *r.meeting, *r.forking, *r.passing]) for r in layout) + 1
-    height = 0.34 * len(blocks) + 0.4
-    figure = Figure(figsize=(5 + 0.4 * columns, height), dpi=dpi, layout="constrained")
+    columns = max(max([r.at, *r.ending, *r.starting, *r.passing]) for r in layout) + 1
+    figure = new_figure(5 + 0.4 * columns, 0.34 * len(blocks) + 0.4, dpi)
     axes = figure.subplots()
     for i, (row, block) in enumerate(zip(layout, reversed(blocks), strict=True)):
         y = len(blocks) - 1 - i  # the last one at the bottom
         addition = _is_addition(block)
         for k in row.passing:
             _line(axes, k, y + 0.5, k, y - 0.5)
-        for k in (row.at, *row.meeting):
+        for k in (row.at, *row.ending):
             if i or k != row.at:
                 _line(axes, row.at, y, k, y + 0.5)
-        for k in (*((row.at,) if row.goes_on else ()), *row.forking):
+        for k in (*((row.at,) if row.continues else ()), *row.starting):
             _line(axes, row.at, y, k, y - 0.5, _FORK if addition else _EDGE)
         axes.plot(row.at, y, "o", ms=9 if addition else 6, color=_FORK if addition else "#31448c")
         name, *rest = _label(block)
         axes.text(columns - 0.3, y, name, va="center", fontsize=9, weight="bold")
         axes.text(columns + 3.2, y, "   ".join(rest), va="center", fontsize=8, color="#5d616b")
-    axes.set_xlim(-0.7, columns + 8)
-    axes.set_ylim(-0.8, len(blocks) - 0.2)
+    axes.set(xlim=(-0.7, columns + 8), ylim=(-0.8, len(blocks) - 0.2))
     axes.invert_yaxis()
     axes.axis("off")
     return figure_bytes(figure, form)

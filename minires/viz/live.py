@@ -1,16 +1,9 @@
 """The progress of a training on a terminal, or as plain lines elsewhere."""
 
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..train import Progress as TrainingStep
 from ..train import Row, Trainer
@@ -50,12 +43,7 @@ class LiveDisplay:
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._bars.stop()
 
     def show(self, trainer: Trainer, step: TrainingStep | None) -> None:
@@ -63,33 +51,26 @@ class LiveDisplay:
         key = trainer.seed, trainer.net
         total = trainer.recipe.iterations
         if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(
-                f"{trainer.net:<8} seed {trainer.seed}",
-                total=total,
-                completed=trainer.iteration,
-                epoch="",
-                loss="",
-                train="",
-                test="",
-            )
+            label = f"{trainer.net:<8} seed {trainer.seed}"
+            empty: dict[str, Any] = dict.fromkeys(("epoch", "loss", "train", "test"), "")
+            done = trainer.iteration  # a resumed training's bar begins there
+            self._tasks[key] = self._bars.add_task(label, total=total, completed=done, **empty)
         row = step.row if step else trainer.rows[-1]
         if row is not None:
-            self._show(key, row.iteration, row.epoch, row.train_loss, row.train_error)
+            self._show(key, row)
             self._bars.update(self._tasks[key], test=f"{self._measure(row.test_error):.1f}")
             if not self.console.is_terminal:
                 self.console.print(self._line(row, total), highlight=False, soft_wrap=True)
         elif step is not None:
-            self._show(key, step.iteration, step.epoch, step.train_loss, step.train_error)
+            self._show(key, step)
 
-    def _show(
-        self, key: tuple[int, str], iteration: int, epoch: float, loss: float, error: float
-    ) -> None:
+    def _show(self, key: tuple[int, str], now: Row | TrainingStep) -> None:
         self._bars.update(
             self._tasks[key],
-            completed=iteration,
-            epoch=f"{epoch:.1f}",
-            loss=f"{loss:.3f}",
-            train=f"{self._measure(error):.1f}",
+            completed=now.iteration,
+            epoch=f"{now.epoch:.1f}",
+            loss=f"{now.train_loss:.3f}",
+            train=f"{self._measure(now.train_error):.1f}",
         )
 
     def _measure(self, error: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..models.summary import Stage, summary
 from ..nn import Module
-from .style import figure_bytes
+from .style import figure_bytes, new_figure
 
 _LINE = "#222222"
 # A kind of shortcut in a summary: its line style, and its name in the legend.
@@ -37,10 +37,9 @@ def shortcuts_figure(
     Raises:
         UsageError, ShapeError: a net does not take such an image.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-    from matplotlib.lines import Line2D
+    from matplotlib.lines import Line2D  # here, so that importing minires stays quick
 
-    figure = Figure(figsize=(7, 1.3 * len(nets) + 0.35), dpi=dpi, layout="constrained")
+    figure = new_figure(7, 1.3 * len(nets) + 0.35, dpi)
     grid = figure.subplots(len(nets), 1, squeeze=False)[:, 0]
     drawn: set[str] = set()
     for axes, (name, net) in zip(grid, nets, strict=True):
@@ -79,8 +78,7 @@ def _draw_net(axes: Any, stages: Sequence[Stage]) -> None:
         label = f"{channels} channels\n{size[0]}x{size[1]}" if blocks else stage.name
         axes.text((start + x - 1) / 2, -0.6, label, ha="center", va="top", fontsize=8)
     axes.plot([0, x - 1], [0, 0], color=_LINE, lw=0.8, zorder=0)
-    axes.set_xlim(-0.8, x - 0.2)
-    axes.set_ylim(-1.4, 1.3)
+    axes.set(xlim=(-0.8, x - 0.2), ylim=(-1.4, 1.3))
     axes.axis("off")
 
 

@@ -24,11 +24,19 @@ def depth_colours(depths: Iterable[int]) -> dict[int, Any]:
     return dict(zip(ordered, shades(len(ordered)), strict=True))
 
 
-def style_axes(axes: Any, title: str) -> None:
-    """Give axes a title, a light grid, and no frame above and on the right."""
+def new_figure(width: float, height: float, dpi: int) -> Any:
+    """Return an empty figure whose parts are laid out without overlap; sizes in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+
+
+def style_axes(axes: Any, title: str, **properties: Any) -> None:
+    """Give axes a title, a light grid, no frame above and on the right, and other properties."""
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.set(**properties)
 
 
 def headline(figure: Any, text: str) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..backend import Array
 from ..errors import UsageError
-from ..ops import Pair
+from ..ops import Pair, checks
 from ..ops.windows import im2col, output_size
-from .style import figure_bytes
+from .style import figure_bytes, new_figure
 
 _MOST = 36  # windows, or pixels with their padding, that are legible
 
@@ -31,9 +31,8 @@ def windows_figure(
         ShapeError: a kernel larger than the padded image.
         UsageError: there are too many windows or pixels to be legible.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-
     (H, W), (kh, kw) = size, kernel
+    checks.windows((1, 1, H, W), kernel, (padding, padding))
     Ho, Wo = output_size((1, 1, H, W), kernel, (stride, stride), (padding, padding))
     image = np.arange(1, H * W + 1).reshape(1, 1, H, W)  # 0 is left for the padding
     if max((H + 2 * padding) * (W + 2 * padding), Ho * Wo) > _MOST:
@@ -47,7 +46,7 @@ def windows_figure(
     outputs = [f"y{i}{j}" for i in range(Ho) for j in range(Wo)]
 
     tallest = max(padded.shape[0], len(names))
-    figure = Figure(figsize=(7, 0.34 * tallest + 0.6), dpi=dpi, layout="constrained")
+    figure = new_figure(7, 0.34 * tallest + 0.6, dpi)
     left, right = figure.subplots(1, 2)
     _draw_numbers(left, padded, image.max())
     _draw_numbers(right, matrix.reshape(len(names), len(outputs)), image.max())
@@ -72,8 +71,7 @@ def _draw_numbers(axes: Any, numbers: Array, most: int) -> None:
         colour = "white" if number < 0.6 * most else "black"
         axes.text(j, i, str(number or ""), ha="center", va="center", color=colour, fontsize=9)
     axes.tick_params(length=0)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
 

@@ -63,8 +63,8 @@ def test_residual_nets_are_compared_with_plain_ones_of_their_depth():
     pairs = [(str(c.net), str(c.reference), c.verdict) for c in found]
     assert pairs == [
         ("plain56", "plain20", "higher"),
-        ("resnet56", "resnet20", "lower"),
-        ("resnet20", "plain20", "higher"),
+        ("resnet56", "resnet20", "not higher"),
+        ("resnet20", "plain20", "not lower"),
         ("resnet56", "plain56", "lower"),
     ]
     assert [c.is_degradation for c in found] == [True, False, False, False]
@@ -75,16 +75,25 @@ def test_residual_nets_are_compared_with_plain_ones_of_their_depth():
     ("error", "reference", "verdict"),
     [
         *((80, 50, "higher"), (60, 50, "higher"), (59, 50, "about the same")),
-        *((50, 59, "about the same"), (50, 60, "lower"), (0, 0, "about the same")),
-        *((1, 0, "higher"), (0, 1, "lower")),
+        *((50, 59, "not higher"), (50, 60, "not higher"), (0, 0, "not higher")),
+        *((1, 0, "higher"), (0, 1, "not higher")),
     ],
 )
-def test_errors_that_differ_by_less_than_a_fifth_are_called_about_the_same(
+def test_depths_that_differ_by_less_than_a_fifth_are_called_about_the_same(
     error, reference, verdict
 ):
     (found,) = compared(plain20=reference, plain56=error)
     assert found.verdict == verdict
     assert found.is_degradation == (verdict == "higher")
+
+
+@pytest.mark.parametrize(
+    ("residual", "plain", "verdict"),
+    [(4.99, 5, "lower"), (5, 5, "not lower"), (80, 5, "not lower"), (0, 0, "not lower")],
+)
+def test_with_shortcuts_an_error_is_lower_or_not(residual, plain, verdict):
+    (found,) = compared(plain20=plain, resnet20=residual)
+    assert (found.verdict, found.is_degradation) == (verdict, False)
 
 
 def test_a_perfect_reference_divides_nothing_by_zero():
@@ -114,6 +123,7 @@ def test_degradation_is_named_where_it_was_seen_and_nowhere_else():
     for errors in ([(4, 5)], [(5.5, 5)]):
         assert ": degradation" not in text({"plain20": [(5, 6)], "plain56": errors})
     assert "It is not overfitting" not in text({"plain20": [(5, 6)]}), "nothing is compared"
+    assert "\n\n\n" not in text({"plain20": [(5, 6)]})
 
 
 def test_the_table_has_mean_and_standard_deviation_beside_the_paper():

@@ -7,12 +7,14 @@ import pytest
 from minires.errors import UsageError
 from minires.experiments.gradient_flow.ablations import VARIANTS, Flow
 from minires.experiments.gradient_flow.ablations_figure import ablations_figure
+from minires.experiments.gradient_flow.figures import (
+    paths_figure,
+    responses_figure,
+    shattered_figure,
+)
 from minires.experiments.gradient_flow.paths import PathGradient
-from minires.experiments.gradient_flow.paths_figure import paths_figure
 from minires.experiments.gradient_flow.responses import LayerResponses
-from minires.experiments.gradient_flow.responses_figure import responses_figure
 from minires.experiments.gradient_flow.shattered import Shattering
-from minires.experiments.gradient_flow.shattered_figure import shattered_figure
 from minires.models import NetSpec
 from minires.viz.style import headline
 

@@ -51,9 +51,9 @@ def test_it_leaves_a_picture_and_a_table_of_each_figure(run):
 def test_the_summary_has_what_was_seen_and_the_sources(run):
     text = (run[0] / "summary.md").read_text(encoding="utf-8")
     assert text.startswith(
-        "# Gradient flow on digits\n\nNets plain8, resnet8; seed 0; for the flow"
+        "# Gradient flow on digits\n\nNets plain8, resnet8; seed 0.\n\nFor the flow"
     )
-    assert "enlarged to 8 pixels and SGD, steps 1, batch 16, learning rate 0.01" in text
+    assert "enlarged to 8 pixels and the nets trained by SGD: steps 1, batch 16" in text
     headings = [line for line in text.splitlines() if line.startswith("##")]
     assert headings == [f"## {name}.png" for name in FIGURES]
     for source in ("1902.08129", "1502.01852", "1512.03385", "1702.08591", "1605.06431"):

@@ -25,8 +25,8 @@ NETS = ("plain8", "resnet8")
 def _quick():
     """A training is one epoch, and a figure is the numbers that it would show."""
 
-    def numbers(panels, caption):
-        return b"".join(panel.title.encode() + panel.losses.tobytes() for panel in panels)
+    def numbers(surfaces, caption):
+        return b"".join(t.encode() + s.losses.tobytes() for t, s in surfaces.items())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from minires.errors import RunError, UsageError
-from minires.runs.config import check_same_options, parse_config
+from minires.runs.config import check_least, check_same_options, parse_config
 
 OUT = Path("run")
 
@@ -48,3 +48,10 @@ def test_an_option_that_differs_raises():
     check_same_options(Config(), {"lr": 0.1, "nets": ("a", "b")}, OUT)
     with pytest.raises(UsageError, match="in run has nets = a,b, but a was asked for; leave"):
         check_same_options(Config(), {"lr": 0.1, "nets": ("a",)}, OUT)
+
+
+def test_a_value_below_its_least_raises_and_none_does_not():
+    check_least(Config(), epochs=1)
+    check_least(Config(epochs=3), epochs=3, lr=0)
+    with pytest.raises(UsageError, match=r"^epochs must be at least 4, got 3$"):
+        check_least(Config(epochs=3), lr=0, epochs=4)

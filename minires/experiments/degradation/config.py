@@ -11,7 +11,7 @@ from ...backend import BACKENDS, default
 from ...data import Dataset
 from ...errors import UsageError
 from ...models import NetSpec
-from ...runs.config import option, parse_config
+from ...runs.config import check_least, option, parse_config
 from ...train import Recipe, paper_recipe, quick_recipe
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
@@ -65,13 +65,8 @@ class Config:
                 raise UsageError(f"a {what} is given twice in {', '.join(map(str, values))}")
         if min(self.seeds) < 0:
             raise UsageError(f"seeds must be at least 0, got {min(self.seeds)}")
-        for name, value, least in (
-            ("epochs", self.epochs, 1),
-            ("batch", self.batch, 2),  # batch norm cannot normalise one feature map of one pixel
-            ("checkpoint_every", self.checkpoint_every, 1),
-        ):
-            if value is not None and value < least:
-                raise UsageError(f"{name} must be at least {least}, got {value}")
+        # Batch norm cannot normalise one feature map of one pixel: two images a batch, or more.
+        check_least(self, epochs=1, batch=2, checkpoint_every=1)
         if self.lr is not None and not 0 < self.lr < math.inf:
             raise UsageError(f"the learning rate must be above 0 and finite, got {self.lr}")
         for name, choice, choices in (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...train import Row
-from ...viz.style import depth_colours, figure_bytes, headline, style_axes
+from ...viz.style import depth_colours, figure_bytes, headline, new_figure, style_axes
 from . import published as publications
 from .comparison import by_net
 
@@ -32,12 +32,9 @@ def degradation_figure(
         published: draw the published curves of the same nets behind them, as far as the run has
             come; they fit runs on CIFAR-10 by the paper's schedule.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-
     nets = [by_net(rows) for _, rows in runs]
     kinds = [kind for kind in _KINDS if any(net.kind == kind for run in nets for net in run)]
-    size = (_PANEL * len(kinds), 0.7 + 3.9 * len(runs))
-    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+    figure = new_figure(_PANEL * len(kinds), 0.7 + 3.9 * len(runs), dpi)
     grid = figure.subplots(len(runs), len(kinds), sharey="row", squeeze=False)
     for panels, (title, rows), of_net in zip(grid, runs, nets, strict=True):
         colours = depth_colours(net.depth for net in of_net)
@@ -98,10 +95,7 @@ def _by_iteration(rows: Sequence[Row], column: str) -> tuple[list[int], Any]:
 
 
 def _style_panel(axes: Any, title: str, drawn: bool) -> None:
-    style_axes(axes, title)
-    axes.set_xlabel("iterations")
-    axes.set_ylim(0, None)
-    axes.set_xlim(0, None)
+    style_axes(axes, title, xlabel="iterations", xlim=(0, None), ylim=(0, None))
     if drawn:
         axes.legend(frameon=False, loc="best")
     else:

@@ -1,13 +1,14 @@
-"""The report of a degradation run: errors beside published ones, how they compare, and limits."""
+"""The report of a degradation run: report.md, filled with errors and how they compare."""
 
 import math
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 from ...data import Dataset
 from ...models import NetSpec
-from ...runs.table import markdown_table
+from ...runs.markdown import fill_template, markdown_table
 from ...train import Recipe, Row
 from . import published
 from .comparison import compare, latest
@@ -15,58 +16,38 @@ from .config import Config
 
 Latest: TypeAlias = dict[NetSpec, list[Row]]  # the latest row of each seed, by net
 
-_ERRORS = (
-    "Errors in %; with several seeds the mean ± the standard deviation. Training errors are those "
-    "of the last epoch's batches, augmented, as they were trained on. The paper's are on CIFAR-10 "
-    "after 64,000 iterations (He et al. 2015, table 6; those of plain nets and all training errors "
-    "read off figure 6; pre-activation nets from He et al. 2016, table 4)."
-)
-_RE_IMPLEMENTATION = (
-    f" Those of {published.SOURCE}, a re-implementation, are after as many epochs as here, or the "
-    "last ones that were published before."
-)
-_DEGRADATION = (
-    "Degradation is a higher *training* error of a deeper plain net. It is not overfitting, which "
-    "would make the training error smaller."
-)
-_DIGITS = (
-    "Digits are 8x8 pixels and few, and training is short: enough to see whether a net can be "
-    "*optimised*, which is what degradation is about, not enough to see what depth is good for. "
-    "Residual nets of all depths come close to each other; a deep plain net, which learns slowly "
-    "in the paper (13 % test error on CIFAR-10), hardly begins here."
-)
-
 
 def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
     """Return the content of summary.md: `rows` is the history of the run so far."""
     ended = latest([row for row in rows if row.iteration == recipe.iterations])
     running = {net: last for net, last in latest(rows).items() if net not in ended}
     finished = sum(map(len, ended.values())) == len(config.nets) * len(config.seeds)
-    parts = [
-        f"# Degradation on {dataset.name}",
-        _settings(config, dataset, recipe),
-        _errors(ended, running, config.is_the_papers),
-        _ERRORS + _RE_IMPLEMENTATION * config.is_the_papers,
-        "## Training errors compared",
-        "The run is not finished: compared are the trainings that are, or all if none is."
-        * (not finished),
-        _comparisons(ended, running),
-        "## What this does and does not show",
-        *_limits(config, max(row.iteration for row in rows), finished),
-    ]
-    return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def _settings(config: Config, dataset: Dataset, recipe: Recipe) -> str:
+    digits, reached = config.dataset == "digits", max(row.iteration for row in rows)
+    settings = (config.schedule, config.lr, config.batch, config.validation)
     every = config.checkpoint_every
-    return (
-        f"{len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
-        f"{recipe.iterations:,} iterations at batch {recipe.batch_size}, SGD with momentum "
-        f"{recipe.momentum:g} and weight decay {recipe.weight_decay:g}, learning rate "
-        f"{recipe.lr:g} divided by 10 after a half and three quarters; crops shifted by at most "
-        f"{dataset.shift} px{' and mirrored' * dataset.flip}; seeds "
-        f"{', '.join(map(str, config.seeds))}; backend {config.backend}{' in TF32' * config.tf32}"
-        f"{f'; activations checkpointed every {every} block(s)' if every else ''}."
+    return fill_template(
+        Path(__file__).with_name("report.md"),
+        config=config,
+        dataset=dataset,
+        recipe=recipe,
+        published=published,
+        training=len(dataset.train_images),
+        test=len(dataset.test_images),
+        mirrored=" and mirrored" * dataset.flip,
+        seeds=", ".join(map(str, config.seeds)),
+        tf32=" in TF32" * config.tf32,
+        checkpointed=f"; activations checkpointed every {every} block(s)" if every else "",
+        errors=_errors(ended, running, config.is_the_papers),
+        papers=config.is_the_papers,
+        unfinished=not finished,
+        comparisons=_comparisons(ended, running),
+        digits=digits,
+        tuned=digits and settings == ("quick", None, None, False),
+        papers_length=config.is_the_papers and finished,
+        short=not digits and reached < 64_000,
+        reached=reached,
+        validation=config.validation,
+        last="last" if finished else "latest",
     )
 
 
@@ -107,23 +88,4 @@ def _comparisons(ended: Latest, running: Latest) -> str:
     ]
     error = "training error" + (f", after {max(reached):,} iterations" if so_far else "")
     heads = ["net", error, "against", "its training error", "ratio", "error is"]
-    return f"{markdown_table(heads, lines)}\n\n{_DEGRADATION}" if lines else ""
-
-
-def _limits(config: Config, reached: int, finished: bool) -> list[str]:
-    """Return what a reader must know of a run that has `reached` an iteration."""
-    digits, papers = config.dataset == "digits", config.is_the_papers
-    settings = (config.schedule, config.lr, config.batch, config.validation)
-    tuned = digits and settings == ("quick", None, None, False)
-    return [
-        _DIGITS * digits,
-        "The learning rate was chosen on a validation split of the training images "
-        "(`--validation`), not on the test images." * tuned,
-        "This is the paper's task, its recipe and its length." * (papers and finished),
-        f"The paper trains for 64,000 iterations; this run has reached {reached:,}: the order of "
-        "the nets can be seen early, the final errors cannot." * (not digits and reached < 64_000),
-        "What is called test error is that on training images that were held out."
-        * config.validation,
-        f"The errors are those after the {'last' if finished else 'latest'} epoch: none was picked "
-        "for being low.",
-    ]
+    return markdown_table(heads, lines) if lines else ""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...backend import Array
 from ...errors import UsageError
-from ...viz.style import GREY, figure_bytes, headline, shades, style_axes
+from ...viz.style import GREY, figure_bytes, headline, new_figure, shades, style_axes
 from .ablations import Flow
 
 _DASHES = ((0, (1, 1)), (0, (5, 1.5)), "-", (0, (4, 1, 1, 1)), (0, (9, 2)))
@@ -42,15 +42,12 @@ def ablations_figure(
     Raises:
         UsageError: there is no such measure.
     """
-    from matplotlib.figure import Figure  # here, so that importing minires stays quick
-
     for measure in measures:
         if measure not in _MEASURES:
             raise UsageError(f"there is no measure {measure!r}; there are: {', '.join(_MEASURES)}")
     nets = list(dict.fromkeys(flow.net for flow in flows))
     styles = _styles(list(dict.fromkeys(flow.variant for flow in flows)))
-    size = (max(6.5, 0.8 + 3.2 * len(nets)), 2.5 * 2 * len(measures) + 1)
-    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+    figure = new_figure(max(6.5, 0.8 + 3.2 * len(nets)), 2.5 * 2 * len(measures) + 1, dpi)
     grid = figure.subplots(2 * len(measures), len(nets), sharey="row", squeeze=False)
     rows = [(measure, batch_norm) for measure in measures for batch_norm in (True, False)]
     for axes, (measure, batch_norm) in zip(grid, rows, strict=True):
@@ -58,9 +55,9 @@ def ablations_figure(
             for flow in flows:
                 if (flow.net, flow.batch_norm) == (net, batch_norm):
                     _draw(ax, flow, measure, styles[flow.variant])
-            style_axes(ax, f"{net}, {'with' if batch_norm else 'without'} batch norm")
-            ax.set_yscale("log")
-            ax.set_xlabel("steps of training" if measure == "growth" else "layer")
+            title = f"{net}, {'with' if batch_norm else 'without'} batch norm"
+            x = "steps of training" if measure == "growth" else "layer"
+            style_axes(ax, title, yscale="log", xlabel=x)
         axes[0].set_ylabel(_MEASURES[measure])
     _legend(figure, styles)
     headline(figure, sentence)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...models import NetSpec
-from ...runs.config import option
+from ...runs.config import check_least, option
 from ..degradation import NETS, Config, config_of
 
 FIGURES = ("flow", "responses", "shattered", "paths")
@@ -39,8 +39,7 @@ class FlowConfig:
 
     def __post_init__(self) -> None:
         Config(self.dataset, self.nets, seeds=(self.seed,))  # checks these three
-        if self.steps < 0:
-            raise UsageError(f"steps must be at least 0, got {self.steps}")
+        check_least(self, steps=0)
         if not self.only:
             raise UsageError(f"at least one figure of {', '.join(FIGURES)} is needed")
         for name in self.only:

@@ -17,20 +17,11 @@ from ..degradation import trained_model
 from .ablations import Ablations
 from .ablations_figure import ablations_figure
 from .config import FlowConfig
+from .figures import paths_figure, responses_figure, shattered_figure
 from .paths import Paths
-from .paths_figure import paths_figure
-from .report import (
-    Section,
-    ablations_section,
-    paths_section,
-    responses_section,
-    shattered_section,
-    summary,
-)
+from .report import ablations_section, paths_section, responses_section, shattered_section, summary
 from .responses import Responses
-from .responses_figure import responses_figure
 from .shattered import Shattered
-from .shattered_figure import shattered_figure
 
 _BATCH = 32  # images whose gradient is followed along paths
 
@@ -47,7 +38,7 @@ class Figure:
 
     measurement: Any
     draw: Callable[[list[Any], str], bytes]
-    section: Callable[[list[Any]], Section]
+    section: Callable[[list[Any]], str]
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class FlowRun:
         self.config = config
         self.dataset = dataset
         self.folder = folder
-        self._sections: dict[str, Section] = {}
+        self._sections: dict[str, str] = {}
 
     @classmethod
     def start(cls, config: FlowConfig, dataset: Dataset, out: Path) -> "FlowRun":
@@ -147,6 +138,7 @@ class FlowRun:
         rows = [row for result in results for row in result.rows()]
         section = self._sections[name] = figure.section(results)
         self.folder.write(f"{name}.csv", table(list(rows[0]), rows))
-        self.folder.write(f"{name}.png", figure.draw(results, section.headline))
+        headline = section.partition("\n\n")[0]
+        self.folder.write(f"{name}.png", figure.draw(results, headline))
         text = summary(self.config, self.dataset.name, self._sections)
         self.folder.write("summary.md", text.encode())

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...data import Dataset
 from ...errors import UsageError
 from ...nn import Module
-from ...runs.config import option
+from ...runs.config import check_least, option
 from ..degradation import Config, config_of, data_of, trained_model, weights_path
 from .surface import axis
 
@@ -41,8 +41,7 @@ class LandscapeConfig:
     def __post_init__(self) -> None:
         self.training()
         axis(self.points, self.span)
-        if self.seed < 0:
-            raise UsageError(f"seed must be at least 0, got {self.seed}")
+        check_least(self, seed=0)
 
     def training(self) -> Config:
         """Return the configuration of the training of the nets, where no `run` is given."""
@@ -79,11 +78,7 @@ class LandscapeConfig:
         return trained_model(self.source(out), net, self.net_seed, classes, dataset.channels)
 
     def digests(self, out: Path, dataset: Dataset) -> dict[str, str] | None:
-        """Return the SHA-256 of the weights of each net in `run`; None where no `run` is given.
-
-        Raises:
-            UsageError: the run has not all the nets; says which it has.
-        """
+        """Return the SHA-256 of the weights of each net in `run`, or None; raises as `model`."""
         if self.run is None:
             return None
         return {net: _digest(self.model(net, out, dataset)) for net in self.nets}

@@ -1,71 +1,50 @@
 """The figure of a landscape run: loss surfaces as contours and reliefs (Li et al. 2018)."""
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...backend import Array
-from ...viz.style import GREY, figure_bytes
+from ...viz.style import GREY, figure_bytes, new_figure
+from .surface import Surface
 
 _COLOURS = "viridis"  # from dark to light: the order shows in grey and to the colour-blind
 _LINES = 8  # contour lines a surface
 _LEAST = 1e-4  # a logarithm needs a loss above 0; smaller ones are drawn as this
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A surface to be drawn.
-
-    Attributes:
-        title: of the net, above its contours.
-        axis: (n,) steps along either direction, from low to high, 0 in the middle.
-        losses: (n, n), above or equal to 0; [i, j] is at step axis[i] along the first
-            direction and axis[j] along the second.
-    """
-
-    title: str
-    axis: Array
-    losses: Array
-
-
-def landscape_figure(panels: Sequence[Panel], caption: str, dpi: int = 150) -> bytes:
+def landscape_figure(surfaces: Mapping[str, Surface], caption: str, dpi: int = 150) -> bytes:
     """Return a PNG with a column for each net: contours above, a relief below.
 
     Colours and heights are logarithmic and the same for all nets, so that these compare. The
     contour lines are each surface's own, labelled with their losses. A cross marks the trained net.
 
     Args:
-        panels: the surfaces.
+        surfaces: those to draw, by the title above the contours; losses are at least 0.
         caption: a sentence below them.
         dpi: dots an inch; a column is 5 inches wide.
     """
     from matplotlib.colors import LogNorm  # here, so that importing minires stays quick
-    from matplotlib.figure import Figure
 
-    all_losses = [np.maximum(panel.losses, _LEAST) for panel in panels]
+    all_losses = [np.maximum(surface.losses, _LEAST) for surface in surfaces.values()]
     low, high = min(map(np.min, all_losses)), max(map(np.max, all_losses))
     norm = LogNorm(low, max(high, 1.01 * low))
-    n = len(panels)
-    figure = Figure(figsize=(5 * n + 1, 9.4), dpi=dpi)
+    n = len(surfaces)
+    figure = new_figure(5 * n + 1, 9.4, dpi)
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
     contours, reliefs = [], []
-    for column, (panel, losses) in enumerate(zip(panels, all_losses, strict=True), start=1):
+    drawn = zip(surfaces.items(), all_losses, strict=True)
+    for column, ((title, surface), losses) in enumerate(drawn, start=1):
         contours.append(figure.add_subplot(2, n, column))
         reliefs.append(figure.add_subplot(2, n, n + column, projection="3d"))
-        _draw_contours(contours[-1], panel, losses, norm)
-        _draw_relief(reliefs[-1], panel, losses, norm)
+        _draw_contours(contours[-1], surface.axis, losses, norm)
+        contours[-1].set_title(title, fontsize=11, parse_math=False)
+        _draw_relief(reliefs[-1], surface.axis, losses, norm)
     colours = contours[-1].collections[0]
-    bar = figure.colorbar(
-        colours,
-        ax=contours + reliefs,
-        label="loss (cross-entropy)",
-        pad=0.05,
-        aspect=40,
-        shrink=0.9,
-    )
+    look = {"pad": 0.05, "aspect": 40, "shrink": 0.9}
+    bar = figure.colorbar(colours, ax=contours + reliefs, label="loss (cross-entropy)", **look)
     ticks = _ticks(norm)
     bar.set_ticks(ticks, labels=[f"{loss:g}" for loss in ticks], minor=False)
     bar.minorticks_off()
@@ -73,10 +52,9 @@ def landscape_figure(panels: Sequence[Panel], caption: str, dpi: int = 150) -> b
     return figure_bytes(figure, "png")
 
 
-def _draw_contours(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
+def _draw_contours(axes: Any, x: Array, losses: Array, norm: Any) -> None:
     from matplotlib.patheffects import withStroke
 
-    x = panel.axis
     axes.pcolormesh(x, x, losses.T, shading="gouraud", norm=norm, cmap=_COLOURS)
     shadow = {"path_effects": [withStroke(linewidth=1.8, foreground="#00000050")]}
     levels = _levels(losses)
@@ -87,21 +65,19 @@ def _draw_contours(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
         for label in axes.clabel(lines, fmt="%g", fontsize=8, manual=points):
             label.set(**shadow)
     axes.plot(0, 0, "x", color="white", ms=9, mew=2, **shadow)
-    axes.set_title(panel.title, fontsize=11, parse_math=False)
-    axes.set_xlabel("α, steps along the first direction")
-    axes.set_ylabel("β, steps along the second")
+    axes.set(xlabel="α, steps along the first direction", ylabel="β, steps along the second")
     axes.set_aspect("equal")
     axes.locator_params(nbins=4)
 
 
-def _draw_relief(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
+def _draw_relief(axes: Any, x: Array, losses: Array, norm: Any) -> None:
     """Draw logarithms of the losses; 3D axes have no logarithmic scale, so the ticks are set."""
     from matplotlib import colormaps
 
-    alpha, beta = np.meshgrid(panel.axis, panel.axis, indexing="ij")
+    alpha, beta = np.meshgrid(x, x, indexing="ij")
     height = np.log10(losses)
     middles = (height[1:, 1:] + height[1:, :-1] + height[:-1, 1:] + height[:-1, :-1]) / 4
-    every = {"rcount": len(panel.axis), "ccount": len(panel.axis)}
+    every = {"rcount": len(x), "ccount": len(x)}
     look = {"facecolors": colormaps[_COLOURS](norm(10**middles)), "shade": False}
     mesh = {"edgecolor": "#ffffff60", "lw": 0.4}
     axes.plot_surface(alpha, beta, height, **every, **look, **mesh)
@@ -110,9 +86,7 @@ def _draw_relief(axes: Any, panel: Panel, losses: Array, norm: Any) -> None:
     axes.set_zticks(np.log10(ticks), labels=[f"{loss:g}" for loss in ticks])
     for axis in "xy":
         axes.locator_params(axis, nbins=4)
-    axes.set_xlabel("α")
-    axes.set_ylabel("β")
-    axes.set_zlabel("loss")
+    axes.set(xlabel="α", ylabel="β", zlabel="loss")
     axes.view_init(elev=32, azim=-60)
     axes.set_box_aspect((1, 1, 0.75), zoom=0.92)
 

@@ -21,7 +21,7 @@ from ...runs.config import check_same_options, parse_config
 from ...runs.table import columns, read_table, table
 from ..degradation import Degradation
 from .config import LandscapeConfig, LoadData
-from .figure import Panel, landscape_figure
+from .figure import landscape_figure
 from .report import caption, summary, title
 from .surface import (
     Point,
@@ -188,8 +188,8 @@ class Landscape:
             if len(points) == self.config.points**2
         }
         if complete:
-            panels = [Panel(title(net, s), s.axis, s.losses) for net, s in complete.items()]
-            figure = landscape_figure(panels, caption(self.config, self.dataset))
+            titled = {title(net, surface): surface for net, surface in complete.items()}
+            figure = landscape_figure(titled, caption(self.config, self.dataset))
             self.folder.write("landscape.png", figure)
             text = summary(self.config, self.dataset, complete)
             self.folder.write("summary.md", text.encode())

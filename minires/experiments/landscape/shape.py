@@ -1,34 +1,14 @@
-"""The shape of a loss surface in numbers: its range, its roughness, and where it is not convex."""
-
-from dataclasses import dataclass
+"""The shape of a loss surface in numbers: its edge, its roughness, and where it is not convex."""
 
 import numpy as np
 
 from ...backend import Array
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A surface in numbers.
-
-    Attributes:
-        lowest, highest: loss.
-        edge: the median loss at the edge.
-        downhill, not_convex: in %, see the functions of that name.
-    """
-
-    lowest: float
-    highest: float
-    edge: float
-    downhill: float
-    not_convex: float
-
-    @classmethod
-    def of(cls, losses: Array) -> "Shape":
-        """Return the shape of a surface, (n, n), n odd."""
-        f = losses
-        edge = np.concatenate([f[0], f[-1], f[1:-1, 0], f[1:-1, -1]])
-        return cls(f.min(), f.max(), float(np.median(edge)), downhill(f), not_convex(f))
+def edge(losses: Array) -> float:
+    """Return the median loss at the edge of a surface, (n, n)."""
+    f = losses
+    return float(np.median(np.concatenate([f[0], f[-1], f[1:-1, 0], f[1:-1, -1]])))
 
 
 def downhill(losses: Array) -> float:
