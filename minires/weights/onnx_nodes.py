@@ -158,18 +158,10 @@ def _reshape(nodes: Recording, op: Reshape, x: str) -> str:
     return nodes.node("Reshape", x, nodes.constant("shape", shape, np.int64))
 
 
-def _permute(nodes: Recording, op: Permute, x: str) -> str:
-    return nodes.node("Transpose", x, perm=op.dims)
-
-
 def _pad(nodes: Recording, op: Pad, x: str) -> str:
     before_then_after = np.transpose(op.widths).ravel()
     widths = nodes.constant("widths", before_then_after, np.int64)
     return nodes.node("Pad", x, widths, nodes.constant("value", op.value, nodes.dtype))
-
-
-def _log_softmax(nodes: Recording, op: LogSoftmax, x: str) -> str:
-    return nodes.node("LogSoftmax", x, axis=op.dim)
 
 
 def _index(nodes: Recording, op: Index, x: str) -> str:
@@ -209,7 +201,7 @@ COUNTERPARTS: dict[type[Op], Callable[..., str]] = {
     Matmul: partial(_same, "MatMul"),
     Linear: partial(_same, "Gemm", transB=1),
     Reshape: _reshape,
-    Permute: _permute,
+    Permute: lambda nodes, op, x: nodes.node("Transpose", x, perm=op.dims),
     Pad: _pad,
     Index: _index,
     ReLU: partial(_same, "Relu"),
@@ -218,5 +210,5 @@ COUNTERPARTS: dict[type[Op], Callable[..., str]] = {
     MaxPool2d: partial(_pool, "MaxPool"),
     AvgPool2d: partial(_pool, "AveragePool", count_include_pad=1),
     GlobalAvgPool2d: _global_pool,
-    LogSoftmax: _log_softmax,
+    LogSoftmax: lambda nodes, op, x: nodes.node("LogSoftmax", x, axis=op.dim),
 }

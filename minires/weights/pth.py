@@ -84,7 +84,7 @@ class _Lent:
         self.archive = archive
         self.names = {
             **_ELEMENTS,
-            "collections.OrderedDict": dict,  # it is called with nothing; the items follow
+            "collections.OrderedDict": _empty_dict,
             "torch._utils._rebuild_tensor_v2": self.tensor,
             "torch._utils._rebuild_parameter": self.parameter,
         }
@@ -141,6 +141,11 @@ class _Lent:
         if not isinstance(tensor, Stored):
             raise DataError(f"{self.path} has a parameter that is no tensor")
         return tensor
+
+
+def _empty_dict() -> dict[Any, Any]:
+    """Return an OrderedDict as a pickle begins it; `dict` would take, and hash, arguments."""
+    return {}
 
 
 def _state_dict(path: Path, content: Any) -> tuple[dict[str, Stored], list[str]]:
