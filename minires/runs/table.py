@@ -1,4 +1,4 @@
-"""Tables as CSV files: written from rows by column, read back as instances of a dataclass."""
+"""Tables: as CSV files, read back as instances of a dataclass, and as Markdown in reports."""
 
 import csv
 import io
@@ -62,3 +62,15 @@ def read_table(path: str | Path, row_class: type[T], what: str) -> list[T]:
             raise RunError(f"{path}, line {number}: {error}") from error
         rows.append(row_class(*values))
     return rows
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table.
+
+    Args:
+        columns: the heads of the columns.
+        rows: the cells of each row, as many as there are columns; a "|" is escaped.
+    """
+    lines = [columns, ["---"] * len(columns), *rows]
+    escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)

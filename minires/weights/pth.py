@@ -61,9 +61,8 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
     "model". Numbers and strings beside tensors are passed over.
 
     Raises:
-        DataError: the pickle asks for anything but tensors and plain data; the zip file is cut
-            short, altered, compressed or encrypted; a tensor does not lie within its storage;
-            there is no tensor.
+        DataError: as for `TorchZip.open` and `PickleMachine.run`; a tensor does not lie within its
+            storage; there is no tensor.
     """
     with TorchZip.open(path) as archive:
         lent = _Lent(path, archive)
@@ -85,7 +84,7 @@ class _Lent:
         self.archive = archive
         self.names = {
             **_ELEMENTS,
-            "collections.OrderedDict": _empty_dict,
+            "collections.OrderedDict": dict,  # it is called with nothing; the items follow
             "torch._utils._rebuild_tensor_v2": self.tensor,
             "torch._utils._rebuild_parameter": self.parameter,
         }
@@ -142,11 +141,6 @@ class _Lent:
         if not isinstance(tensor, Stored):
             raise DataError(f"{self.path} has a parameter that is no tensor")
         return tensor
-
-
-def _empty_dict() -> dict[Any, Any]:
-    """Return an OrderedDict as a pickle begins it; the items follow."""
-    return {}
 
 
 def _state_dict(path: Path, content: Any) -> tuple[dict[str, Stored], list[str]]:

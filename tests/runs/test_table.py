@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from minires.errors import RunError
-from minires.runs.table import columns, read_table, table
+from minires.runs.table import columns, markdown_table, read_table, table
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,9 @@ def test_another_table_raises(tmp_path):
     (tmp_path / "a.csv").write_text("name,count\nx,1\n")
     with pytest.raises(RunError, match=r"a\.csv is not a table of lines: its first line must be"):
         read_table(tmp_path / "a.csv", Line, "a table of lines")
+
+
+def test_a_markdown_table_has_its_columns_a_rule_and_its_rows():
+    assert markdown_table(["net", "error"], [("plain20", "5 %"), ("a|b", "")]) == (
+        "| net | error |\n| --- | --- |\n| plain20 | 5 % |\n| a\\|b |  |"
+    )

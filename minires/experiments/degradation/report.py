@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ...data import Dataset
 from ...models import NetSpec
-from ...runs.markdown import markdown_table
+from ...runs.table import markdown_table
 from ...train import Recipe, Row
 from . import published
 from .comparison import compare, latest

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...models import NetSpec
-from ...runs.markdown import markdown_table
+from ...runs.table import markdown_table
 from .ablations import BASELINE, VARIANTS, Ablations, Flow
 from .config import FlowConfig
 from .paths import CARRIED, PathGradient, carrying_lengths

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ...data import Dataset
 from ...models import cifar_net
-from ...runs.markdown import markdown_table
+from ...runs.table import markdown_table
 from .config import LandscapeConfig
 from .shape import Shape
 from .surface import Surface
