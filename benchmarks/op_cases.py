@@ -123,6 +123,20 @@ def add(N: int, C: int, H: int) -> Case:
     return Case(f"add, {C} @ {H}²", lambda a, b: a + b, lambda a, b: a + b, (a, b), (), *work)
 
 
+def shortcut(N: int, C: int, H: int) -> Case:
+    x = handed_on(N, C, H, H)
+    widths = (0, 0, 0, 0, C // 2, C - C // 2)
+    return Case(
+        f"shortcut A, {C} to {2 * C}, {H}² to {H // 2}²",
+        lambda x: F.pad(x[:, :, ::2, ::2], widths),
+        lambda x: TF.pad(x[:, :, ::2, ::2], widths),
+        (x,),
+        (),
+        Work(0, 0.75 * x.size),
+        Work(0, 1.25 * x.size),
+    )
+
+
 def max_pool(N: int, C: int, H: int) -> Case:
     x = handed_on(N, C, H, H)
     return Case(
@@ -187,6 +201,7 @@ def cases(N: int) -> Iterator[Case]:
     yield from (conv(N, C, H, 2 * C, 1, 2) for C, H in SIZES[:2])
     for make in (batch_norm, relu, add, block_end):
         yield from (make(N, C, H) for C, H in SIZES)
+    yield from (shortcut(N, C, H) for C, H in SIZES[:2])
     yield global_avg_pool(N, 64, 8)
     yield linear(N, 64, 10)
     yield cross_entropy(N, 10)

@@ -1,8 +1,8 @@
-"""What does each operation cost, beside PyTorch's and beside what the machine could do at best?
+"""What does each operation cost, beside the reference, PyTorch and the machine's best?
 
     python benchmarks/ops.py
 
-Forward and backward of each operation of resnet-20 and of resnet-18's stem, both engines in one
+Forward and backward of each operation of resnet-20 and of resnet-18's stem, all three in one
 process, in turn. The machine's best is measured first: arithmetic on a large matrix product,
 bytes on a large copy. Prints a table and writes benchmarks/results/ops.json.
 """
@@ -22,17 +22,17 @@ from engines import minires as our_engine
 from engines import pytorch as their_engine
 from engines.nets import net_of
 from op_cases import Case, Work, cases
+from op_engines import Ours, Reference, Theirs, cotangent
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 from turns import Timing, in_turn, nothing, turn, use_threads
 
-from minires import Op, Tensor
-from minires.autograd import Gradients
-from minires.backend import Array
+import minires
+from minires import Tensor
 from minires.optim import SGD
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=100)
 
 
 def rates(threads: int, megabytes: int) -> dict[str, float]:
@@ -50,80 +50,6 @@ def rates(threads: int, megabytes: int) -> dict[str, float]:
         "gflops": 2 * n**3 / min(products) / 1e9,
         "gbytes": 2 * source.nbytes / min(copies) / 1e9,
     }
-
-
-class Inside(Op):
-    """y = x, whose gradient goes nowhere: a map inside a net, where no leaf copies it."""
-
-    def forward(self, x: Array) -> Array:
-        return x
-
-    def backward(self, gy: Array) -> Gradients:
-        return (None,)
-
-
-class Ours:
-    """A case in minires."""
-
-    def __init__(self, case: Case, gy: Array) -> None:
-        self.case = case
-        self.gy = gy
-
-    def inputs(self) -> list[Tensor]:
-        """The maps anew, as they are inside a net, and the parameters."""
-        for p in self.case.parameters:
-            p.zero_grad()
-        if self.case.image:
-            return [*map(Tensor, self.case.maps), *self.case.parameters]
-        leaves = (Tensor(x, requires_grad=True) for x in self.case.maps)
-        return [*(Inside()(x) for x in leaves), *self.case.parameters]
-
-    def forward(self, inputs: list[Tensor]) -> Tensor:
-        """The result."""
-        y = self.case.ours(*inputs)
-        y.numpy()  # a promise would cost nothing
-        return y
-
-    def output(self) -> Tensor:
-        """What a backward begins with."""
-        return self.forward(self.inputs())
-
-    def backward(self, y: Tensor) -> None:
-        """All gradients."""
-        y.backward(self.gy)
-
-
-class Theirs:
-    """A case in PyTorch."""
-
-    def __init__(self, case: Case, gy: Array) -> None:
-        self.case = case
-        arrays = (*case.maps, *(p.data for p in case.parameters))
-        self.inputs = [torch.from_numpy(np.array(a, order="C")) for a in arrays]
-        self.wanted = self.inputs[len(case.maps) if case.image else 0 :]
-        for x in self.wanted:
-            x.requires_grad_()
-        self.gy = torch.from_numpy(np.array(gy, order="C"))
-
-    def forward(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        """The result."""
-        return self.case.theirs(*inputs)
-
-    def output(self) -> torch.Tensor:
-        """What a backward begins with."""
-        return self.forward(self.inputs)
-
-    def backward(self, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """All gradients."""
-        return torch.autograd.grad(y, self.wanted, self.gy)
-
-
-def cotangent(case: Case) -> Array:
-    """A gradient of the result, laid in memory as the result is."""
-    y = case.ours(*map(Tensor, case.maps), *case.parameters).data
-    gy = np.empty_like(y)
-    gy[...] = np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32)
-    return gy
 
 
 def expect_agreement(case: Case, theirs: Theirs) -> None:
@@ -148,6 +74,7 @@ def row(name: str, way: str, seconds: Timing, work: Work, at: dict[str, float]) 
         "way": way,
         **{engine: spread(taken) for engine, taken in seconds.items()},
         "ratio": ratio(seconds["pytorch"], seconds["minires"]),
+        "reference_ratio": ratio(seconds["reference"], seconds["minires"]),
         "floor_s": floor,
         "of_floor": floor / statistics.median(seconds["minires"]),
     }
@@ -156,17 +83,19 @@ def row(name: str, way: str, seconds: Timing, work: Work, at: dict[str, float]) 
 def measure(case: Case, rounds: int, at: dict[str, float]) -> list[dict[str, Any]]:
     """Forward and backward of a case."""
     gy = cotangent(case)
-    ours, theirs = Ours(case, gy), Theirs(case, gy)
+    ours, theirs, reference = Ours(case, gy), Theirs(case, gy), Reference(case, gy)
     expect_agreement(case, theirs)
     forward = in_turn(
         rounds,
         minires=(ours.inputs, ours.forward),
         pytorch=(lambda: theirs.inputs, theirs.forward),
+        reference=(reference.inputs, reference.forward),
     )
     backward = in_turn(
         rounds,
         minires=(ours.output, ours.backward),
         pytorch=(theirs.output, theirs.backward),
+        reference=(reference.output, reference.backward),
     )
     return [
         row(case.name, "forward", forward, case.forward, at),
@@ -185,10 +114,16 @@ def update(rounds: int, at: dict[str, float]) -> dict[str, Any]:
         p.grad = np.ones_like(p.data)
     for q in their_net.parameters():
         q.grad = torch.ones_like(q)
+
+    def by_reference() -> None:
+        with minires.textbook():
+            ours.step()
+
     seconds = in_turn(
         rounds,
         minires=(nothing, lambda _: ours.step()),
         pytorch=(nothing, lambda _: theirs.step()),
+        reference=(nothing, lambda _: by_reference()),
     )
     size = sum(p.size for p in ours.parameters)
     return row("SGD, all of resnet-20", "update", seconds, Work(0, 5 * size), at)
@@ -196,15 +131,16 @@ def update(rounds: int, at: dict[str, float]) -> dict[str, Any]:
 
 def table(results: list[dict[str, Any]]) -> Table:
     """The figures for a reader, times in milliseconds."""
-    columns = ("", "minires", "PyTorch", "ratio", "floor", "of it")
+    columns = ("", "minires", "PyTorch", "ratio", "reference", "ratio", "floor", "of it")
     narrow: dict[str, Any] = {"box": SIMPLE_HEAD, "padding": 0}
     shown = Table(Column("ms", no_wrap=True), *columns, **narrow)
     for r in results:
-        seconds = (r["minires"]["median_s"], r["pytorch"]["median_s"], r["floor_s"])
-        ours, theirs, floor = (ms(s).removesuffix(" ms") for s in seconds)
+        seconds = [r[name]["median_s"] for name in ("minires", "pytorch", "reference")]
+        ours, theirs, slow, floor = (ms(s).removesuffix(" ms") for s in (*seconds, r["floor_s"]))
         of_it = f"{100 * r['of_floor']:.0f} %"
         name = "" if r["way"] == "backward" else r["op"]
-        shown.add_row(name, r["way"], ours, theirs, f"{r['ratio']:.2f}", floor, of_it)
+        ratios = f"{r['ratio']:.2f}", f"{r['reference_ratio']:.1f}"
+        shown.add_row(name, r["way"], ours, theirs, ratios[0], slow, ratios[1], floor, of_it)
     return shown
 
 
@@ -215,7 +151,7 @@ def main(
     megabytes: Annotated[int, typer.Option(help="Of the matrices that give the rates.")] = 64,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "ops.json",
 ) -> None:
-    """Time minires' operations beside PyTorch's."""
+    """Time minires' operations beside its reference's and PyTorch's."""
     use_threads(threads)
     at = rates(threads, megabytes)
     console.print(f"at best {at['gflops']:.0f} GFLOP/s, {at['gbytes']:.1f} GB/s read and written")

@@ -18,27 +18,3 @@ __version__ = "0.1.0"
 
 sys.meta_path.insert(0, OldModules)
 keep_old_names(__name__)
-
-__all__ = [
-    "MiniresError",
-    "Op",
-    "Step",
-    "Tensor",
-    "checkpoint",
-    "detect_anomaly",
-    "export_onnx",
-    "functional",
-    "get_num_threads",
-    "gradcheck",
-    "kernels",
-    "load_weights",
-    "manual_seed",
-    "models",
-    "nn",
-    "no_grad",
-    "optim",
-    "save_weights",
-    "set_num_threads",
-    "textbook",
-    "tf32",
-]

@@ -31,6 +31,9 @@ MOVED = {
     "minires.experiments.flow.cures": "minires.experiments.gradient_flow.ablations",
     "minires.experiments.flow.cures.CURED": "minires.experiments.gradient_flow.ablations.BASELINE",
     "minires.experiments.flow.cures.Cures": "minires.experiments.gradient_flow.ablations.Ablations",
+    "minires.experiments.trained": "minires.experiments.degradation.trained",
+    "minires.experiments.trained.trained": "minires.experiments.degradation.trained_model",
+    "minires.experiments.trained.weights_of": "minires.experiments.degradation.weights_path",
     "minires.fast": "minires.kernels",
     "minires.models.activation": "minires.vision.cam",
     "minires.models.activation.look": "minires.vision.cam.predict",
@@ -43,6 +46,9 @@ MOVED = {
     "minires.train.write_history": "minires.runs.write_history",
     "minires.viz.curves": "minires.experiments.degradation.figure",
     "minires.viz.flow": "minires.experiments.gradient_flow.ablations_figure",
+    "minires.viz.flow.flow_figure": (
+        "minires.experiments.gradient_flow.ablations_figure.ablations_figure"
+    ),
     "minires.viz.maps": "minires.viz.feature_maps",
     "minires.viz.maps.maps_figure": "minires.viz.feature_maps.feature_maps_figure",
     "minires.viz.step_page": "minires.inspect.step_page",
@@ -60,7 +66,7 @@ def keep_old_names(module: str) -> None:
         from pkgutil import resolve_name  # here, so that importing minires does not pay for it
 
         found = resolve_name(new)
-        _warn(old, new)
+        warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=2)
         return found
 
     # Not by a function `__getattr__` in the module: type checkers would take any name there.
@@ -72,7 +78,6 @@ class OldModules:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
-        """Return how to import the module, if it is one that has another name now."""
         return ModuleSpec(name, OldModules, is_package=True) if name in MOVED else None  # type: ignore[arg-type]
 
     @staticmethod
@@ -81,7 +86,6 @@ class OldModules:
 
     @staticmethod
     def exec_module(module: ModuleType) -> None:
-        """Let the contents of the module be found where they are now."""
         keep_old_names(module.__name__)
 
 
@@ -93,15 +97,11 @@ def old_parameters(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def called(*args: P.args, **given: P.kwargs) -> R:
             for old, new in names.items() if given else ():
                 if old in given and new not in given:
-                    _warn(f"the parameter {old} of {function.__qualname__}", new)
                     given[new] = given.pop(old)
+                    message = f"the parameter {old} of {function.__qualname__} is now called {new}"
+                    warnings.warn(message, DeprecationWarning, stacklevel=2)
             return function(*args, **given)
 
         return called
 
     return decorate
-
-
-def _warn(old: str, new: str) -> None:
-    """Warn in the line that called what calls this."""
-    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)

@@ -1,7 +1,6 @@
 """Write a file atomically: a reader finds the old content or the new one, never a part."""
 
 import os
-import tempfile
 from pathlib import Path
 
 _PARTIAL = ".partial"
@@ -20,18 +19,17 @@ def write_atomically(path: str | Path, content: bytes, keep_previous: bool = Fal
         OSError: the disk is full or the folder cannot be written; `path` is as it was.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
+    partial = path.parent / f".{path.name}.{os.urandom(4).hex()}{_PARTIAL}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(partial, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
         if keep_previous and path.exists():
             os.replace(path, previous(path))
-        os.replace(name, path)
+        os.replace(partial, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 
@@ -44,9 +42,3 @@ def remove_partial(folder: Path) -> None:
     """Remove the partly written files of processes that were killed while writing into `folder`."""
     for path in folder.glob(f".*{_PARTIAL}"):
         path.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from . import kernels
 from .autograd import Tensor
-from .backend import Array, array_module, expect_same_backend, move
+from .backend import array_module, expect_same_backend, move
 from .ops.update import Change, update_all
 
 
@@ -32,9 +32,7 @@ class SGD:
         self.lr = lr
         self.momentum = momentum
         self.weight_decay = weight_decay
-        self.velocities: list[Array] = [
-            array_module(p.data).zeros_like(p.data) for p in self.parameters
-        ]
+        self.velocities = [array_module(p.data).zeros_like(p.data) for p in self.parameters]
 
     def to(self, backend: str) -> Self:
         """Move the velocities to a backend, as `Module.to` moves the parameters.

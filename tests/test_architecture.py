@@ -193,8 +193,3 @@ def test_importing_minires_loads_nothing_heavy():
         [sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_every_public_name_is_there():
-    for package in (minires, minires.nn, minires.models):
-        assert all(hasattr(package, name) for name in package.__all__)

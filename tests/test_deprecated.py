@@ -37,6 +37,15 @@ IMPORTS = [
         *("minires.experiments.flow.cures", "Cures"),
         "minires.experiments.gradient_flow.ablations.Ablations",
     ),
+    (
+        *("minires.experiments.trained", "config_of"),
+        "minires.experiments.degradation.trained.config_of",
+    ),
+    ("minires.experiments.trained", "trained", "minires.experiments.degradation.trained_model"),
+    (
+        *("minires.viz.flow", "flow_figure"),
+        "minires.experiments.gradient_flow.ablations_figure.ablations_figure",
+    ),
     ("minires.viz.maps", "maps_figure", "minires.viz.feature_maps.feature_maps_figure"),
     ("minires.viz.step_page", "step_page", "minires.inspect.step_page.step_page"),
     ("minires.models.imagenet", "ImageNet", "minires.models.resnet.ResNet"),

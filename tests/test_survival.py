@@ -178,14 +178,13 @@ def test_a_disk_that_fails_stops_the_run_and_leaves_the_last_checkpoint(
 ):
     out = tmp_path / "run"
     run = Degradation.start(CONFIG, DATA, out)
-    write = files.tempfile.mkstemp
 
-    def fails(*, prefix, **how):
-        if prefix.startswith(".resnet8"):
+    def fails(path, mode):
+        if path.name.startswith(".resnet8"):
             raise OSError(number, os.strerror(number))
-        return write(prefix=prefix, **how)
+        return open(path, mode)
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", fails)
+    monkeypatch.setattr(files, "open", fails, raising=False)
     with pytest.raises(RunError, match=rf"resnet8.* cannot be written: {os.strerror(number)}"):
         finish(run)
     monkeypatch.undo()

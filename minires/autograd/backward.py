@@ -90,13 +90,18 @@ def walk(
                 yield step
             step.check_replaced()
         check_gradients(op, outgoing)
-        for source, gx in zip(sources, outgoing, strict=True):
-            if source is None or gx is None:
-                continue
-            if not isinstance(source, Op):
-                source.accumulate(*REFERENCE.take([gx]))
-            elif source in grads:
-                there = grads[source]
-                grads[source] = kernels.call(add_gradients, there, there, gx)
-            else:
-                grads[source] = gx
+        _pass_on(sources, outgoing, grads)
+
+
+def _pass_on(sources: tuple[Any, ...], gxs: list[Any], grads: dict[Op, Any]) -> None:
+    """Add gradients to those of the operations and leaves that the inputs came from."""
+    for source, gx in zip(sources, gxs, strict=True):
+        if source is None or gx is None:
+            continue
+        if not isinstance(source, Op):
+            source.accumulate(*REFERENCE.take([gx]))
+        elif source in grads:
+            there = grads[source]
+            grads[source] = kernels.call(add_gradients, there, there, gx)
+        else:
+            grads[source] = gx

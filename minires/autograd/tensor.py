@@ -130,8 +130,7 @@ class Tensor(Operators):
         """Return the same data in a dtype or on a backend, as a leaf.
 
         Args:
-            target: a backend, "numpy" or "cupy", or a dtype, as in `x.to("cupy")`.
-            dtype, backend: the same by name.
+            target: a backend, "numpy" or "cupy", or a dtype; dtype, backend: the same by name.
 
         Raises:
             GraphError: an operation made it; its graph would end here.

@@ -1,7 +1,6 @@
 """`minires classify`: classify image files with a trained model."""
 
 import sys
-from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from ..vision.folder_images import WORKERS, problems
 from ..vision.workers import Workers
 from .app import app
 from .options import INTEGER
-from .output import writing
+from .output import free_name, writing
 from .shared import Strict
 
 _FEW = 4  # images for which starting processes is not worth it
@@ -31,9 +30,7 @@ def classify(
         Path | None,
         typer.Option(help="Names of the classes, one a line; without, they are numbers."),
     ] = None,
-    cam: Annotated[
-        Path | None, typer.Option(help="Folder for figures of the class activation maps.")
-    ] = None,
+    cam: Annotated[Path | None, typer.Option(help="Folder for class activation maps.")] = None,
     size: Annotated[
         int, typer.Option(help="Height and width of the model's input.", **INTEGER)
     ] = 224,
@@ -57,21 +54,10 @@ def classify(
             for score in result.top:
                 print(f"  {100 * score.probability:5.1f} %  {score.name}")
             if cam is not None:
-                figure, content = (
-                    cam / _free_name(result.path.stem, figures),
-                    classifier.figure(result),
-                )
+                figure = cam / free_name(result.path.stem, figures)
                 with writing(figure):
                     cam.mkdir(parents=True, exist_ok=True)
-                    write_atomically(figure, content)
+                    write_atomically(figure, classifier.figure(result))
                 print(f"  figure: {figure}")
     if bad:
         print(f"{len(bad)} of {len(paths)} files were left out:", *bad, sep="\n  ", file=sys.stderr)
-
-
-def _free_name(stem: str, taken: set[str]) -> str:
-    """Return a name for the figure of an image that no other image has."""
-    names = (f"{stem}{f'-{number}' if number > 1 else ''}.cam.png" for number in count(1))
-    name = next(name for name in names if name not in taken)
-    taken.add(name)
-    return name

@@ -10,17 +10,14 @@ from ..errors import UsageError
 from ..weights.loading import renamed, stored_tensors
 from ..weights.safetensors_file import write_tensors
 from .app import app
+from .options import old_and_new
 from .output import writing
 
 
 @app.command()
 def convert(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Weights: .pth or .pt of torch.save, safetensors.")
-    ],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="File to write; ends in .safetensors.")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Weights: .pth, .pt, safetensors.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .safetensors.")],
     rename: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,7 +38,7 @@ def convert(
     if out.exists() and not force:
         raise UsageError(f"{out} exists; add --force to replace it")
     tensors, passed_over = stored_tensors(source)
-    for beginning, other in map(_pair, rename or []):
+    for beginning, other in map(old_and_new, rename or []):
         if not any(name.startswith(beginning) for name in tensors):
             raise UsageError(
                 f"no tensor in {source} has a name that begins with {beginning!r}; "
@@ -55,11 +52,3 @@ def convert(
         print(sentence)
     numbers = sum(array.size for array in arrays.values())
     print(f"weights: {out} ({len(arrays):,} tensors of {numbers:,} numbers)")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Return the two sides of OLD=NEW."""
-    old, equals, new = text.partition("=")
-    if not (old and equals):
-        raise UsageError(f"--rename must be OLD=NEW, got {text!r}")
-    return old, new

@@ -9,7 +9,7 @@ from ..models import NetSpec
 from ..weights import export_onnx, load_weights
 from ..weights.loading import stored_tensors
 from .app import app
-from .output import writing
+from .output import sizes, writing
 from .shared import Input, ShortcutOption, StrideIn
 
 
@@ -34,7 +34,7 @@ def export(
     size = image or spec.image(channels)
     with writing(out):
         export_onnx(model, out, size)
-    images = "x".join(map(str, ("N", *size)))
+    images = sizes(("N", *size))
     print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB), which takes images {images}")
 
 

@@ -36,8 +36,7 @@ def landscape(
     else:
         walk = Landscape.start(LandscapeConfig(**asked), out, load_data)
     again = resume_command("landscape", out, backend=backend, data_dir=data_dir, download=download)
-    training = walk.training()
-    if training is not None:
+    if (training := walk.training()) is not None:
         verb = "is" if len(walk.config.nets) == 1 else "are"
         print(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
         train(training, training.folder.path, "degradation.png", again)

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..inspect.memory import Memory, Profile, available, gigabytes
+from ..inspect.graph import size_text
+from ..inspect.memory import Memory, Profile, available
 from ..models import NetSpec
 from .app import app, console
 from .shared import Input
@@ -38,9 +39,9 @@ def memory(
     console.print(table)
     for way, option in (("keeping all", None), (f"--checkpoint-every {every}", every)):
         most = profile.largest_batch(there, option)
-        print(f"{way}: a batch of up to {most:,} fits into the {gigabytes(there)} that are free")
+        print(f"{way}: a batch of up to {most:,} fits into the {size_text(there)} that are free")
 
 
 def _cells(needed: Memory) -> list[str]:
     parts = (needed.weights, needed.kept, needed.segment, needed.moving, needed.total)
-    return [gigabytes(part) if part else "" for part in parts]
+    return [size_text(part) if part else "" for part in parts]

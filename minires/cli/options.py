@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 import typer
 
+from ..errors import UsageError
+
 Command: TypeAlias = Callable[..., None]
 
 
@@ -106,3 +108,11 @@ def _parameter(field: Field[Any], type_: Any) -> inspect.Parameter:
         annotation = Annotated[Any, typer.Option(parser=parser, metavar=metavar, help=help_)]
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(field.name, kind, default=None, annotation=annotation)
+
+
+def old_and_new(text: str) -> tuple[str, str]:
+    """Return the two sides of OLD=NEW."""
+    old, equals, new = text.partition("=")
+    if not (old and equals):
+        raise UsageError(f"--rename must be OLD=NEW, got {text!r}")
+    return old, new

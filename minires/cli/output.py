@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from rich.markdown import Markdown
@@ -38,3 +39,16 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def free_name(stem: str, taken: set[str]) -> str:
+    """Return a name for the figure of an image that no other image has."""
+    names = (f"{stem}{f'-{number}' if number > 1 else ''}.cam.png" for number in count(1))
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    return name
+
+
+def sizes(shape: tuple[object, ...]) -> str:
+    """Return (3, 224, 224) as "3x224x224"."""
+    return "x".join(map(str, shape))

@@ -8,6 +8,7 @@ import typer
 from ..errors import UsageError
 from ..experiments.degradation import Config
 from ..experiments.degradation.figure import degradation_figure
+from ..experiments.degradation.published import check_comparable
 from ..files import write_atomically
 from ..runs import RunFolder, read_history
 from .app import app
@@ -36,7 +37,7 @@ def plot(
     for path in runs:
         _, facts = RunFolder.open(path)
         if published:
-            _expect_comparable(Config.from_facts(facts, path), path)
+            check_comparable(Config.from_facts(facts, path), path)
         rows = read_history(path / "history.csv")
         if not rows:
             raise UsageError(f"the run in {path} has no finished epoch to draw yet")
@@ -52,20 +53,3 @@ def plot(
     with writing(out):
         write_atomically(out, degradation_figure(panels, form, published=published))
     print(f"figure: {out}")
-
-
-def _expect_comparable(config: Config, path: Path) -> None:
-    """Raise UsageError for a run that was not trained as the published curves were."""
-    if config.is_the_papers:
-        return
-    settings = {
-        "of {} epochs": config.epochs,
-        "with a learning rate of {:g}": config.lr,
-        "at batch {}": config.batch,
-        "on a validation split": config.validation or None,
-    }
-    given = [text.format(value) for text, value in settings.items() if value is not None]
-    raise UsageError(
-        "the published curves are those of CIFAR-10 by the paper's schedule; the run in "
-        + ", ".join([f"{path} is on {config.dataset} by the {config.schedule} schedule", *given])
-    )

@@ -4,30 +4,26 @@ from itertools import groupby
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..errors import UsageError
 from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
 from .app import app, console
 from .options import names
+from .output import sizes
 from .shared import Input, ShortcutOption, StrideIn
 
 
 @app.command(name="summary")
 def show_summary(
     net: Annotated[
-        str | None,
-        typer.Argument(
-            help="resnet18, 34, 50, 101 or 152, plain18 or plain34; other depths are CIFAR's."
-        ),
+        str | None, typer.Argument(help="resnet50, plain34; resnet20, plain56, ...")
     ] = None,
     image: Input = None,
     shortcut: ShortcutOption = None,
     stride_in: StrideIn = "3x3",
-    compare: Annotated[
-        str | None, typer.Option(help="The arithmetic of two blocks: basic,bottleneck.")
-    ] = None,
+    compare: Annotated[str | None, typer.Option(help="Two blocks: basic,bottleneck.")] = None,
 ) -> None:
     """Show a model's stages, blocks, sizes, parameters and multiply-adds, beside the paper's."""
     if compare is not None:
@@ -41,7 +37,7 @@ def show_summary(
 
 def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
     stages, name = summary(spec.build(), image), str(spec)
-    console.print(_table(f"{name}, {_sizes(image)}", stages))
+    console.print(_table(f"{name}, {sizes(image)}", stages))
     parameters, macs = sum(s.parameters for s in stages), sum(s.macs for s in stages)
     print(f"{parameters:,} parameters, {macs:,} multiply-adds for one image")
     if name in PAPER_PARAMETERS:
@@ -52,11 +48,7 @@ def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
 
 
 def _show_comparison(wanted: tuple[str, ...]) -> None:
-    blocks = compared()
-    if not wanted or not set(wanted) <= set(blocks):
-        given = ", ".join(wanted) or "nothing"
-        raise UsageError(f"--compare knows {', '.join(blocks)}; got {given}")
-    stages = [Stage(name, (blocks[name],)) for name in wanted]
+    stages = [Stage(name, (part,)) for name, part in compared(wanted).items()]
     console.print(_table("blocks on 256 channels", stages))
     if len(stages) == 2:
         less, more = sorted(stages, key=lambda stage: stage.parameters)
@@ -65,17 +57,12 @@ def _show_comparison(wanted: tuple[str, ...]) -> None:
 
 
 def _table(title: str, stages: list[Stage]) -> Table:
-    table = Table("stage", "output", "layers", "shortcut", title=title)
-    for column in ("parameters", "multiply-adds"):
-        table.add_column(column, justify="right")
+    numbers = (Column(name, justify="right") for name in ("parameters", "multiply-adds"))
+    table = Table("stage", "output", "layers", "shortcut", *numbers, title=title)
     for stage in stages:
         for (layers, shortcut), group in groupby(stage.parts, lambda p: (p.layers, p.shortcut)):
             same, text = Stage(stage.name, tuple(group)), "; ".join(layers)
             text = f"({text}) x {len(same.parts)}" if len(same.parts) > 1 else text
-            numbers = f"{same.parameters:,}", f"{same.macs:,}"
-            table.add_row(stage.name, _sizes(same.parts[-1].shape), text, shortcut, *numbers)
+            cells = stage.name, sizes(same.parts[-1].shape), text, shortcut
+            table.add_row(*cells, f"{same.parameters:,}", f"{same.macs:,}")
     return table
-
-
-def _sizes(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

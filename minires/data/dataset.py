@@ -104,17 +104,39 @@ class Dataset:
         """The number of training images."""
         return len(self.train_images)
 
+    def draws(self, seed: int, epoch: int) -> augment.Draws:
+        """Return the random numbers of the epoch number `epoch`, in its order; see `Source`."""
+        rng = np.random.default_rng([seed, epoch])
+        n = self.train_size
+        return augment.Draws(
+            image=rng.permutation(n),
+            down=rng.integers(0, 2 * self.shift + 1, n),
+            right=rng.integers(0, 2 * self.shift + 1, n),
+            flipped=(rng.random(n) < 0.5) & self.flip,
+        )
+
     def training_batches(
         self, batch_size: int, seed: int, epoch: int, first: int = 0
     ) -> Iterator[tuple[Array, Array]]:
-        """Yield the batches of an epoch; see `Source` and `training_batch`."""
-        drawn = Epoch.draw(self, seed, epoch)
+        """Yield an epoch's batches, augmented; see `Source` and `ops.augment.training_batch`."""
+        draws = self.draws(seed, epoch)
         for start in range(first * batch_size, self.train_size, batch_size):
-            yield training_batch(self, drawn, slice(start, start + batch_size))
+            yield kernels.call(
+                augment.training_batch,
+                self.train_images,
+                self.train_images,
+                self.train_labels,
+                self.mean if self.standardised else None,
+                augment.Draws(*(values[start : start + batch_size] for values in draws)),
+                self.shift,
+                self.white,
+            )
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
-        """Return an iterator over batches of the test images, in order."""
-        return test_batches(self, _TEST_BATCH)
+        """Yield the test images, float32 (B, C, H, W), in order, and their labels, int64 (B,)."""
+        for start in range(0, len(self.test_images), _TEST_BATCH):
+            part = slice(start, start + _TEST_BATCH)
+            yield self.inputs(self.test_images[part]), self.test_labels[part]
 
     def to(self, backend: str) -> "Dataset":
         """Return the same dataset with its arrays, and so its batches, on a backend."""
@@ -161,59 +183,3 @@ class Dataset:
     def inputs(self, images: Array) -> Array:
         """Return uint8 images as input of a model: white is 1, the mean image subtracted."""
         return augment.standardised(images, self.mean if self.standardised else None, self.white)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The random numbers of one pass over the training images.
-
-    They depend on the seed and the number of the epoch alone, so that a run that was stopped
-    resumes at any batch with these two numbers.
-
-    Attributes:
-        order: (N,) the indices of the images in the order of the epoch.
-        down, right: (N,) the corner of the crop from the padded image, in the same order.
-        flipped: (N,) whether the image is mirrored, in the same order.
-    """
-
-    order: Array
-    down: Array
-    right: Array
-    flipped: Array
-
-    @classmethod
-    def draw(cls, dataset: Dataset, seed: int, epoch: int) -> "Epoch":
-        """Draw the epoch number `epoch`, counted from 0, of a run with this seed."""
-        rng = np.random.default_rng([seed, epoch])
-        n = len(dataset.train_images)
-        return cls(
-            order=rng.permutation(n),
-            down=rng.integers(0, 2 * dataset.shift + 1, n),
-            right=rng.integers(0, 2 * dataset.shift + 1, n),
-            flipped=(rng.random(n) < 0.5) & dataset.flip,
-        )
-
-
-def training_batch(dataset: Dataset, epoch: Epoch, batch: slice) -> tuple[Array, Array]:
-    """Return the augmented images, float32 (B, C, H, W), and labels, int64 (B,), of a batch.
-
-    See `minires.ops.augment.training_batch`.
-    """
-    draws = (epoch.order, epoch.down, epoch.right, epoch.flipped)
-    return kernels.call(
-        augment.training_batch,
-        dataset.train_images,
-        dataset.train_images,
-        dataset.train_labels,
-        dataset.mean if dataset.standardised else None,
-        augment.Draws(*(values[batch] for values in draws)),
-        dataset.shift,
-        dataset.white,
-    )
-
-
-def test_batches(dataset: Dataset, batch_size: int) -> Iterator[tuple[Array, Array]]:
-    """Yield the test images, float32 (B, C, H, W), without augmentation, and their labels."""
-    for start in range(0, len(dataset.test_images), batch_size):
-        part = slice(start, start + batch_size)
-        yield dataset.inputs(dataset.test_images[part]), dataset.test_labels[part]

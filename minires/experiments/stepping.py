@@ -11,7 +11,6 @@ import numpy as np
 from ..autograd import Op
 from ..backend import Array, manual_seed
 from ..data import Dataset
-from ..data.dataset import Epoch, training_batch
 from ..errors import UsageError
 from ..inspect import forward_hook
 from ..inspect.step_page import Page, bytes_of, step_page
@@ -109,7 +108,7 @@ def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
             f"batch must be at most the {most} training images of {dataset.name}, got "
             f"{config.batch}"
         )
-    return training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(config.batch))
+    return next(dataset.training_batches(config.batch, config.seed, epoch=0))
 
 
 def _train(config: Stepping, spec: NetSpec, model: Module, dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Readers of the graph and of the walk: hooks, layers, the first NaN, a tree, a step recorded."""
+"""Look into a training step: hooks, the graph, responses of layers, the first NaN, a trace."""
 
 from ..autograd.hooks import backward_hook, forward_hook
 from .anomaly import detect_anomaly

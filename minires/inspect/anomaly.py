@@ -1,4 +1,4 @@
-"""Where the first NaN came from, forward or backward."""
+"""Find the operation that made the first NaN, forward or backward."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from ..errors import NonFiniteError
 def detect_anomaly() -> Iterator[None]:
     """Raise an error inside at the first NaN or infinity that an operation makes.
 
-    That may be the output of a forward, or a gradient that a backward hands on.
+    That is in the output of its forward, or in an input gradient of its backward.
 
     Raises:
         NonFiniteError: names the op, its module, the forward line, and whether the op made

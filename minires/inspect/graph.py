@@ -1,6 +1,6 @@
-"""The graph that led to a tensor, as text here, and as a drawing in `minires.viz`."""
+"""The graph of operations that led to a tensor, as text; `minires.viz.graph` draws it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -19,11 +19,11 @@ class Node:
 
     Attributes:
         op: the operation.
-        inputs: for each input that wants a gradient, the number of the node that made it; None
+        inputs: for each input that needs a gradient, the number of the node that made it; None
             for a leaf.
         shape: of its output.
-        saved: bytes that its backward keeps alive and no operation before it does, parameters
-            not counted.
+        saved: bytes kept for its backward that no operation before it keeps, parameters not
+            counted.
     """
 
     op: Op
@@ -34,7 +34,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Block:
-    """Operations that are shown as one: those of a module, or a single one.
+    """The operations of a module, shown as one, or a single operation.
 
     Attributes:
         label: the module's path, or the operation's name.
@@ -73,24 +73,19 @@ class Graph:
                 "compute it from tensors that require a gradient, outside no_grad()"
             )
         ops = reverse_order(tensor.op)[::-1]
-        number = {op: i for i, op in enumerate(ops)}
+        number: dict[Any, int] = {op: i for i, op in enumerate(ops)}  # a leaf has none
         shapes = {tensor.op: tensor.shape}
         for op in ops:
-            for source, shape in zip(op.sources, op.input_shapes, strict=True):
-                if isinstance(source, Op):
-                    shapes[source] = shape
-        saved = _saved_bytes(ops)
-        self.nodes = [
-            Node(
-                op,
-                tuple(
-                    number[s] if isinstance(s, Op) else None for s in op.sources if s is not None
-                ),
-                shapes[op],
-                saved[op],
-            )
-            for op in ops
-        ]
+            shapes.update(zip(op.sources, op.input_shapes, strict=True))
+        # Memory that several operations saved counts for the first of them, and leaves' not at all.
+        seen = {_memory(s.data)[0] for op in ops for s in op.sources if isinstance(s, Tensor)}
+        self.nodes = []
+        for op in ops:
+            memories = dict(map(_memory, _arrays(op.saved)))
+            saved = sum(size for key, size in memories.items() if key not in seen)
+            seen |= memories.keys()
+            inputs = tuple(number.get(source) for source in op.sources if source is not None)
+            self.nodes.append(Node(op, inputs, shapes[op], saved))
 
     def blocks(self, fold: int | None = None) -> list[Block]:
         """Return the graph with the operations of a module as one block each.
@@ -103,10 +98,24 @@ class Graph:
             raise UsageError(
                 f"fold is how many parts of a module's path make a block, at least 1; got {fold}"
             )
-        numbered = enumerate(self.nodes)
-        groups = [[i for i, _ in group] for _, group in groupby(numbered, self._key(fold))]
+
+        def key(i: int) -> object:
+            parts = self.nodes[i].op.path.split(".") if self.nodes[i].op.path else []
+            return i if fold is None or len(parts) < fold else parts[:fold]
+
+        groups = [tuple(group) for _, group in groupby(range(len(self.nodes)), key)]
         block_of = {i: number for number, group in enumerate(groups) for i in group}
-        return [self._block(number, group, fold, block_of) for number, group in enumerate(groups)]
+        blocks = []
+        for number, group in enumerate(groups):
+            nodes = [self.nodes[i] for i in group]
+            label, path = nodes[-1].op.name, nodes[-1].op.path
+            if len(group) > 1:
+                label = path = ".".join(path.split(".")[:fold])
+            sources = {block_of[i] for node in nodes for i in node.inputs if i is not None}
+            inputs = tuple(sorted(sources - {number}, reverse=True))
+            saved = sum(node.saved for node in nodes)
+            blocks.append(Block(label, path, group, inputs, nodes[-1].shape, saved))
+        return blocks
 
     def text(self, fold: int | None = None) -> str:
         """Return the tree, the last operation first, with shapes and bytes kept for backward."""
@@ -117,57 +126,20 @@ class Graph:
         lines = []
         for row, block in zip(drawn, reversed(blocks), strict=True):
             shape = "x".join(map(str, block.shape)) or "one number"
-            path = block.path if block.path != block.label else _counted(len(block.nodes))
-            cells = f"{block.label:<{wider}}  {shape:<16} {_size(block.saved):>9}  {path}"
+            path = block.path
+            if path == block.label:
+                path = f"{len(block.nodes)} operations" if len(block.nodes) > 1 else ""
+            size = size_text(block.saved)
+            cells = f"{block.label:<{wider}}  {shape:<16} {size:>9}  {path}"
             lines.append(f"{row:<{wide}}  {cells}")
         return "\n".join(line.rstrip() for line in lines)
 
     def __str__(self) -> str:
         return self.text()
 
-    def _key(self, fold: int | None) -> Any:
-        """Return a key that consecutive nodes of a block share."""
-
-        def key(numbered: tuple[int, Node]) -> object:
-            i, node = numbered
-            parts = node.op.path.split(".") if node.op.path else []
-            return i if fold is None or len(parts) < fold else tuple(parts[:fold])
-
-        return key
-
-    def _block(
-        self, number: int, group: list[int], fold: int | None, block_of: dict[int, int]
-    ) -> Block:
-        nodes = [self.nodes[i] for i in group]
-        from_where = {block_of[i] for node in nodes for i in node.inputs if i is not None}
-        last = nodes[-1]
-        path = last.op.path
-        label = last.op.name
-        if len(group) > 1:
-            label = path = ".".join(path.split(".")[:fold])
-        return Block(
-            label,
-            path,
-            tuple(group),
-            tuple(sorted(from_where - {number}, reverse=True)),
-            last.shape,
-            sum(node.saved for node in nodes),
-        )
-
-
-def _saved_bytes(ops: Iterable[Op]) -> dict[Op, int]:
-    """Return the bytes each operation saved; memory shared by several counts for the first."""
-    seen = {_memory(s.data)[0] for op in ops for s in op.sources if isinstance(s, Tensor)}
-    sizes = {}
-    for op in ops:
-        memories = dict(map(_memory, _arrays(op.saved)))
-        sizes[op] = sum(size for key, size in memories.items() if key not in seen)
-        seen |= memories.keys()
-    return sizes
-
 
 def _arrays(saved: Any) -> Iterator[Any]:
-    """The arrays in what an operation saved."""
+    """Yield the arrays in what an operation saved."""
     if isinstance(saved, LazyArray):
         if saved.is_realized:
             yield saved.realize()
@@ -185,12 +157,8 @@ def _memory(array: Any) -> tuple[int, int]:
     return id(array if array.base is None else array.base), array.nbytes
 
 
-def _counted(operations: int) -> str:
-    return f"{operations} operations" if operations > 1 else ""
-
-
-def _size(number: float) -> str:
-    """Return a number of bytes in words."""
+def size_text(number: float) -> str:
+    """Return a number of bytes with three digits and its unit, such as "12.3 MB"."""
     for unit in ("B", "kB", "MB"):
         if number < 999.5:
             return f"{number:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""The standard deviation of each weighted layer's response, and the norm of its gradient."""
+"""Record the standard deviation of each layer's response, and the norm of its gradient."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _NORMS = (BatchNorm, BatchNormInference)
 
 
 class Layers:
-    """The weighted layers of a net in the order in which they ran; see `watch_layers`.
+    """The convolutions and linear layers of a model in the order they ran; see `watch_layers`.
 
     A layer's *response* is its output after batch norm, where there is one, and before an
     addition or a ReLU (He et al. 2015, figure 7).
@@ -32,17 +32,17 @@ class Layers:
 
     @property
     def paths(self) -> list[str]:
-        """The modules: "conv1", "layer1.0.conv1", ..., "fc"."""
+        """Return the paths of the layers: "conv1", "layer1.0.conv1", ..., "fc"."""
         return list(self._ops)
 
     @property
     def std(self) -> Array:
-        """The standard deviation of each response over all its elements, float64 (layers,)."""
+        """Return the standard deviation of each response, over its elements: float64 (layers,)."""
         return np.array(list(self._stds.values()))
 
     @property
     def gradient(self) -> Array:
-        """The Euclidean norm of the gradient of each response, float64 (layers,); NaN for none."""
+        """Return the norm of the gradient of each response, float64 (layers,); NaN for none."""
         return np.array([self._norms.get(op, np.nan) for op in self._ops.values()])
 
     def see(self, op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
@@ -62,7 +62,7 @@ class Layers:
 
 @contextmanager
 def watch_layers() -> Iterator[Layers]:
-    """Record the forward and the backward pass of a model inside, in the `Layers` it gives.
+    """Record the forward and the backward passes of models inside, in a `Layers`.
 
     Where a pass ran more than once, the last one counts.
     """

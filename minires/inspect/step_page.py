@@ -1,7 +1,6 @@
 """A page that steps through one training step, operation by operation: a single HTML file.
 
-Its parts are in `page/`: the frame (HTML), its style (CSS) and what it does (JavaScript). Here
-the record of the training step is made small enough to be put into it.
+Its HTML, CSS and JavaScript are in `page/`; this module turns a `Trace` into their data, as JSON.
 """
 
 import base64
@@ -23,7 +22,7 @@ import numpy as np
 from ..autograd import Op
 from ..backend import Array
 from ..files import write_atomically
-from .trace import InputGradient, Record, Summary, Trace
+from .trace import Record, Summary, Trace
 
 _BLOCK = 2  # parts of a module's path that make a block: "layer1.0"
 _DIGITS = 4
@@ -31,7 +30,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Page:
-    """A page of its own: `save` writes it; a notebook shows it in place."""
+    """A page: `save` writes it to a file; a notebook shows it in a frame."""
 
     html: str
 
@@ -49,28 +48,25 @@ def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "")
     """Return the page of one model, or of two side by side.
 
     Args:
-        traces: a name and what was recorded of each net.
+        traces: a name and the trace of each model.
         title: of the page.
-        footer: a sentence about where all this comes from.
+        footer: a sentence about models and data.
     """
     kinds = {type(r.op): r.op for _, trace in traces for r in trace.records}
     data = {
-        "nets": [_net(name, trace) for name, trace in traces],
+        "nets": [
+            {"name": name, "loss": _rounded(t.loss), "ops": [_operation(r) for r in t.records]}
+            for name, t in traces
+        ],
         "walk": _walk([trace.records for _, trace in traces]),
         "kinds": {op.name: _kind(op) for op in kinds.values()},
     }
     frame = Template(_part("page.html"))
     # In a script "<" may begin a tag that ends it; in JSON it can be written in another way.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    return Page(
-        frame.substitute(
-            title=html.escape(title),
-            css=_part("page.css"),
-            js=_part("page.js"),
-            footer=html.escape(footer),
-            data=text,
-        )
-    )
+    css, js, footer = _part("page.css"), _part("page.js"), html.escape(footer)
+    filled = frame.substitute(title=html.escape(title), css=css, js=js, footer=footer, data=text)
+    return Page(filled)
 
 
 def bytes_of(shape: tuple[int, ...], channels: int) -> int:
@@ -81,14 +77,6 @@ def bytes_of(shape: tuple[int, ...], channels: int) -> int:
 
 def _part(name: str) -> str:
     return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
-
-
-def _net(name: str, trace: Trace) -> dict[str, Any]:
-    return {
-        "name": name,
-        "loss": _rounded(trace.loss),
-        "ops": [_operation(r) for r in trace.records],
-    }
 
 
 def _operation(r: Record) -> dict[str, Any]:
@@ -105,17 +93,11 @@ def _operation(r: Record) -> dict[str, Any]:
         "addition": r.op.name == "Add" and sum(i is not None for i in r.inputs) == 2,
         "output": _summary(r.output, signed=False),
         "gradient": r.gradient and _summary(r.gradient, signed=True),
-        "input_gradients": [_input_gradient(g) for g in r.input_gradients],
+        "input_gradients": [
+            {"name": g.name, "label": g.label, "norm": _rounded(g.norm), "added": g.added}
+            for g in r.input_gradients
+        ],
         "seconds": _rounded(r.seconds),
-    }
-
-
-def _input_gradient(g: InputGradient) -> dict[str, Any]:
-    return {
-        "name": g.name,
-        "label": g.label,
-        "norm": _rounded(g.norm),
-        "added": g.added,
     }
 
 
@@ -126,8 +108,10 @@ def _summary(s: Summary, signed: bool) -> dict[str, Any]:
 
 
 def _encoded(maps: Array, signed: bool) -> str:
-    """Return maps as bytes from 0 to 255, the lowest value to the highest; signed ones with 0 in
-    the middle."""
+    """Return feature maps as bytes in base64, from the lowest value to the highest.
+
+    Signed ones have 0 in the middle.
+    """
     finite = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
     if signed:
         most = float(np.abs(finite).max()) or 1.0
@@ -158,34 +142,31 @@ def _source(function: Any) -> str:
     try:
         return textwrap.dedent(inspect.getsource(function)).rstrip()
     except (OSError, TypeError):  # made without a file, as in an interactive session
-        return "the source is not at hand"
+        return "the source is not available"
 
 
-def _walk(nets: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
-    """Return the moments of the walk: which operation of each net runs, None for one that waits.
+def _walk(models: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
+    """Return the steps of the walk: which operation of each model runs, None for one that waits.
 
-    Forward through all operations and back again. Two nets walk in step: an operation that only
+    Forward through all operations and back again. Two models walk together: an operation that only
     one of them has, such as a residual addition, makes the other one wait.
     """
-    ahead = _in_step([[(r.op.name, r.op.path) for r in records] for records in nets])
+    keys = [[(r.op.name, r.op.path) for r in records] for records in models]
+    ahead: list[list[int | None]] = []
+    if len(keys) == 1:
+        ahead = [[i] for i in range(len(keys[0]))]
+    else:
+        both = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+        for tag, a0, a1, b0, b1 in both.get_opcodes():
+            if tag == "equal":
+                ahead += [[a0 + k, b0 + k] for k in range(a1 - a0)]
+            else:
+                ahead += [[i, None] for i in range(a0, a1)] + [[None, j] for j in range(b0, b1)]
     return [{"phase": "forward", "at": at} for at in ahead] + [
         {"phase": "backward", "at": at} for at in reversed(ahead)
     ]
 
 
-def _in_step(keys: list[list[tuple[str, str]]]) -> list[list[int | None]]:
-    if len(keys) == 1:
-        return [[i] for i in range(len(keys[0]))]
-    a, b = keys
-    moments: list[list[int | None]] = []
-    for tag, a0, a1, b0, b1 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            moments += [[a0 + k, b0 + k] for k in range(a1 - a0)]
-        else:
-            moments += [[i, None] for i in range(a0, a1)] + [[None, j] for j in range(b0, b1)]
-    return moments
-
-
 def _rounded(x: float) -> float | None:
-    """Return a number with few digits, or None, which JSON knows, for one that is not finite."""
+    """Return a number with few digits, or None (JSON's null) for one that is not finite."""
     return float(f"{x:.{_DIGITS}g}") if math.isfinite(x) else None

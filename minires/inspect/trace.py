@@ -1,4 +1,4 @@
-"""One training step, recorded operation by operation, small enough to be put on a page."""
+"""Record one training step, operation by operation, small enough for a page."""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from ..autograd import Op, Step, Tensor, expect_some, matching, norm
+from ..autograd import Op, expect_some, matching, norm
 from ..autograd.hooks import forward_hook
 from ..backend import Array, to_numpy
 from .graph import Graph
@@ -17,13 +17,13 @@ BINS = 32
 
 @dataclass(frozen=True)
 class Summary:
-    """What an array holds, in a few numbers and small pictures.
+    """An array in a few numbers and some of its feature maps.
 
     Attributes:
         norm: Euclidean; mean, std, low, high: of all elements.
         histogram: how many elements are in each of `BINS` equal steps from low to high.
         maps: some channels of one image, float32 (channels, height, width); a row of numbers is
-            one map of height 1; None where there are no numbers.
+            one map of height 1; None for an array that has neither.
     """
 
     norm: float
@@ -36,32 +36,29 @@ class Summary:
 
     @classmethod
     def of(cls, array: Any, channels: int, image: int) -> "Summary":
-        """The summary of an array (N, C, H, W), (N, C) or of another shape."""
+        """Return the summary of an array (N, C, H, W), (N, C) or of another shape."""
         values = np.asarray(to_numpy(array), np.float64)
         low, high = float(values.min()), float(values.max())
         finite = math.isfinite(low) and math.isfinite(high)
         counts = np.histogram(values, BINS, (low, high))[0] if finite else np.zeros(BINS, int)
-        return cls(
-            norm(values),
-            float(values.mean()),
-            float(values.std()),
-            low,
-            high,
-            counts.tolist(),
-            _maps(values, channels, image),
-        )
+        maps = None
+        if values.ndim in (2, 4):
+            maps = values[image, :channels] if values.ndim == 4 else values[image][None, None]
+            maps = maps.astype(np.float32)
+        mean, std = float(values.mean()), float(values.std())
+        return cls(norm(values), mean, std, low, high, counts.tolist(), maps)
 
 
 @dataclass(frozen=True)
 class InputGradient:
-    """A gradient that an operation handed to one of its inputs.
+    """The gradient of one input of an operation.
 
     Attributes:
-        name: the input it is the gradient of.
-        to: the number of the record it went to; None for a leaf, or outside the trace.
-        label: where it went, in words.
+        name: of the input.
+        to: the number of the record that made the input; None for a leaf, or outside the trace.
+        label: the same in words, see `Target`.
         norm: Euclidean.
-        added: whether another gradient had arrived there before.
+        added: whether it was added to a gradient that was there already.
     """
 
     name: str
@@ -73,16 +70,16 @@ class InputGradient:
 
 @dataclass
 class Record:
-    """An operation of the step, forward and backward.
+    """An operation of the training step, forward and backward.
 
     Attributes:
         op: the operation.
-        inputs: for each input, the number of the record it came from, or None.
+        inputs: for each input, the number of the record that made it, or None.
         input_shapes: for each input, its shape; None for one left out.
-        shape, output: of what forward made.
-        gradient: what came in on the way back; None if nothing did.
-        input_gradients: what backward handed on.
-        seconds: its backward took.
+        shape, output: of the output.
+        gradient: of the output; None if there is none.
+        input_gradients: those of the inputs that have one.
+        seconds: the time its backward took.
     """
 
     op: Op
@@ -108,22 +105,21 @@ class Trace:
     records: list[Record]
 
     def within(self, path: str) -> "Trace":
-        """Only what happened in the module `path`; see `Tensor.backward_steps`.
+        """Return the records of the module `path` alone; see `Tensor.backward_steps`.
 
         Raises:
-            UsageError: nothing did; says what there is.
+            UsageError: there are none; names the modules that there are.
         """
         inside = matching(None, path)
         kept = [i for i, r in enumerate(self.records) if inside(r.op)]
         expect_some(bool(kept), f"path={path!r}", (r.op for r in self.records))
-        new = {i: k for k, i in enumerate(kept)}
+        new: dict[int | None, int] = {i: k for k, i in enumerate(kept)}
         records = [
             replace(
                 self.records[i],
-                inputs=tuple(None if j is None else new.get(j) for j in self.records[i].inputs),
+                inputs=tuple(map(new.get, self.records[i].inputs)),
                 input_gradients=tuple(
-                    replace(g, to=None if g.to is None else new.get(g.to))
-                    for g in self.records[i].input_gradients
+                    replace(g, to=new.get(g.to)) for g in self.records[i].input_gradients
                 ),
             )
             for i in kept
@@ -139,7 +135,7 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     Args:
         model: from images (N, C, H, W) to logits.
         x: the images; labels: (N,).
-        channels: how many maps of an array to keep.
+        channels: how many feature maps of an array to keep.
         image: of which image of the batch.
     """
     outputs: dict[Op, Summary] = {}
@@ -152,42 +148,18 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     with forward_hook(see):
         loss = F.cross_entropy(model(x), labels)
     nodes = Graph(loss).nodes
-    number = {node.op: i for i, node in enumerate(nodes)}
-    records = [
-        Record(
-            node.op,
-            tuple(number.get(s) if isinstance(s, Op) else None for s in node.op.sources),
-            shapes[node.op],
-            node.shape,
-            outputs[node.op],
-        )
-        for node in nodes
-    ]
+    number: dict[Any, int] = {node.op: i for i, node in enumerate(nodes)}  # a leaf has none
+    records = []
+    for op, shape in ((node.op, node.shape) for node in nodes):
+        inputs = tuple(map(number.get, op.sources))
+        records.append(Record(op, inputs, shapes[op], shape, outputs[op]))
     for step in loss.backward_steps():
         own = records[number[step.op]]
         own.gradient = Summary.of(step.gy, channels, image)
-        own.input_gradients = _input_gradients(step, number)
+        own.input_gradients = tuple(
+            InputGradient(to.name, number.get(to.source), to.label, size, to.added)
+            for to, size in zip(step.targets, step.norms, strict=True)
+            if to.source is not None and size is not None
+        )
         own.seconds = step.seconds
     return Trace(loss.item(), records)
-
-
-def _input_gradients(step: Step, number: dict[Op, int]) -> tuple[InputGradient, ...]:
-    return tuple(
-        InputGradient(
-            target.name,
-            None if isinstance(target.source, Tensor) else number[target.source],
-            target.label,
-            size,
-            target.added,
-        )
-        for target, size in zip(step.targets, step.norms, strict=True)
-        if target.source is not None and size is not None
-    )
-
-
-def _maps(values: Array, channels: int, image: int) -> Array | None:
-    if values.ndim == 4:
-        return values[image, :channels].astype(np.float32)
-    if values.ndim == 2:
-        return values[image][None, None].astype(np.float32)
-    return None

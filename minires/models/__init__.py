@@ -13,21 +13,3 @@ from .resnet import (
     resnet152,
 )
 from .spec import NetSpec, cifar_net, imagenet_net
-
-__all__ = [
-    "BasicBlock",
-    "Bottleneck",
-    "NetSpec",
-    "PreactNet",
-    "cifar_net",
-    "cifar_plain",
-    "cifar_resnet",
-    "imagenet_net",
-    "plain18",
-    "plain34",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-]

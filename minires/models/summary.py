@@ -1,6 +1,7 @@
 """Summarise a model: stages, blocks, sizes, parameters and multiply-adds, as in table 1."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -94,14 +95,23 @@ def summary(model: Module, image: tuple[int, int, int]) -> list[Stage]:
     return [Stage(_stage_name(name), tuple(group)) for name, group in grouped]
 
 
-def compared(channels: int = 256, size: int = 56) -> dict[str, Part]:
-    """Return a basic block and a bottleneck on the same feature maps (figure 5), without norms."""
+def compared(
+    names: Sequence[str] = ("basic", "bottleneck"), channels: int = 256, size: int = 56
+) -> dict[str, Part]:
+    """Return a basic block and a bottleneck on the same feature maps (figure 5), without norms.
+
+    Raises:
+        UsageError: `names` has another name, or none.
+    """
     blocks = {
         "basic": BasicBlock(channels, channels, 1, "A", norm=Identity),
         "bottleneck": Bottleneck(channels, channels // Bottleneck.expansion, 1, "A", norm=Identity),
     }
+    if not names or not set(names) <= set(blocks):
+        given = ", ".join(names) or "nothing"
+        raise UsageError(f"--compare knows {', '.join(blocks)}; got {given}")
     image = channels, size, size
-    return {name: summary(block, image)[0].parts[0] for name, block in blocks.items()}
+    return {name: summary(blocks[name], image)[0].parts[0] for name in names}
 
 
 def _measured(

@@ -13,20 +13,3 @@ from .layers import (
 )
 from .module import Module, Parameter
 from .report import LoadReport, Mismatch
-
-__all__ = [
-    "BatchNorm2d",
-    "Conv2d",
-    "GlobalAvgPool2d",
-    "Identity",
-    "Linear",
-    "LoadReport",
-    "MaxPool2d",
-    "Mismatch",
-    "Module",
-    "Parameter",
-    "ReLU",
-    "Sequential",
-    "he_normal",
-    "xavier_normal",
-]

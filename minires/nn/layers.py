@@ -67,15 +67,9 @@ class BatchNorm2d(Module):
         self.momentum = momentum
 
     def forward(self, x: Tensor) -> Tensor:
+        running = self.running_mean, self.running_var
         return F.batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training,
-            self.momentum,
-            self.eps,
+            x, *running, self.weight, self.bias, self.training, self.momentum, self.eps
         )
 
 

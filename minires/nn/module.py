@@ -158,7 +158,8 @@ class Module:
         skipped = {*report.missing, *(entry.name for entry in report.mismatched)}
         for name, tensor in own.items():
             if name not in skipped:
-                tensor.data[...] = _like(tensor, np.asarray(given[name]))
+                array = np.asarray(given[name]).astype(tensor.dtype, copy=False)
+                tensor.data[...] = move(array, backend_name(tensor.data))
         return report
 
 
@@ -182,8 +183,3 @@ def _compare(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> LoadReport:
             and (given[name].dtype.kind not in NUMBER_KINDS or given[name].shape != tensor.shape)
         ),
     )
-
-
-def _like(tensor: Tensor, array: Array) -> Array:
-    """Return `array` in the dtype and on the backend of `tensor`."""
-    return move(array.astype(tensor.dtype, copy=False), backend_name(tensor.data))

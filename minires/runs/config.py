@@ -63,15 +63,12 @@ def check_least(config: Any, **least: int) -> None:
 
 
 def check_same_options(config: Any, given: dict[str, Any], out: Path) -> None:
-    """Raise an error if an option given on resuming differs from the run's.
+    """Raise UsageError, which names the first, if options given on resuming differ from the run's.
 
     Args:
         config: the run's configuration, a dataclass.
         given: fields of it that the user gave again.
         out: the run's folder.
-
-    Raises:
-        UsageError: names the first that differs.
     """
     for name, value in given.items():
         has = getattr(config, name)
@@ -83,15 +80,12 @@ def check_same_options(config: Any, given: dict[str, Any], out: Path) -> None:
 
 
 def check_same_data(dataset: Dataset, values: dict[str, Any], out: Path) -> None:
-    """Raise an error if a dataset is not that of the run in `out`.
+    """Raise UsageError if a dataset has another digest than that in `values`; names both.
 
     Args:
         dataset: the data.
-        values: the run's config.json.
+        values: the config.json of the run in `out`.
         out: the run's folder.
-
-    Raises:
-        UsageError: the digests differ; names both.
     """
     expected = values.get("data_sha256")
     if dataset.digest != expected:

@@ -25,8 +25,7 @@ from ..files import previous, remove_partial, write_atomically
 from ..nn import Module
 from ..train import Row, Trainer, restore_training, training_state
 from ..weights import save_weights
-from .checkpoint import read_checkpoint, write_checkpoint
-from .formats import FORMAT, check_format
+from .checkpoint import FORMAT, check_format, read_checkpoint, write_checkpoint
 from .history import write_history
 from .lock import locked
 
@@ -100,11 +99,7 @@ class RunFolder:
             yield
 
     def check_empty(self) -> None:
-        """Raise an error unless a run can be made at the path.
-
-        Raises:
-            UsageError: there is a file, or a folder with anything in it.
-        """
+        """Raise UsageError if there is a file, or a folder with anything in it, at the path."""
         if self.holds_anything():
             raise UsageError(
                 f"{self.path} is not empty; add --resume to continue the run in it, or choose "

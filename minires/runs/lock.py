@@ -3,9 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from ..errors import RunError
 
@@ -21,7 +20,20 @@ def locked(folder: Path) -> Iterator[None]:
         RunError: another process has the lock; names the folder and the process.
         OSError: the folder cannot be written.
     """
-    with _lock_file(folder) as file:
+    path = folder / _NAME
+    with open(path, "a+", encoding="ascii", errors="replace") as file:  # closing it releases it
+        try:
+            _lock(file.fileno())
+        except BlockingIOError:
+            file.seek(0)
+            raise RunError(
+                f"another process ({file.read(20).strip() or 'not named yet'}) is at work in "
+                f"{folder}; wait for it, or end it first"
+            ) from None
+        if os.fstat(file.fileno()).st_nlink == 0:  # removed meanwhile; others lock a new file
+            with locked(folder):
+                yield
+            return
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -29,27 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):  # Windows does not remove open files
-                (folder / _NAME).unlink()
-
-
-def _lock_file(folder: Path) -> IO[str]:
-    """The lock's file, locked; closing it, or the end of the process, releases the lock."""
-    path = folder / _NAME
-    while True:
-        with ExitStack() as stack:
-            file = stack.enter_context(open(path, "a+", encoding="ascii", errors="replace"))
-            try:
-                _lock(file.fileno())
-            except BlockingIOError:
-                file.seek(0)
-                raise RunError(
-                    f"another process ({file.read(20).strip() or 'not named yet'}) is at work in "
-                    f"{folder}; wait for it, or end it first"
-                ) from None
-            # If its last holder has removed it meanwhile, other processes would lock a new file.
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                stack.pop_all()
-                return file
+                path.unlink()
 
 
 if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""Tables as CSV files: written from rows by column, read back as instances of a dataclass."""
+"""Tables: as CSV files, read back as instances of a dataclass, and as Markdown in reports."""
 
 import csv
 import io

@@ -2,23 +2,25 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from .. import functional as F
-from ..backend import Array, default, load, move
+from ..backend import Array, array_module, default, load, move
 from ..data.dataset import Dataset, Source
 from ..errors import NonFiniteError
+from ..inspect import detect_anomaly
 from ..kernels.cuda.graph import Replayed, expect_graphs
-from ..modes import tf32
+from ..modes import no_grad, tf32
 from ..nn import Module
 from ..optim import SGD, StepSchedule
-from .diagnosis import ADVICE, REPLAYED, origin_of_nan
-from .evaluation import error_rate
 from .progress import EpochTotals, Progress, Row
 from .recipe import Recipe, epoch_length
+
+ADVICE = "a lower learning rate usually helps"
+_REPLAYED = "it came from a replayed graph; without the graph its operation would be named"
 
 
 class Trainer:
@@ -130,7 +132,7 @@ class Trainer:
                 loss, mistakes = self._learn(x, labels, lr)
             value, wrong = loss.item(), int(mistakes)
             if not math.isfinite(value):
-                origin = REPLAYED if self.replayed else origin_of_nan(self.model, x)
+                origin = _REPLAYED if self.replayed else _origin_of_nan(self.model, x)
                 raise NonFiniteError(
                     f"{self.net}, seed {self.seed}: the loss is {value} at iteration "
                     f"{self.iteration}: {origin}; {ADVICE}"
@@ -159,11 +161,12 @@ class Trainer:
     def test_error(self) -> float:
         """Return the error over all test images, in %, with the running statistics."""
         with tf32(self.tf32):
-            return error_rate(self.model, self.dataset.testing_batches(), self.backend)
+            return _error_rate(self.model, self.dataset.testing_batches(), self.backend)
 
     def _progress(self, epoch: float, test_error: float | None) -> Progress:
         """Return the progress; a test error ends the epoch, and adds its row."""
-        loss, error, row = self.totals.mean_loss, self.totals.error, None
+        totals, row = self.totals, None
+        loss, error = totals.loss / totals.seen, 100 * totals.wrong / totals.seen
         if test_error is not None:
             row = Row(
                 seed=self.seed,
@@ -179,3 +182,31 @@ class Trainer:
             self.rows.append(row)
             self.totals = EpochTotals()
         return Progress(self.iteration, epoch, loss, error, row)
+
+
+def _error_rate(model: Module, batches: Iterable[tuple[Array, Array]], backend: str) -> float:
+    """Return the error of a model in evaluation, in %; leaves it in training mode."""
+    model.eval()
+    wrong = seen = 0
+    with no_grad():
+        for x, labels in batches:
+            predicted = model(move(x, backend)).data.argmax(axis=1)
+            wrong += int((predicted != move(labels, backend)).sum())
+            seen += len(labels)
+    model.train()
+    return 100 * wrong / seen
+
+
+def _origin_of_nan(model: Module, x: Array) -> str:
+    """Run the forward pass again, and return the operation that made the first NaN or infinity."""
+    origin = "the loss alone is not finite"
+    try:
+        with detect_anomaly():
+            model(x)
+    except NonFiniteError as error:
+        origin = str(error)
+    xp = array_module(x)
+    bad = [name for name, p in model.named_parameters() if not xp.isfinite(p.data).all()]
+    if bad:
+        origin += f"; {len(bad)} parameters were not finite before this step, first {bad[0]}"
+    return origin

@@ -65,13 +65,7 @@ class Progress:
 
 @dataclass
 class EpochTotals:
-    """Sums over the images of the current epoch.
-
-    Attributes:
-        loss: the sum of the losses.
-        wrong: how many images were classified wrongly.
-        seen: how many images there were.
-    """
+    """Over the epoch so far: the sum of the images' losses, how many were wrong, how many seen."""
 
     loss: float = 0.0
     wrong: int = 0
@@ -82,13 +76,3 @@ class EpochTotals:
         self.loss += mean_loss * count
         self.wrong += wrong
         self.seen += count
-
-    @property
-    def mean_loss(self) -> float:
-        """The mean loss of an image."""
-        return self.loss / self.seen
-
-    @property
-    def error(self) -> float:
-        """The share of images classified wrongly, in %."""
-        return 100 * self.wrong / self.seen

@@ -64,10 +64,7 @@ def quick_recipe(
 
     Below 10,000 images batch size and learning rate are smaller, so that an epoch has enough steps.
 
-    Args:
-        dataset: the images.
-        epochs: the length of the training; 12 if None.
-        batch_size: images in a training step; 32 or 128 if None.
+    Args: as for `paper_recipe`; if None, 12 epochs, and 32 or 128 images in a training step.
     """
     epochs = 12 if epochs is None else epochs
     usual, lr = (32, 0.01) if len(dataset.train_images) < 10_000 else (128, 0.1)

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..backend import Array, move, to_numpy
 from ..errors import DataError, NonFiniteError
-from .diagnosis import ADVICE
-from .loop import Trainer
+from .loop import ADVICE, Trainer
 from .progress import EpochTotals, Row
 
 
@@ -26,8 +25,7 @@ def training_state(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     """
     tensors = trainer.model.state_dict()
     tensors |= {name: np.array(to_numpy(v)) for name, v in _velocities(trainer)}
-    bad = _not_finite(tensors)
-    if bad:
+    if bad := _not_finite(tensors):
         raise NonFiniteError(
             f"{trainer.net}, seed {trainer.seed}: {bad} holds a NaN or an infinity after "
             f"iteration {trainer.iteration}; {ADVICE}"
@@ -55,8 +53,12 @@ def restore_training(trainer: Trainer, tensors: dict[str, Array], metadata: dict
     try:
         rows = [Row.checked(row) for row in metadata["rows"]]
         _check_metadata(trainer, metadata, rows)
-        _check_tensors(trainer, tensors)
+        if bad := _not_finite(tensors):
+            raise ValueError(f"{bad} holds a NaN or an infinity")
         parameters = {k: v for k, v in tensors.items() if not k.startswith("velocity.")}
+        for name, v in _velocities(trainer):
+            if tensors[name].shape != v.shape:
+                raise ValueError(f"{name} has shape {tensors[name].shape}, expected {v.shape}")
         trainer.model.load_state_dict(parameters)
         for name, v in _velocities(trainer):
             v[...] = move(tensors[name], trainer.backend)
@@ -93,16 +95,6 @@ def _check_metadata(trainer: Trainer, metadata: dict[str, Any], rows: list[Row])
     for key in ("loss_sum", "wrong", "seen", "seconds"):
         if type(metadata[key]) not in (int, float) or not 0 <= metadata[key] < math.inf:
             raise ValueError(f"{key} is {metadata[key]!r}")
-
-
-def _check_tensors(trainer: Trainer, tensors: dict[str, Array]) -> None:
-    """Raise ValueError or KeyError unless all are finite and the velocities have their shapes."""
-    for name, v in _velocities(trainer):
-        if tensors[name].shape != v.shape:
-            raise ValueError(f"{name} has shape {tensors[name].shape}, expected {v.shape}")
-    bad = _not_finite(tensors)
-    if bad:
-        raise ValueError(f"{bad} holds a NaN or an infinity")
 
 
 def _not_finite(tensors: dict[str, Array]) -> str | None:

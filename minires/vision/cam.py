@@ -64,12 +64,7 @@ def activation_map(model: ResNet, feature_maps: Array, label: int) -> Array:
 
 
 def activation_figure(
-    image: "Image.Image",
-    box: Box,
-    activation: Array,
-    label: int,
-    name: str,
-    probability: float,
+    image: "Image.Image", box: Box, activation: Array, label: int, name: str, probability: float
 ) -> bytes:
     """Draw an image, and beside it the same with an activation map over the model's input: a PNG.
 

@@ -75,7 +75,7 @@ class Classifier:
                 f"{report}"
             )
         self.model.eval()
-        self.labels = labels
+        self.labels = [f"class {i}" for i in range(classes)] if labels is None else labels
         self.size = size
 
     def classify(self, paths: Sequence[Path], workers: Workers) -> Iterator[Classification]:
@@ -95,7 +95,7 @@ class Classifier:
                 batch, prediction.probabilities, prediction.feature_maps, strict=True
             ):
                 best = (-p).argsort(kind="stable")[:TOP].tolist()
-                top = [ClassScore(i, self._name(i), float(p[i])) for i in best]
+                top = [ClassScore(i, self.labels[i], float(p[i])) for i in best]
                 yield Classification(path, top, activation_map(self.model, maps, best[0]))
 
     def figure(self, classification: Classification) -> bytes:
@@ -105,9 +105,6 @@ class Classifier:
         box = middle(image, size)
         return activation_figure(image, box, classification.activation, *classification.top[0])
 
-    def _name(self, label: int) -> str:
-        return f"class {label}" if self.labels is None else self.labels[label]
-
 
 def read_labels(path: Path) -> list[str]:
     """Return the names of classes in a file, one a line.
@@ -116,13 +113,11 @@ def read_labels(path: Path) -> list[str]:
         UsageError: no such file, not UTF-8 text, no names, or an empty line between others.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"the labels in {path} cannot be read: {reason}") from error
     labels = [line.strip() for line in lines]
-    while labels and not labels[-1]:
-        labels.pop()
     if not labels:
         raise UsageError(f"{path} holds no labels; expected one name a line")
     if "" in labels:
@@ -140,7 +135,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise UsageError(f"there is no image {path}")
-        inside = [path / name for name in files_in(path)] if path.is_dir() else [path]
+        inside = files_in(path) if path.is_dir() else [path]
         if not inside:
             raise UsageError(f"there is no image in {path}")
         files += inside

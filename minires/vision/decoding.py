@@ -48,18 +48,21 @@ def opened(path: str | Path) -> Iterator["Image.Image"]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about files that it can read all the same
             with Image.open(path, formats=FORMATS) as image:
-                _check_size(*image.size)
+                long, short = max(image.size), min(image.size)
+                size = f"{image.width}x{image.height} pixels"
+                if long * short > MAX_PIXELS:
+                    raise DataError(f"{size} are {_TOO_MANY}")
+                if long > MAX_ASPECT * short:
+                    raise DataError(f"it is {size}, more than {MAX_ASPECT} times as long as wide")
                 yield image
-    except MemoryError:
-        raise DataError(f"{path} cannot be read: there is not enough memory for it") from None
-    except Image.DecompressionBombError:  # raised at several times our own limit
-        raise DataError(f"{path} cannot be read: it has {_TOO_MANY}") from None
-    except UnidentifiedImageError:
-        raise DataError(
-            f"{path} cannot be read: it is not an image, or none of {', '.join(FORMATS)}"
-        ) from None
     except Exception as error:  # a decoder that is given any bytes may raise anything
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, MemoryError):
+            reason = "there is not enough memory for it"
+        elif isinstance(error, Image.DecompressionBombError):  # at several times our own limit
+            reason = f"it has {_TOO_MANY}"
+        elif isinstance(error, UnidentifiedImageError):
+            reason = f"it is not an image, or none of {', '.join(FORMATS)}"
         raise DataError(f"{path} cannot be read: {reason}") from error
 
 
@@ -111,12 +114,3 @@ def decode(path: str | Path) -> "Image.Image":
     """
     with opened(path) as image:
         return rgb(image)
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise DataError(f"{width}x{height} pixels are {_TOO_MANY}")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise DataError(
-            f"it is {width}x{height} pixels, more than {MAX_ASPECT} times as long as wide"
-        )

@@ -93,17 +93,13 @@ class FolderImages:
         )
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
-        """Yield the middles of the validation images, float32 (B, 3, size, size), and labels.
-
-        Raises:
-            DataError: an image cannot be read; names the file.
-        """
+        """Yield the middles of the validation images and labels; as `training_batches`."""
         return self.in_order(self.folder.val)
 
     def in_order(self, part: Part) -> Iterator[tuple[Array, Array]]:
         """Yield the middles of a part's images in the order of its files, and labels."""
         n = len(part)
-        indices = [np.arange(k, min(k + _TEST_BATCH, n)) for k in range(0, n, _TEST_BATCH)]
+        indices = np.split(np.arange(n), range(_TEST_BATCH, n, _TEST_BATCH))
         return self._batches(part, indices, [{"do": "evaluate"}] * len(indices))
 
     def problems(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,11 +88,7 @@ class ImageFolder:
         return sha.hexdigest()
 
     def without(self, paths: Collection[str]) -> "ImageFolder":
-        """Return the folder without some of its files.
-
-        Raises:
-            DataError: a class has then no image to train on, or there is none to validate on.
-        """
+        """Return the folder without some of its files; raise as `ImageFolder` does."""
         paths = set(paths)
         return replace(self, train=self.train.without(paths), val=self.val.without(paths))
 
@@ -128,42 +124,42 @@ def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0
     return _split_folder(root, split, seed)
 
 
-def files_in(folder: Path) -> list[str]:
-    """Return all files in a folder and below it, relative to it with "/" between, sorted.
+def files_in(folder: Path) -> list[Path]:
+    """Return all files in a folder and below it, sorted by their paths.
 
     Hidden files are left out. A folder that does not exist has none.
 
     Raises:
         DataError: a folder cannot be read.
     """
+    if not folder.is_dir():
+        return []
+    found = (Path(parent) / name for parent, _, files in _walk(folder) for name in files)
+    return sorted((path for path in found if path.name not in _NOT_IMAGES), key=Path.as_posix)
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield what `os.walk` does, without what is hidden; raise DataError if it cannot be read."""
 
     def fail(error: OSError) -> None:
         raise DataError(f"{error.filename} cannot be read: {error.strerror or error}")
 
-    found: list[str] = []
-    if not folder.is_dir():
-        return found
     for parent, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            (Path(parent) / name).relative_to(folder).as_posix()
-            for name in files
-            if not name.startswith(".") and name not in _NOT_IMAGES
-        ]
-    return sorted(found)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield parent, folders, [name for name in files if not name.startswith(".")]
 
 
 def _divided_folder(root: Path) -> ImageFolder:
     classes = _classes(root / "train")
-    for name in _class_folders(root / "val"):
+    _, in_val, _ = next(_walk(root / "val"))
+    for name in in_val:
         if name not in classes:
             raise DataError(
                 f"{root / 'val'} has a class {name!r} that {root / 'train'} has not; "
                 f"it has {', '.join(classes)}"
             )
     train, val = (
-        _part([(f"{part}/{name}", files_in(root / part / name)) for name in classes])
-        for part in ("train", "val")
+        _part(root, [files_in(root / part / name) for name in classes]) for part in ("train", "val")
     )
     return ImageFolder(root, classes, train, val)
 
@@ -175,34 +171,25 @@ def _split_folder(root: Path, val_split: float, seed: int) -> ImageFolder:
         files = files_in(root / name)
         n = round(len(files) * val_split)
         n = min(max(n, 1), len(files) - 1) if len(files) > 1 else 0
-        drawn = np.random.default_rng([seed, label]).permutation(len(files))[:n]
-        held_out = {files[i] for i in drawn}
-        train.append((name, [file for file in files if file not in held_out]))
-        val.append((name, [file for file in files if file in held_out]))
-    return ImageFolder(root, classes, _part(train), _part(val))
+        held_out = set(np.random.default_rng([seed, label]).permutation(len(files))[:n])
+        train.append([file for i, file in enumerate(files) if i not in held_out])
+        val.append([file for i, file in enumerate(files) if i in held_out])
+    return ImageFolder(root, classes, _part(root, train), _part(root, val))
 
 
-def _part(classes: list[tuple[str, list[str]]]) -> Part:
-    """Return all files of the class folders, given in the order of their labels."""
+def _part(root: Path, classes: list[list[Path]]) -> Part:
+    """Return all files of the classes, given in the order of their labels."""
     return Part(
-        tuple(f"{folder}/{file}" for folder, files in classes for file in files),
-        tuple(label for label, (_, files) in enumerate(classes) for _ in files),
+        tuple(file.relative_to(root).as_posix() for files in classes for file in files),
+        tuple(label for label, files in enumerate(classes) for _ in files),
     )
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    names = _class_folders(folder)
+    _, names, _ = next(_walk(folder))
     if len(names) < 2:
         raise DataError(
             f"{folder} has {len(names)} class folders ({', '.join(names) or 'none'}); "
             "expected at least two, each a folder of images"
         )
-    return names
-
-
-def _class_folders(folder: Path) -> tuple[str, ...]:
-    try:
-        inside = list(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
-    return tuple(sorted(p.name for p in inside if p.is_dir() and not p.name.startswith(".")))
+    return tuple(names)

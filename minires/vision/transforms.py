@@ -22,6 +22,7 @@ STD = (0.229, 0.224, 0.225)
 AREA = (0.08, 1.0)  # share of the image that a random crop takes (Szegedy et al. 2014, section 6)
 RATIO = (3 / 4, 4 / 3)  # of its width to its height
 
+_BILINEAR = 2  # PIL.Image.Resampling.BILINEAR, without importing Pillow
 _TRIES = 10
 _SPARE = 2.0  # an image decoded at less than its size still has this many times the pixels needed
 
@@ -29,11 +30,7 @@ Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom, in pixel
 
 
 def evaluation_image(path: str | Path, size: int) -> Array:
-    """Return the middle of the image in a file, uint8 (3, size, size).
-
-    Raises:
-        DataError: it cannot be read; names the file.
-    """
+    """Return the middle of the image in a file, uint8 (3, size, size); raise as `decode`."""
     image = resize_shorter(decode(path), size)
     return _planes(image.crop(middle(image, size)))
 
@@ -43,8 +40,8 @@ def resize_shorter(image: "Image.Image", size: int) -> "Image.Image":
     short = 256 * size // 224
     width, height = image.size
     if width <= height:
-        return _resize(image, (short, int(short * height / width)))
-    return _resize(image, (int(short * width / height), short))
+        return image.resize((short, int(short * height / width)), _BILINEAR)
+    return image.resize((int(short * width / height), short), _BILINEAR)
 
 
 def middle(image: "Image.Image", size: int) -> Box:
@@ -54,10 +51,9 @@ def middle(image: "Image.Image", size: int) -> Box:
 
 
 def training_image(path: str | Path, size: int, rng: np.random.Generator) -> Array:
-    """Return a random crop of the image in a file, uint8 (3, size, size); half are mirrored.
+    """Return a random crop of the image in a file, uint8 (3, size, size); raise as `decode`.
 
-    Raises:
-        DataError: it cannot be read; names the file.
+    Half of the crops are mirrored.
     """
     with opened(path) as image:
         width, height = upright_size(image)
@@ -67,7 +63,7 @@ def training_image(path: str | Path, size: int, rng: np.random.Generator) -> Arr
         decoded = rgb(image, at_least=enough)
     across, down = decoded.width / width, decoded.height / height  # 1, unless decoded smaller
     box = left * across, top * down, right * across, bottom * down
-    x = _planes(_resize(decoded, (size, size), box))
+    x = _planes(decoded.resize((size, size), _BILINEAR, box))
     return x[:, :, ::-1] if mirrored else x
 
 
@@ -101,16 +97,6 @@ def normalise(images: Array) -> Array:
     return x
 
 
-def _resize(
-    image: "Image.Image",
-    shape: tuple[int, int],
-    box: tuple[float, float, float, float] | None = None,
-) -> "Image.Image":
-    from PIL import Image
-
-    return image.resize(shape, Image.Resampling.BILINEAR, box)
-
-
 def _planes(image: "Image.Image") -> Array:
-    """(H, W, 3) -> (3, H, W)."""
+    """Return the pixels of an image, uint8 (3, H, W)."""
     return np.asarray(image).transpose(2, 0, 1)

@@ -4,12 +4,11 @@ It ends when its input ends, so that it does not outlive the process that starte
 """
 
 import json
-import math
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -40,67 +39,40 @@ def train(paths: list[str], size: int, seed: int, epoch: int, start: int) -> Arr
 
 def problems(paths: list[str]) -> list[str | None]:
     """Return for each file why it cannot be decoded, or None; it is decoded to its end."""
-    return [_problem(path) for path in paths]
-
-
-def _problem(path: str) -> str | None:
-    try:
-        with opened(path) as image:
-            rgb(image, at_least=0)  # a JPEG at an eighth of its size, which reads all of it
-    except DataError as error:
-        return str(error)
-    return None
+    found: list[str | None] = []
+    for path in paths:
+        try:
+            with opened(path) as image:
+                rgb(image, at_least=0)  # a JPEG at an eighth of its size, which reads all of it
+            found.append(None)
+        except DataError as error:
+            found.append(str(error))
+    return found
 
 
 TASKS: dict[str, Callable[..., Any]] = {"evaluate": evaluate, "train": train, "problems": problems}
 
 
 def perform(task: Task) -> Any:
-    """Return what the task's function returns: an array of uint8, or what JSON can hold.
-
-    Raises:
-        DataError: an image cannot be read; names the file.
-    """
+    """Return or raise what the task's function does: an array of uint8, or what JSON can hold."""
     arguments = dict(task)
     return TASKS[arguments.pop("do")](**arguments)
 
 
-def write_answer(file: IO[bytes], task: Task) -> None:
-    """Perform a task, and write a line of JSON and, if there is one, the bytes of the array."""
+def answer(task: Task) -> bytes:
+    """Return the answer to a task: a line of JSON, and after it the bytes of an array if any.
+
+    The line is what `perform` returned, or {"shape": of the array}, or {"error": its message}.
+    """
+    head: Any
     content = b""
     try:
-        result = perform(task)
+        head = perform(task)
     except MiniresError as error:
         head = {"error": str(error)}
-    else:
-        if isinstance(result, np.ndarray):
-            head, content = {"shape": result.shape}, result.tobytes()
-        else:
-            head = {"result": result}
-    file.write(json.dumps(head).encode() + b"\n")
-    file.write(content)
-    file.flush()
-
-
-def read_answer(file: IO[bytes]) -> Any:
-    """Return or raise what `perform` did in the process that wrote to this file.
-
-    Raises:
-        DataError: as `perform`.
-        EOFError: the process has ended.
-    """
-    line = file.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    head = json.loads(line)
-    if "error" in head:
-        raise DataError(head["error"])
-    if "result" in head:
-        return head["result"]
-    content = file.read(math.prod(head["shape"]))
-    if len(content) < math.prod(head["shape"]):
-        raise EOFError
-    return np.frombuffer(content, np.uint8).reshape(head["shape"])
+    if isinstance(head, np.ndarray):
+        head, content = {"shape": head.shape}, head.tobytes()
+    return json.dumps(head).encode() + b"\n" + content
 
 
 def main() -> None:
@@ -109,4 +81,5 @@ def main() -> None:
     answers, sys.stdout = sys.stdout.buffer, sys.stderr  # nothing else is written between images
     with suppress(BrokenPipeError):  # the process that reads them has ended
         for line in sys.stdin:
-            write_answer(answers, json.loads(line))
+            answers.write(answer(json.loads(line)))
+            answers.flush()

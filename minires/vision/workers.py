@@ -1,6 +1,7 @@
 """Worker processes, which decode images before they are needed."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
+import numpy as np
+
 from ..errors import DataError, UsageError
-from .worker_main import Task, perform, read_answer
+from .worker_main import Task, perform
 
 _ROOT = str(Path(__file__).parents[2])  # so that the worker imports the same minires
 _AHEAD = 2  # tasks for each worker, so that it has the next one when it is done with the last
@@ -48,12 +51,18 @@ class Worker:
         try:
             self._process.stdin.write(json.dumps(task).encode() + b"\n")
             self._process.stdin.flush()
-            return read_answer(self._process.stdout)
-        except (EOFError, OSError, ValueError) as error:
+            head = json.loads(self._process.stdout.readline())
+            if "shape" in head:
+                content = self._process.stdout.read(math.prod(head["shape"]))
+                return np.frombuffer(content, np.uint8).reshape(head["shape"])
+        except (OSError, ValueError) as error:  # a ValueError: the answer is cut short
             raise DataError(
                 f"a process that decodes images has ended (exit code {self._process.wait()}); "
                 "is there enough memory? fewer --workers need less"
             ) from error
+        if "error" in head:
+            raise DataError(head["error"])
+        return head
 
     def close(self) -> None:
         """End the process."""
@@ -80,7 +89,7 @@ class Workers:
         self.count = count
         self._all: list[Worker] = []
         self._idle: SimpleQueue[Worker] = SimpleQueue()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None  # one waits for each process
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Any]:
         """Yield what each task returns, in their order; the next ones are performed meanwhile.
@@ -91,11 +100,15 @@ class Workers:
         if self.count == 0:
             yield from map(perform, tasks)
             return
-        threads = self._started()
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="minires images")
+            self._all = [Worker() for _ in range(self.count)]
+            for worker in self._all:
+                self._idle.put(worker)
         waiting: deque[Future[Any]] = deque()
         try:
             for task in tasks:
-                waiting.append(threads.submit(self._perform, task))
+                waiting.append(self._threads.submit(self._perform, task))
                 if len(waiting) > _AHEAD * self.count:
                     yield waiting.popleft().result()
             while waiting:
@@ -107,10 +120,9 @@ class Workers:
     def close(self) -> None:
         """End the processes."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
             for worker in self._all:
                 worker.close()
-            self._threads.shutdown()
+            self._threads.shutdown(cancel_futures=True)
             self._threads, self._all, self._idle = None, [], SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -118,15 +130,6 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _started(self) -> ThreadPoolExecutor:
-        """Return the threads, one for each process, that wait for its answers."""
-        if self._threads is None:
-            self._all = [Worker() for _ in range(self.count)]
-            for worker in self._all:
-                self._idle.put(worker)
-            self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="minires images")
-        return self._threads
 
     def _perform(self, task: Task) -> Any:
         worker = self._idle.get()

@@ -67,7 +67,7 @@ def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: 
     """
     blocks = graph.blocks(fold)
     layout = list(rows([block.inputs for block in blocks]))
-    columns = max(max([r.at, *r.meeting, *r.forking, *r.passing]) for r in layout) + 1
+    columns = max(max([r.at, *r.ending, *r.starting, *r.passing]) for r in layout) + 1
     figure = new_figure(5 + 0.4 * columns, 0.34 * len(blocks) + 0.4, dpi)
     axes = figure.subplots()
     for i, (row, block) in enumerate(zip(layout, reversed(blocks), strict=True)):
@@ -75,10 +75,10 @@ def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: 
         addition = _is_addition(block)
         for k in row.passing:
             _line(axes, k, y + 0.5, k, y - 0.5)
-        for k in (row.at, *row.meeting):
+        for k in (row.at, *row.ending):
             if i or k != row.at:
                 _line(axes, row.at, y, k, y + 0.5)
-        for k in (*((row.at,) if row.goes_on else ()), *row.forking):
+        for k in (*((row.at,) if row.continues else ()), *row.starting):
             _line(axes, row.at, y, k, y - 0.5, _FORK if addition else _EDGE)
         axes.plot(row.at, y, "o", ms=9 if addition else 6, color=_FORK if addition else "#31448c")
         name, *rest = _label(block)

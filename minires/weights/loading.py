@@ -20,10 +20,7 @@ def save_weights(model: Module, path: str | Path) -> None:
 
 
 def load_weights(
-    model: Module,
-    path: str | Path,
-    strict: bool = True,
-    rename: Mapping[str, str] | None = None,
+    model: Module, path: str | Path, strict: bool = True, rename: Mapping[str, str] | None = None
 ) -> LoadReport:
     """Read the parameters and buffers of `model`, tensor by tensor into its own arrays.
 

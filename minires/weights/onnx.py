@@ -5,26 +5,23 @@ runs with one image and again with two others: both must give the same graph wit
 constants, so that the file holds for any number of images.
 """
 
-import weakref
-from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..autograd import Op, Tensor
-from ..backend import Array, to_numpy
+from ..autograd import Tensor
+from ..backend import to_numpy
 from ..errors import UsageError
 from ..files import write_atomically
 from ..inspect import forward_hook
 from ..modes import no_grad
 from ..nn import Module
-from .onnx_nodes import COUNTERPARTS
+from .onnx_nodes import INPUT, OUTPUT, Recording
 
 OPSET = 17  # of ONNX's operators, of 2022
 _IR = 8  # the file format that came with it
-_INPUT, _OUTPUT, _BATCH = "input", "output", "N"
+_BATCH = "N"
 
 
 def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None:
@@ -40,125 +37,18 @@ def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None
     """
     if any(n < 1 for n in image):
         raise UsageError(f"an image that is exported for has sizes of at least 1, got {image}")
-    onnx = _onnx()
-    one, two = (_record(model, image, batch) for batch in (1, 2))
-    _expect_same(one, two)
-    content = _model(onnx, one).SerializeToString()
-    onnx.checker.check_model(content, full_check=True)
-    write_atomically(path, content)
-
-
-def _onnx() -> Any:
     try:
-        return import_module("onnx")
+        import onnx
     except ImportError as error:
         raise UsageError(
             f"an export to ONNX needs the package onnx, which cannot be imported ({error}); "
             "install minires[onnx]"
         ) from error
-
-
-# --- recording ----------------------------------------------------------------------------
-
-
-@dataclass
-class Node:
-    """A node of an ONNX graph; all fields but `made_by` go to the file."""
-
-    name: str
-    kind: str
-    inputs: list[str]
-    output: str
-    attributes: dict[str, Any]
-    made_by: Op = field(compare=False)
-
-
-class Recording:
-    """A forward pass as a graph of ONNX's operations.
-
-    Attributes:
-        nodes: in the order they ran.
-        constants: weights by their names in the model, and other arrays.
-        image, output: shapes of the input and the output, without the batch.
-        dtype: of all floating point arrays.
-    """
-
-    def __init__(self, model: Module, images: Array) -> None:
-        self.nodes: list[Node] = []
-        self.constants: dict[str, Array] = {}
-        self.image = images.shape[1:]
-        self.output: tuple[int, ...] = ()
-        self.dtype = images.dtype
-        self._op: Op | None = None  # the one whose counterpart is being made
-        self._taken = {_INPUT, _OUTPUT}
-        self._weights: dict[int, str] = {}
-        for name, tensor in model.named_tensors():
-            self._weights.setdefault(id(tensor.data), self._free(name))
-        # Of arrays that an operation made: weak, so that the pass keeps no more than it needs.
-        self._made: dict[int, tuple[weakref.ref[Array], str]] = {}
-        self._remember(images, _INPUT)
-
-    def see(self, op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
-        """Add the counterpart of an operation that ran."""
-        make = next((make for kind, make in COUNTERPARTS.items() if isinstance(op, kind)), None)
-        if make is None:
-            known = ", ".join(sorted(kind.__name__ for kind in COUNTERPARTS))
-            raise UsageError(
-                f"{op.label} cannot be exported: it has no counterpart in ONNX here; "
-                f"those that have one are {known}"
-            )
-        self._op = op
-        self._remember(output, make(self, op, *(self.name(x) for x in inputs if x is not None)))
-
-    def end(self, output: Array) -> None:
-        """Mark the array (N, ...) that the model returned as the output."""
-        made_by = self._made.get(id(output))
-        if made_by is None or made_by[0]() is not output or made_by[1] == _INPUT:
-            raise UsageError(
-                "a model that is exported must make its output by operations of minires"
-            )
-        for node in self.nodes:
-            node.inputs = [_OUTPUT if x == made_by[1] else x for x in node.inputs]
-            node.output = _OUTPUT if node.output == made_by[1] else node.output
-        self.output = output.shape[1:]
-
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node and return the name of its output."""
-        assert self._op is not None
-        name = self._free(kind)
-        self.nodes.append(Node(name, kind, list(inputs), name, attributes, self._op))
-        return name
-
-    def name(self, array: Array) -> str:
-        """Return the name of an array: an operation's output, a weight, or else a new constant."""
-        made, name = self._made.get(id(array), (None, ""))
-        if made is not None and made() is array:
-            return name
-        if id(array) in self._weights:
-            name = self._weights[id(array)]
-            self.constants[name] = array
-            return name
-        return self.constant("constant", array)
-
-    def constant(self, what: str, values: Any, dtype: Any = None) -> str:
-        """Add a constant that is no weight and return its name."""
-        name = self._free(what)
-        self.constants[name] = np.asarray(values, dtype)
-        return name
-
-    def _remember(self, array: Array, name: str) -> None:
-        self._made[id(array)] = weakref.ref(array), name
-
-    def _free(self, what: str) -> str:
-        """Return a new name within the operation: "layer1.0.Add", or "layer1.0.Add_2"."""
-        path = self._op.path if self._op is not None else ""
-        name = f"{path}.{what}".lstrip(".")
-        number, free = 1, name
-        while free in self._taken:
-            number += 1
-            free = f"{name}_{number}"
-        self._taken.add(free)
-        return free
+    one, two = (_record(model, image, batch) for batch in (1, 2))
+    _expect_same(one, two)
+    content = _model(onnx, one).SerializeToString()
+    onnx.checker.check_model(content, full_check=True)
+    write_atomically(path, content)
 
 
 def _record(model: Module, image: tuple[int, ...], batch: int) -> Recording:
@@ -212,8 +102,8 @@ def _model(onnx: Any, recording: Recording) -> Any:
             for n in recording.nodes
         ],
         "minires",
-        [make.make_tensor_value_info(_INPUT, kind, [_BATCH, *recording.image])],
-        [make.make_tensor_value_info(_OUTPUT, kind, [_BATCH, *recording.output])],
+        [make.make_tensor_value_info(INPUT, kind, [_BATCH, *recording.image])],
+        [make.make_tensor_value_info(OUTPUT, kind, [_BATCH, *recording.output])],
         [
             onnx.numpy_helper.from_array(np.asarray(to_numpy(array), order="C"), name)
             for name, array in recording.constants.items()

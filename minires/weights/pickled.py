@@ -69,10 +69,8 @@ class PickleMachine:
                 stack.append(self.memo[argument])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE":
-                stack.append(argument)
-            case "NONE":
-                stack.append(None)
+            case "NONE" | "BINUNICODE" | "SHORT_BINUNICODE":
+                stack.append(argument)  # None of NONE
             case "NEWTRUE" | "NEWFALSE":
                 stack.append(instruction == "NEWTRUE")
             case "MARK":

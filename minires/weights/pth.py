@@ -61,9 +61,8 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
     "model". Numbers and strings beside tensors are passed over.
 
     Raises:
-        DataError: the pickle asks for anything but tensors and plain data; the zip file is cut
-            short, altered, compressed or encrypted; a tensor does not lie within its storage;
-            there is no tensor.
+        DataError: as for `TorchZip.open` and `PickleMachine.run`; a tensor does not lie within its
+            storage; there is no tensor.
     """
     with TorchZip.open(path) as archive:
         lent = _Lent(path, archive)
@@ -145,7 +144,7 @@ class _Lent:
 
 
 def _empty_dict() -> dict[Any, Any]:
-    """Return an OrderedDict as a pickle begins it; the items follow."""
+    """Return an OrderedDict as a pickle begins it; `dict` would take, and hash, arguments."""
     return {}
 
 

@@ -1,6 +1,7 @@
 """Safetensors files: a header of names, types and offsets, then the numbers, and nothing else."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from safetensors.numpy import save
 from ..backend import Array
 from ..errors import DataError
 from ..files import write_atomically
-from .stored import BFLOAT16, Stored, in_order
+from .stored import BFLOAT16, Stored
 
 _ELEMENTS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -71,7 +72,9 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
         DataError: not a whole safetensors file, or one with a type that is not read.
     """
     try:
-        header, beginning = _header(path)
+        with safe_open(path, framework="numpy"), open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header, beginning = json.loads(file.read(length)), 8 + length
         facts = json.loads(header.pop("__metadata__", {}).get("minires", "{}"))
     except _DAMAGED as error:
         raise DataError(
@@ -84,14 +87,6 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
             raise DataError(
                 f"{path} has {name!r:.60} of type {kind}; what is read is {', '.join(_ELEMENTS)}"
             )
-        tensors[name] = Stored(
-            path, beginning + offsets[0], _ELEMENTS[kind], shape, in_order(shape)
-        )
+        strides = tuple(math.prod(shape[i:]) for i in range(1, len(shape) + 1))  # C order
+        tensors[name] = Stored(path, beginning + offsets[0], _ELEMENTS[kind], shape, strides)
     return tensors, facts
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the header, and the byte at which the numbers begin: n, n bytes of JSON, numbers."""
-    with safe_open(path, framework="numpy"), open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        return json.loads(file.read(length)), 8 + length

@@ -55,16 +55,7 @@ class Stored:
         Raises:
             DataError: the file has become shorter, or cannot be read.
         """
-        array = as_strided(self._numbers(), self.shape, [s * self._width for s in self.strides])
-        return array if dtype is None else array.astype(dtype, copy=False)
-
-    @property
-    def _width(self) -> int:
-        return self.dtype.itemsize
-
-    def _numbers(self) -> Array:
-        """Read all numbers from the first to the last, in the order of the file."""
-        numbers = np.empty(self.extent, self.element)
+        numbers = np.empty(self.extent, self.element)  # from the first to the last, in the file
         try:
             with open(self.path, "rb") as file:
                 file.seek(self.offset)
@@ -73,16 +64,8 @@ class Stored:
             raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from error
         if read != self.nbytes:
             raise DataError(f"{self.path} was cut short while it was read")
-        if self.element != BFLOAT16:
-            return numbers
-        return (numbers.view("<u2").astype(np.uint32) << 16).view(np.float32)
-
-
-def in_order(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides of an array in C order: (2, 3, 4) -> (12, 4, 1)."""
-    strides: list[int] = []
-    between = 1
-    for size in reversed(shape):
-        strides.append(between)
-        between *= size
-    return tuple(reversed(strides))
+        if self.element == BFLOAT16:
+            numbers = (numbers.view("<u2").astype(np.uint32) << 16).view(np.float32)
+        width = numbers.itemsize
+        array = as_strided(numbers, self.shape, [width * s for s in self.strides])
+        return array if dtype is None else array.astype(dtype, copy=False)

@@ -28,15 +28,7 @@ _DAMAGED = (BadZipFile, OSError, EOFError, ValueError, RuntimeError, LookupError
 
 
 class TorchZip:
-    """An open zip file of `torch.save`.
-
-    Attributes:
-        size: of the file, in bytes.
-
-    Raises:
-        DataError: members are compressed, encrypted, there twice, or overlap; numbers are not
-            little-endian.
-    """
+    """An open zip file of `torch.save`, of `size` bytes."""
 
     def __init__(self, path: Path, archive: ZipFile, file: IO[bytes]) -> None:
         self.path = path
@@ -46,8 +38,24 @@ class TorchZip:
         self._members = {info.filename: info for info in archive.infolist()}
         self._whole: set[str] = set()  # the members that were read to their end
         self._expect_plain_members()
-        self._folder = self._common_folder()
-        self._expect_little_endian()
+        pickles = [
+            name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")
+        ]
+        if len(pickles) != 1:
+            raise DataError(
+                f"{self.path} is a zip file, but none of torch.save: it has {len(pickles)} members "
+                "NAME/data.pkl, expected one"
+            )
+        self._folder = pickles[0].removesuffix("data.pkl")
+        # Older files do not state their byte order.
+        if f"{self._folder}byteorder" in self._members:
+            order = self.content("byteorder")
+            if order != b"little":
+                raise DataError(
+                    f"{self.path} has numbers of byte order "
+                    f"{order.decode(errors='replace')!r:.20}; "
+                    "expected 'little', as almost every machine writes them"
+                )
 
     @classmethod
     @contextmanager
@@ -55,7 +63,8 @@ class TorchZip:
         """Open the file, for the body of a `with`.
 
         Raises:
-            DataError: it is no zip file, or is cut short or altered in what is read of it.
+            DataError: it is no zip file of `torch.save`, or is cut short or altered in what is
+                read of it; members are compressed, encrypted, there twice, or overlap.
         """
         try:
             with ZipFile(path) as archive, open(path, "rb") as file:
@@ -115,26 +124,3 @@ class TorchZip:
                 )
         if not (len(infos) == len(self._members) and sum(i.file_size for i in infos) <= self.size):
             raise DataError(f"{self.path} has members that overlap, or are there twice")
-
-    def _common_folder(self) -> str:
-        """Return the folder of all members."""
-        found = [
-            name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")
-        ]
-        if len(found) != 1:
-            raise DataError(
-                f"{self.path} is a zip file, but none of torch.save: it has {len(found)} members "
-                "NAME/data.pkl, expected one"
-            )
-        return found[0].removesuffix("data.pkl")
-
-    def _expect_little_endian(self) -> None:
-        """Raise DataError if numbers have another byte order; older files do not state theirs."""
-        if f"{self._folder}byteorder" in self._members:
-            order = self.content("byteorder")
-            if order != b"little":
-                raise DataError(
-                    f"{self.path} has numbers of byte order "
-                    f"{order.decode(errors='replace')!r:.20}; "
-                    "expected 'little', as almost every machine writes them"
-                )

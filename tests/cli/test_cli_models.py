@@ -21,7 +21,8 @@ def test_summary_shows_stages_and_the_papers_numbers():
 
 def test_summary_compares_blocks():
     text = minires("summary", "--compare", "basic,bottleneck", cwd=".").stdout
-    assert re.search(r"basic +│ 3x3, 256; 3x3, 256 +│ +1,179,648 │ +3,699,376,128", text)
+    row = r"basic +│ 256x56x56 +│ 3x3, 256; 3x3, 256 +│ identity +│ +1,179,648 +│ +3,699,376,128"
+    assert re.search(row, text), text
     assert "basic has 16.9 times the parameters of bottleneck" in text
 
 

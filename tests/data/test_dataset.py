@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 
 from minires.data import Dataset, digits
-from minires.data import dataset as dataset_module
-from minires.data.dataset import Epoch, training_batch
 from minires.errors import DataError
-
-PARTS = ("order", "down", "right", "flipped")
 
 
 def made_up(n=40, size=6, shift=2, flip=True):
@@ -19,31 +15,31 @@ def made_up(n=40, size=6, shift=2, flip=True):
     return Dataset("made up", images, labels, images[:7], labels[:7], classes, 255, shift, flip)
 
 
-def by_hand(d, epoch, place):
+def by_hand(d, draws, place):
     """One augmented image, pixel by pixel."""
-    i = epoch.order[place]
+    i = draws.image[place]
     x = d.train_images[i].astype(np.float64) / d.white - d.train_images.mean(axis=0) / d.white
     H, W = x.shape[1:]
     y = np.zeros_like(x)
     for h in range(H):
         for w in range(W):
-            up, left = h + epoch.down[place] - d.shift, w + epoch.right[place] - d.shift
+            up, left = h + draws.down[place] - d.shift, w + draws.right[place] - d.shift
             if 0 <= up < H and 0 <= left < W:
                 y[:, h, w] = x[:, up, left]
-    return y[:, :, ::-1] if epoch.flipped[place] else y
+    return y[:, :, ::-1] if draws.flipped[place] else y
 
 
 def test_augmentation_is_pad_crop_and_flip():
     d = made_up()
-    epoch = Epoch.draw(d, seed=3, epoch=1)
-    assert epoch.flipped.any()
-    assert not epoch.flipped.all()
-    assert {0, 4} <= set(epoch.down) <= set(range(5))
-    x, labels = training_batch(d, epoch, slice(10, 30))
+    draws = d.draws(seed=3, epoch=1)
+    assert draws.flipped.any()
+    assert not draws.flipped.all()
+    assert {0, 4} <= set(draws.down) <= set(range(5))
+    x, labels = next(d.training_batches(20, seed=3, epoch=1, first=1))
     assert x.dtype == np.float32
-    assert labels.tolist() == d.train_labels[epoch.order[10:30]].tolist()
+    assert labels.tolist() == d.train_labels[draws.image[20:]].tolist()
     for k in range(20):
-        np.testing.assert_allclose(x[k], by_hand(d, epoch, 10 + k), atol=1e-6)
+        np.testing.assert_allclose(x[k], by_hand(d, draws, 20 + k), atol=1e-6)
 
 
 def test_what_is_not_standardised_is_0_to_255_as_in_a_file():
@@ -58,32 +54,30 @@ def test_what_is_not_standardised_is_0_to_255_as_in_a_file():
 
 def test_an_epoch_is_every_image_once_in_an_order_of_its_own():
     d = made_up()
-    orders = [tuple(Epoch.draw(d, 0, epoch).order) for epoch in range(3)]
+    orders = [tuple(d.draws(0, epoch).image) for epoch in range(3)]
     assert all(sorted(order) == list(range(40)) for order in orders)
     assert len(set(orders)) == 3
 
 
 def test_an_epoch_depends_on_seed_and_number_alone():
     d = made_up()
-    a, b = Epoch.draw(d, 5, 2), Epoch.draw(d, 5, 2)
-    assert all(
-        (getattr(a, f) == getattr(b, f)).all() for f in ("order", "down", "right", "flipped")
-    )
-    assert (Epoch.draw(d, 6, 2).order != a.order).any()
+    a, b = d.draws(5, 2), d.draws(5, 2)
+    assert all((mine == again).all() for mine, again in zip(a, b, strict=True))
+    assert (d.draws(6, 2).image != a.image).any()
 
 
 def test_digits_are_never_mirrored():
     d = digits()
-    assert not Epoch.draw(d, 0, 0).flipped.any()
+    assert not d.draws(0, 0).flipped.any()
 
 
 def test_test_images_come_whole_and_in_order():
-    d = made_up()
-    batches = list(dataset_module.test_batches(d, 4))
-    assert [len(x) for x, _ in batches] == [4, 3]
+    d = digits()
+    batches = list(d.testing_batches())
+    assert [len(x) for x, _ in batches] == [256, 104]
     x = np.concatenate([x for x, _ in batches])
-    mean = d.train_images.mean(axis=0) / 255
-    np.testing.assert_allclose(x, d.test_images / 255 - mean, atol=1e-6)
+    mean = d.train_images.mean(axis=0) / 16
+    np.testing.assert_allclose(x, d.test_images / 16 - mean, atol=1e-6)
 
 
 def test_the_mean_of_the_training_inputs_is_zero():

@@ -122,7 +122,7 @@ def test_who_watches_a_net_sees_what_numpy_shows(cupy):
         return layers, printed, steps
 
     (ours, graph, steps), (theirs, graph_there, steps_there) = map(watched, ("numpy", "cupy"))
-    assert_same(theirs.spread, ours.spread, tolerance=1e-4)
+    assert_same(theirs.std, ours.std, tolerance=1e-4)
     assert_same(theirs.gradient, ours.gradient, tolerance=1e-3)
     assert graph.splitlines()[0].split()[:2] == graph_there.splitlines()[0].split()[:2]
     assert [s[:2] for s in steps] == [s[:2] for s in steps_there]

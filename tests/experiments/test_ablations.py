@@ -9,7 +9,6 @@ import pytest
 from minires import functional as F
 from minires.backend import manual_seed
 from minires.data import digits
-from minires.data.dataset import Epoch, training_batch
 from minires.experiments.gradient_flow.ablations import BASELINE, VARIANTS, Ablations, Flow, scaled
 from minires.inspect import watch_layers
 from minires.models import cifar_net
@@ -38,10 +37,10 @@ def test_the_measures_are_those_of_the_training_written_out():
     manual_seed(0)
     net = cifar_net("plain8", 10, 1)
     sgd = SGD(net.parameters(), TINY.lr, momentum=0.9, weight_decay=1e-4)
-    epoch = Epoch.draw(DATA, 0, 0)
+    batches = DATA.training_batches(16, seed=0, epoch=0)
     stds, gradients = [], []
-    for step in range(3):
-        x, labels = training_batch(DATA, epoch, slice(16 * step, 16 * step + 16))
+    for _ in range(3):
+        x, labels = next(batches)
         with watch_layers() as layers:
             sgd.zero_grad()
             F.cross_entropy(net(x), labels).backward()
@@ -65,7 +64,7 @@ def test_variants_differ_from_the_baseline_in_what_they_ablate():
     assert first[XAVIER.label] == pytest.approx(xavier * first[BASELINE.label], rel=1e-5)
     manual_seed(0)
     raw = replace(DATA, standardised=False)
-    x, _ = training_batch(raw, Epoch.draw(DATA, 0, 0), slice(16))
+    x, _ = next(raw.training_batches(16, seed=0, epoch=0))
     assert x.max() == 255
     w = cifar_net("plain8", 10, 1).conv1.weight
     assert first[RAW.label] == pytest.approx(F.conv2d(x, w, padding=1).numpy().std(), rel=1e-5)

@@ -320,7 +320,7 @@ def test_nets_that_do_not_fit_raise_before_anything_is_written(unbroken, tmp_pat
     assert not (tmp_path / "run").exists()
     Degradation.start(replace(deep, checkpoint_every=3), DATA, tmp_path / "run")
     monkeypatch.setattr(memory, "available", lambda: 1_000)
-    with pytest.raises(UsageError, match="choose a smaller net"):
+    with pytest.raises(UsageError, match="choose a smaller model"):
         resume(unbroken)
 
 

@@ -12,7 +12,7 @@ from minires import functional as F
 from minires import models
 from minires.errors import UsageError
 from minires.inspect import Graph, memory
-from minires.inspect.memory import Profile, expect_room, predicted
+from minires.inspect.memory import Profile, check_memory
 from minires.models import NetSpec
 
 IMAGE = (3, 32, 32)
@@ -57,7 +57,8 @@ def measured(net, batch, every):
 def test_what_was_predicted_is_measured(net, batch, every):
     """In the median of five: what threads need at the same time moves one run by some 6 %."""
     peak = statistics.median(measured(net, batch, every) for _ in range(5))
-    assert predicted(NetSpec.parse(net), IMAGE, batch, every).total == pytest.approx(peak, rel=0.1)
+    profile = Profile.of(NetSpec.parse(net), IMAGE)
+    assert profile.memory(batch, every).total == pytest.approx(peak, rel=0.1)
 
 
 def test_what_is_kept_is_what_the_graph_of_the_whole_batch_keeps():
@@ -65,7 +66,8 @@ def test_what_is_kept_is_what_the_graph_of_the_whole_batch_keeps():
     x = np.random.default_rng(0).standard_normal((16, *IMAGE), dtype=np.float32)
     nodes = Graph(F.cross_entropy(model(x), np.zeros(16, np.int64))).nodes
     kept = sum(node.saved for node in nodes)
-    assert predicted(NetSpec.parse("resnet14"), IMAGE, 16).kept == pytest.approx(kept, rel=0.01)
+    memory = Profile.of(NetSpec.parse("resnet14"), IMAGE).memory(16, None)
+    assert memory.kept == pytest.approx(kept, rel=0.01)
 
 
 def test_checkpointing_keeps_inputs_and_one_segment():
@@ -92,20 +94,20 @@ def test_the_largest_batch_fits_and_one_more_does_not():
 
 def test_a_training_that_does_not_fit_is_refused_with_what_would(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 150_000_000)
-    expect_room(NetSpec.parse("resnet8"), IMAGE, 16, None)
-    with pytest.raises(UsageError) as refusal:
-        expect_room(NetSpec.parse("resnet56"), IMAGE, 64, None)
-    said = str(refusal.value)
+    check_memory(NetSpec.parse("resnet8"), IMAGE, 16, None)
+    with pytest.raises(UsageError) as caught:
+        check_memory(NetSpec.parse("resnet56"), IMAGE, 64, None)
+    said = str(caught.value)
     assert "resnet56 at batch 64 would need about" in said
     assert "150 MB are free; --checkpoint-every" in said
     assert "and a batch of" in said
     monkeypatch.setattr(memory, "available", lambda: 1_000)
-    with pytest.raises(UsageError, match="choose a smaller net"):
-        expect_room(NetSpec.parse("resnet8"), IMAGE, 16, None)
+    with pytest.raises(UsageError, match="choose a smaller model"):
+        check_memory(NetSpec.parse("resnet8"), IMAGE, 16, None)
 
 
 @pytest.mark.parametrize("asked", [("resnet8", 0, None), ("resnet8", 4, 0), ("resnet9", 4, None)])
 def test_what_cannot_be_meant_is_refused(asked):
     net, batch, every = asked
     with pytest.raises(UsageError):
-        predicted(NetSpec.parse(net), IMAGE, batch, every)
+        Profile.of(NetSpec.parse(net), IMAGE).memory(batch, every)

@@ -72,7 +72,7 @@ def test_a_replayed_training_is_the_launched_one(somewhere, checkpoint_every):
     (expected, _), (weights, _) = training_state(launched), training_state(replayed)
     for name, array in expected.items():
         np.testing.assert_array_equal(weights[name], array, err_msg=name)
-    assert not replayed.replayed.refused
+    assert not replayed.replayed.failure
     assert replayed.optimiser.lr == pytest.approx(0.05 / 100)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from minires import files
 from minires.errors import DamageWarning, RunError
-from minires.runs.checksum import undamaged, write_with_checksum
+from minires.runs.history import undamaged, write_with_checksum
 
 DAMAGES = {
     "cut short": lambda b: b[: len(b) // 2],

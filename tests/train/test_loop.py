@@ -4,7 +4,6 @@ from small_training import DATA, small_training, weights, without_time
 
 from minires import Tensor, manual_seed
 from minires import functional as F
-from minires.data.dataset import Epoch, training_batch
 from minires.errors import NonFiniteError
 from minires.models import cifar_net
 from minires.train import Recipe
@@ -22,10 +21,9 @@ def test_rows_come_at_the_end_of_an_epoch_and_of_training():
 def test_errors_and_losses_are_means_over_the_images_of_the_epoch():
     t = small_training()
     losses, wrong, seen = 0.0, 0, 0
-    epoch = Epoch.draw(DATA, 0, 0)
+    batches = DATA.training_batches(100, seed=0, epoch=0)
     steps = t.run()
-    for number in range(15):
-        x, labels = training_batch(DATA, epoch, slice(100 * number, 100 * number + 100))
+    for x, labels in batches:
         logits = t.model.train()(x)  # what the step is about to compute, before its update
         losses += F.cross_entropy(logits, labels).item() * len(labels)
         wrong += (logits.numpy().argmax(axis=1) != labels).sum()
@@ -98,7 +96,7 @@ def test_an_overflow_is_told_from_a_nan_that_was_given():
 
 def test_a_step_is_forward_backward_and_the_update_of_the_book():
     t = small_training()
-    x, labels = training_batch(DATA, Epoch.draw(DATA, 0, 0), slice(0, 100))
+    x, labels = next(DATA.training_batches(100, seed=0, epoch=0))
     manual_seed(0)
     model = cifar_net("resnet8", 10, 1)
     F.cross_entropy(model(Tensor(x)), labels).backward()

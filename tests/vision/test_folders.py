@@ -35,7 +35,7 @@ def test_one_folder_is_split_class_by_class(tmp_path):
     folder = image_folder(many(tmp_path, cat=10, dog=20, eel=1), val_split=0.3)
     assert Counter(folder.val.labels) == {0: 3, 1: 6}
     assert Counter(folder.train.labels) == {0: 7, 1: 14, 2: 1}
-    assert sorted(folder.paths) == sorted(f"{name}" for name in files_in(tmp_path))
+    assert sorted(tmp_path / path for path in folder.paths) == sorted(files_in(tmp_path))
     assert len(image_folder(tmp_path).val) == 2 + 4  # a fifth, unless told otherwise
 
 

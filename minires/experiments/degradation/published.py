@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ...errors import UsageError
 from ...runs.table import read_table
+from .config import Config
 
 NAME = "re-implementation"  # in a legend
 SOURCE = "a-martyn/resnet on GitHub"
@@ -55,3 +57,20 @@ def errors(net: str, epoch: int) -> tuple[float | None, float | None]:
     """Return the published training and test error after an epoch, or the last ones before it."""
     before = [row for row in curve(net) if row.epoch <= epoch]
     return (before[-1].train_error, before[-1].test_error) if before else (None, None)
+
+
+def check_comparable(config: Config, path: Path) -> None:
+    """Raise UsageError for a run that was not trained as the published curves were."""
+    if config.is_the_papers:
+        return
+    settings = {
+        "of {} epochs": config.epochs,
+        "with a learning rate of {:g}": config.lr,
+        "at batch {}": config.batch,
+        "on a validation split": config.validation or None,
+    }
+    given = [text.format(value) for text, value in settings.items() if value is not None]
+    raise UsageError(
+        "the published curves are those of CIFAR-10 by the paper's schedule; the run in "
+        + ", ".join([f"{path} is on {config.dataset} by the {config.schedule} schedule", *given])
+    )

@@ -13,7 +13,7 @@ from typing import Any
 from ...backend import load, manual_seed
 from ...data import Dataset
 from ...errors import RunError, UsageError
-from ...inspect.memory import expect_room
+from ...inspect.memory import check_memory
 from ...kernels import blas_threads
 from ...kernels.cuda.graph import expect_graphs
 from ...models import NetSpec
@@ -222,4 +222,4 @@ def _check_memory(config: Config, dataset: Dataset) -> None:
     image = dataset.train_images.shape[1:]
     batch = config.recipe(dataset).batch_size
     for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
-        expect_room(net, image, batch, config.checkpoint_every)
+        check_memory(net, image, batch, config.checkpoint_every)

@@ -15,7 +15,6 @@ import numpy as np
 
 from ...backend import Array, manual_seed
 from ...data import Dataset
-from ...data.dataset import Epoch, training_batch
 from ...errors import NonFiniteError
 from ...inspect.layers import Layers, watch_layers
 from ...models import cifar_net
@@ -175,8 +174,7 @@ class Ablations:
 
     def _batches(self, dataset: Dataset) -> Iterator[tuple[Array, Array]]:
         """Yield the same training batches for all nets, without end."""
-        for number in count():
-            epoch = Epoch.draw(dataset, self.seed, number)
-            last = len(dataset.train_images) - self.batch_size
-            for start in range(0, last + 1, self.batch_size):
-                yield training_batch(dataset, epoch, slice(start, start + self.batch_size))
+        number = len(dataset.train_images) // self.batch_size  # the last may be smaller
+        for epoch in count():
+            batches = dataset.training_batches(self.batch_size, self.seed, epoch)
+            yield from islice(batches, number)

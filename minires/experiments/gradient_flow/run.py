@@ -7,7 +7,6 @@ from typing import Any
 
 from ...backend import manual_seed
 from ...data import Dataset
-from ...data.dataset import Epoch, training_batch
 from ...errors import UsageError
 from ...kernels import blas_threads
 from ...models import NetSpec
@@ -110,7 +109,7 @@ class FlowRun:
             return Figure(nets, responses_figure, lambda r: responses_section(r, nets.training))
         if name == "shattered":
             return Figure(Shattered(seed=config.seed), shattered_figure, shattered_section)
-        batch = training_batch(dataset, Epoch.draw(dataset, config.seed, 0), slice(_BATCH))
+        batch = next(dataset.training_batches(_BATCH, config.seed, epoch=0))
         models = {str(net): self._model(net) for net in config.residual}
         paths = Paths(models, *batch, seed=config.seed)
         state = "at initialisation" if config.run is None else "after training"

@@ -38,10 +38,10 @@ const activationColour = rgb([[18, 18, 24], [250, 250, 248]]);
 const gradientColour = rgb([[12, 26, 92], [62, 84, 150], [136, 136, 138], [226, 186, 84], [255, 244, 190]]);
 const normColour = rgb([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]);
 
-// --- pictures --------------------------------------------------------------------------------
+// --- images --------------------------------------------------------------------------------
 
 /** The maps of a summary as canvases. */
-function pictures(summary, gradient, most = Infinity) {
+function images(summary, gradient, most = Infinity) {
   if (!summary || !summary.maps) return [];
   const [n, height, width] = summary.maps.shape;
   const bytes = Uint8Array.from(atob(summary.maps.data), (c) => c.charCodeAt(0));
@@ -186,14 +186,14 @@ function rowsOf(cells) {
 function fork(op) {
   const branches = make("svg", { class: "branches", viewBox: "0 0 200 26", preserveAspectRatio: "none" });
   branches.append(make("path", { d: "M100 0 C 100 16, 50 8, 50 26" }), make("path", { d: "M100 0 C 100 16, 150 8, 150 26" }));
-  const stem = make("div", { class: "stem" }, ...pictures(op.gradient, true, 1), `‖gy‖ = ${short(op.gradient.norm)}`);
+  const stem = make("div", { class: "stem" }, ...images(op.gradient, true, 1), `‖gy‖ = ${short(op.gradient.norm)}`);
   const figures = op.input_gradients.map((g) =>
-    make("figure", {}, ...pictures(op.gradient, true, 1),
+    make("figure", {}, ...images(op.gradient, true, 1),
       make("figcaption", {}, `to ${g.label}${g.added ? ", where it is added" : ""}, norm ${short(g.norm)}`)));
   return make("div", { class: "fork" }, stem, branches, ...figures);
 }
 
-// Each side of the walk has words (code) and numbers (shapes, norms, pictures).
+// Each side of the walk has words (code) and numbers (shapes, norms, images).
 
 function forwardCard(op, kind) {
   const inputs = op.input_shapes.map((shape, i) => [kind.inputs[i], shape ? sizes(shape) : "left out"]);
@@ -226,7 +226,7 @@ function backwardCard(op, kind) {
 }
 
 function body(summary, gradient, title) {
-  const maps = pictures(summary, gradient);
+  const maps = images(summary, gradient);
   const flat = summary.maps && summary.maps.shape[1] === 1;
   return [
     ...(maps.length ? [make("h3", {}, title), make("div", { class: flat ? "maps row" : "maps" }, ...maps)] : []),

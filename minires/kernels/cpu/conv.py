@@ -9,6 +9,9 @@ with the pixels as they lie, added up while they are in cache:
 
 and gx is the first of these again, with gy for x and the kernel turned round. Nothing is
 copied, and what lies on padding is not multiplied at all.
+
+On layers of resnet-20 at batch 128, forward and backward (CPU time, one thread, AMD EPYC), 1.5
+(64 channels) to 2.3 times (16 channels) the reference's speed; README.md has a ladder of versions.
 """
 
 import math
@@ -102,9 +105,9 @@ class Correlation:
         self.N = N
         self.widening = across if across.taps > 1 and down.taps * C < tuning.widened_rows else None
         if self.widening:
-            C, across = across.taps * C, _of_widened(across)
+            C, across = across.taps * C, Axis(1, 1, 0, across.out, across.out)
         self.y = (down.out, O, across.out * N)
-        self.cut = Strips(down, across, N, max(1, tuning.conv_tile // max(1, O * across.out * N)))
+        self.cut = Strips(down, across, N, max(1, tuning.tile // max(1, O * across.out * N)))
         self.effort = effort(math.prod(self.y), down.taps * across.taps * C)
 
     def __call__(self, x: Array, w: Array) -> Array:
@@ -180,25 +183,15 @@ class WeightGradient:
     """gW_v = Σ_i gY_i X_iᵀ, shifted: (H, C, W·N), (Ho, O, Wo·N) -> (O, C, kh, kw)."""
 
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
-        self.N = N
-        self.w = (O, C, down.taps, across.taps)
-        self.widening = across if across.taps > 1 and down.taps * C < tuning.widened_rows else None
-        if self.widening:
-            C, across = across.taps * C, _of_widened(across)
         self.gW = (across.taps, O, down.taps, C)
         self.Ho = down.out
-        self.cut = Strips(down, across, N, max(1, tuning.conv_tile // (O * across.out * N)))
+        self.cut = Strips(down, across, N, max(1, tuning.tile // (O * across.out * N)))
         self.effort = effort(down.out * O * across.out * N, down.taps * across.taps * C)
         short = across.out * N <= tuning.pixel_row and down.stride == across.stride == 1
         self.by_pixels = short and self.effort <= tuning.pixel_effort
 
     def __call__(self, x: Array, g: Array) -> Array:
-        if self.widening:
-            x = widened(x, self.N, self.widening)
         gW = self._by_pixels(x, g) if self.by_pixels else self._by_rows(x, g)  # (kw, O, kh, C)
-        if self.widening:
-            O, C, kh, kw = self.w
-            return gW.reshape(O, kh, kw, C).transpose(0, 3, 1, 2)
         return gW.transpose(1, 3, 2, 0)
 
     def _by_rows(self, x: Array, g: Array) -> Array:
@@ -229,8 +222,11 @@ class WeightGradient:
         return first
 
     def _by_pixels(self, x: Array, g: Array) -> Array:
-        """The same with the channels of a pixel side by side, (O, Wo·N) (Wo·N, C), for short rows:
-        their sums have few terms, and are up to twice as fast like this."""
+        """The same with the channels of a pixel side by side, (O, Wo·N) (Wo·N, C), for short rows.
+
+        Their sums have few terms, and are up to 2.3 times as fast like this: 4 % of a training step
+        of resnet-56 on 32 digits, 9 % of resnet-20 on 4 images (AMD EPYC, benchmarks/tuning.py).
+        """
         kw, O, kh, C = self.gW
         beside = self.cut.channels_last(x)  # (H, W·N, C) between zeros
         row, pixel, channel = beside.strides
@@ -241,8 +237,3 @@ class WeightGradient:
             under = np.ndarray(shape, x.dtype, beside, first, (row, row, pixel, channel))
             np.add.reduce(np.matmul(g[:, None, :, windows], under), out=gW[v])
         return np.ascontiguousarray(gW.swapaxes(1, 2))
-
-
-def _of_widened(across: Axis) -> Axis:
-    """Return the axis of `widened` pixels: windows of one tap."""
-    return Axis(1, 1, 0, across.out, across.out)

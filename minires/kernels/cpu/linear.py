@@ -1,4 +1,8 @@
-"""The fully connected layer with its products shared between our threads."""
+"""The fully connected layer with its products shared between our threads.
+
+By itself it takes a tenth longer than the reference (64 to 10, batch 128, AMD EPYC); what it saves
+is in the operations around it, see threads.py.
+"""
 
 import numpy as np
 

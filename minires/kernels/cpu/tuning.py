@@ -1,52 +1,65 @@
 """The sizes at which one way of computing becomes faster than another, in one table.
 
-They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31; the kernels' files say by how
-much. What depends on them is read anew after `changed`.
+They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31. Whether products are cut
+depends on the kernels that the BLAS has for this CPU. No constant is computed from the size of a
+cache: with a quarter or four times `tile` a convolution of resnet-20 took 0.9 to 1.05 times as
+long, which tells no rule from another. `python benchmarks/tuning.py NAME=VALUE` measures what
+another value is worth in whole nets. What depends on the table is read anew after `changed`.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+
+from threadpoolctl import threadpool_info
+
+
+def _has_small_kernels() -> bool:
+    """Return whether this is an OpenBLAS with kernels for small products: those for AVX-512."""
+    names = {str(library.get("architecture")).lower() for library in threadpool_info()}
+    return not names.isdisjoint({"skylakex", "cooperlake", "sapphirerapids"})
 
 
 @dataclass
 class Tuning:
-    """Thresholds and sizes of pieces. `effort` is in elements read and written once."""
+    """Thresholds and sizes of pieces.
+
+    An effort is a number of elements, each read and written once. Each comment gives the unit, and
+    what is traded for what.
+    """
 
     # Threads
-    held_effort: int = 250_000  # effort; above, the BLAS is held to one thread: costs 10,000
-    shared_effort: int = 500_000  # effort; above, threads share the work: a share costs 100,000
-    ufunc_buffer: int = 64  # elements; NumPy copies operands of rows shorter than this
+    products: int = 20  # multiplications that take as long as an effort of 1
+    held_effort: int = 250_000  # effort; to hold the BLAS to one thread costs 10,000 once
+    shared_effort: int = 500_000  # effort; to give a thread a share costs 100,000
+    ufunc_buffer: int = 64  # elements; NumPy copies operands of shorter rows: written out instead
 
     # Memory
-    pooled_bytes: int = 1 << 18  # bytes; larger arrays lie on memory that is used again
+    pooled_bytes: int = 1 << 18  # bytes; smaller arrays cost more in the pool than by the system
 
-    # Passes over feature maps
-    tile: int = 1 << 19  # elements of a tile that stays in cache
-    short_row: int = 64  # elements; in shorter rows numbers of a channel are written out
-    batch_norm_group: int = 1 << 19  # elements of the channels that backward passes twice
-    pool_tile: int = 1 << 17  # elements of windows in a strip
+    # Passes over feature maps, convolution and pooling
+    tile: int = 1 << 19  # elements; larger tiles leave the cache, smaller ones are more calls
 
     # Convolution
-    conv_tile: int = 1 << 19  # elements of the result in a strip
-    column_row: int = 40  # elements W·N of a row; for shorter ones a column matrix is made
-    widened_rows: int = 24  # rows kh·C of a matrix; with fewer, the taps of a row are copied
-    margin_windows: int = 2048  # windows; fewer are computed in one strip, between rows of zeros
-    margin_rows: int = 4  # rows of windows; with fewer, too much of the work would be with zeros
-    pixel_row: int = 160  # elements; weight gradients of shorter rows are taken by pixels
-    pixel_effort: float = 1e6  # effort; weight gradients of less are taken by pixels
+    column_row: int = 40  # elements W·N; below, a column matrix: a copy for wide products
+    widened_rows: int = 24  # rows kh·C of a matrix; below, copies of the taps for longer sums
+    margin_windows: int = 2048  # windows; up to here, products with zeros for a single strip
+    margin_rows: int = 4  # rows of windows; below, too many of the products would be with zeros
+    pixel_row: int = 160  # elements W·N; up to here, weight gradients by pixels: a copy, long sums
+    pixel_effort: float = 1e6  # effort; above, that copy costs more than it saves
 
-    # Matrix products
-    small_product: int = 1_000_000  # multiplications that OpenBLAS' small kernels take
+    # Matrix products: what OpenBLAS does
+    small_kernels: bool = field(default_factory=_has_small_kernels)  # without, nothing is cut
+    small_product: int = 1_000_000  # multiplications its small kernels take, without packing
     small_result: int = 1200  # elements of their result, with the second factor transposed
-    lanes: int = 16  # columns in a register of float32
-    narrow: int = 48  # columns; a narrower piece costs more than it saves
-    block: int = 32  # rows of the first factor in a block of a transposed product
+    lanes: int = 16  # columns in a register of float32: a piece of others has a slow remainder
+    narrow: int = 48  # columns; a narrower piece costs more calls than it saves packing
+    block: int = 32  # rows of the first factor in a block of a transposed product; as for `narrow`
     many_blocks: int = 100  # blocks; a result of more is large enough to be packed for
 
     # The optimiser
-    large_parameter: int = 1 << 17  # elements; smaller parameters are in cache as they are
-    sgd_tile: int = 1 << 15  # elements of w, v and g that stay in cache
+    large_parameter: int = 1 << 17  # elements; smaller parameters are in cache without tiles
+    sgd_tile: int = 1 << 15  # elements of each of w, v, g and a product: they stay in the L2 cache
 
 
 tuning = Tuning()

@@ -1,6 +1,8 @@
 """Convolution on a GPU: three matrix products whose second factor is never made; see conv.cu.
 
 The linear layer is the same, with kernels and feature maps of one pixel.
+
+Not measured on a GPU yet.
 """
 
 import math

@@ -3,8 +3,10 @@
 To launch a kernel from Python takes about as long as most kernels of a small net take to run. A
 graph is launched at once, whatever the number of its kernels. It always works on the same memory:
 what changes from one call to the next is copied into buffers that stay where they are, and all that
-the function allocates comes from a pool of its own, which lives as long as the graph and serves
-nobody else.
+the function allocates comes from a pool of its own, which lives as long as the graph and
+serves it alone.
+
+Not measured on a GPU yet.
 """
 
 import warnings
@@ -37,14 +39,14 @@ class Replayed:
     """`function`, captured at the second call with arguments of the same shapes, then replayed.
 
     The first call is an ordinary one: it compiles the kernels, and fills the pool. Where CUDA or
-    CuPy refuses to capture, a warning says why, and all calls are ordinary ones.
+    CuPy cannot capture, a warning says why, and all calls are ordinary ones.
 
     Args:
         function: takes arrays on the GPU and returns a tuple of such. It must launch the same
             kernels each time, on whatever its arguments hold, and never wait for their results.
 
     Attributes:
-        refused: why nothing is captured; "" as long as nothing was refused.
+        failure: why nothing is captured; "" as long as nothing failed.
 
     Raises:
         DeviceError: CuPy cannot be used.
@@ -53,7 +55,7 @@ class Replayed:
     def __init__(self, function: Callable[..., Arrays]) -> None:
         cuda = load("cupy").cuda
         self.function = function
-        self.refused = ""
+        self.failure = ""
         self._stream = cuda.Stream(non_blocking=True)  # the default one cannot be captured
         self._pool = cuda.MemoryPool()
         self._seen: set[tuple[tuple[int, ...], ...]] = set()
@@ -62,7 +64,7 @@ class Replayed:
     def __call__(self, *arrays: Array) -> Arrays:
         """What `function` returns; arrays that the next call with these shapes writes to."""
         shapes = tuple(a.shape for a in arrays)
-        if self.refused:
+        if self.failure:
             return self.function(*arrays)
         if shapes not in self._seen:
             self._seen.add(shapes)
@@ -71,9 +73,9 @@ class Replayed:
             try:
                 self._captured[shapes] = self._apart(self._capture, *arrays)
             except Exception as error:  # CuPy's own classes are in a module that may not be there
-                self.refused = f"{type(error).__name__}: {error}"
+                self.failure = f"{type(error).__name__}: {error}"
                 warnings.warn(
-                    f"the step cannot be captured as a CUDA graph ({self.refused}); "
+                    f"the step cannot be captured as a CUDA graph ({self.failure}); "
                     "its kernels are launched one by one",
                     RuntimeWarning,
                     stacklevel=2,

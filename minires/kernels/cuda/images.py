@@ -1,4 +1,7 @@
-"""Augmented batches of a dataset in the GPU's memory, in one kernel; see images.cu."""
+"""Augmented batches of a dataset in the GPU's memory, in one kernel; see images.cu.
+
+Not measured on a GPU yet.
+"""
 
 import numpy as np
 

@@ -11,7 +11,7 @@ import numpy as np
 from ...backend import Array, load
 
 FOLDER = Path(str(resources.files(__package__)))
-THREADS = 256  # of a block, where nobody says otherwise
+THREADS = 256  # of a block, by default
 
 
 def source(file: str, threads: int = THREADS, **sizes: int) -> tuple[str, tuple[str, ...]]:

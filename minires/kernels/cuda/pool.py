@@ -1,4 +1,7 @@
-"""Pooling on a GPU: one thread for each number of the result; see pool.cu."""
+"""Pooling on a GPU: one thread for each number of the result; see pool.cu.
+
+Not measured on a GPU yet.
+"""
 
 import math
 from typing import Any

@@ -13,21 +13,9 @@ from .model import STAGES
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """The settings of a run.
+    """The settings of a run on the images in the folder `data`; the rest as their help says.
 
-    Attributes:
-        data: the folder of images.
-        model: its name, such as resnet18.
-        weights: a file of pretrained weights; None: the weights are initial ones.
-        epochs: passes over the training images.
-        lr: the learning rate, constant; momentum is 0.9.
-        batch: images a training step.
-        val_split: the share of a folder without `val/` kept for validation; None: the default.
-        freeze: whether the first stages are frozen.
-        stages: with `freeze`, how many of the last stages are trained besides the last layer.
-        augment: whether training images are random crops, mirrored half of the time.
-        size: height and width of the model's input, in pixels.
-        seed: of the new weights, the order, the split and the augmentation.
+    The learning rate `lr` is constant, and momentum 0.9.
 
     Raises:
         UsageError: a value that is out of range.
@@ -36,9 +24,7 @@ class FinetuneConfig:
     data: str
     model: str = option("resnet18", "resnet18 (the default), 34, 50, 101, 152, plain18 or plain34.")
     weights: str | None = option(
-        None,
-        "File of weights to begin from; without, initial ones.",
-        path=Path.absolute,
+        None, "File of weights to begin from; without, initial ones.", path=Path.absolute
     )
     epochs: int = option(10, "Passes over the training images, {default} by default.")
     lr: float = option(0.001, "Learning rate, {default} by default.")

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...backend import Array
 from ...viz.fonts import drawable
-from ...viz.style import figure_bytes
+from ...viz.style import figure_bytes, shades
 
 _MAX_NUMBERED = 20  # classes up to which every cell has its number
 _MAX_NAMED = 60  # and every row its name
@@ -29,6 +29,7 @@ def confusion_figure(
     Returns:
         A PNG file.
     """
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     C = len(classes)
@@ -37,7 +38,9 @@ def confusion_figure(
     side = min(max(3.6, 0.42 * C), 12)
     figure = Figure(figsize=(side + 2.6, side + 1.6), dpi=dpi, layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(share, cmap=_shades(), vmin=0, vmax=100)
+    colours: Any = LinearSegmentedColormap.from_list("confusion", ["white", *shades(8)])
+    colours = colours.with_extremes(bad="#e4e4e4")  # of a row without images
+    image = axes.imshow(share, cmap=colours, vmin=0, vmax=100)
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("class")
@@ -55,13 +58,3 @@ def confusion_figure(
                 axes.text(j, i, f"{count}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row (%)")
     return figure_bytes(figure, "png")
-
-
-def _shades() -> Any:
-    """Return white for nothing, then viridis, darker with more; grey for a row without images."""
-    from matplotlib import colormaps
-    from matplotlib.colors import LinearSegmentedColormap
-
-    dark = colormaps["viridis"](np.linspace(0.7, 0.0, 8))
-    shades = LinearSegmentedColormap.from_list("confusion", ["white", *map(tuple, dark)])
-    return shades.with_extremes(bad="#e4e4e4")

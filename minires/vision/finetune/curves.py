@@ -5,7 +5,7 @@ from typing import Any
 
 from ...train import Row
 from ...viz.fonts import drawable
-from ...viz.style import figure_bytes
+from ...viz.style import figure_bytes, style_axes
 
 _DARK, _LIGHT = "#440154", "#35b779"  # the ends of viridis, far apart in grey too
 
@@ -27,12 +27,15 @@ def curves_figure(rows: Sequence[Row], best: Row, model: str, data: str, dpi: in
 
     figure = Figure(figsize=(9, 3.8), dpi=dpi, layout="constrained")
     left, right = figure.subplots(1, 2)
+    dot = "o" if len(rows) == 1 else ""  # one point makes no line
+    training: Any = {"marker": dot, "color": _LIGHT, "lw": 2, "ls": "--", "label": "training"}
+    validation: Any = {"marker": dot, "color": _DARK, "lw": 2, "label": "validation"}
     epochs = [row.epoch for row in rows]
-    _draw(left, epochs, [row.train_loss for row in rows], _LIGHT, "--", "training")
+    left.plot(epochs, [row.train_loss for row in rows], **training)
     left.set_ylabel("loss (cross-entropy, nats)")
     left.set_ylim(0, None)
-    _draw(right, epochs, [100 - row.train_error for row in rows], _LIGHT, "--", "training")
-    _draw(right, epochs, [100 - row.test_error for row in rows], _DARK, "-", "validation")
+    right.plot(epochs, [100 - row.train_error for row in rows], **training)
+    right.plot(epochs, [100 - row.test_error for row in rows], **validation)
     accuracy = 100 - best.test_error
     label = f"best: {accuracy:.1f} %, epoch {best.epoch:g}"
     right.plot([best.epoch], [accuracy], "o", ms=9, mfc="none", mew=1.6, color=_DARK, label=label)
@@ -41,17 +44,9 @@ def curves_figure(rows: Sequence[Row], best: Row, model: str, data: str, dpi: in
     for axes in (left, right):
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        style_axes(axes, "")
         axes.legend(frameon=False, loc="best")
     (shown,), families = drawable([data], ["images"])
     title = f"{model} on {shown}"
     figure.suptitle(title, fontsize=11, fontfamily=families, parse_math=False)
     return figure_bytes(figure, "png")
-
-
-def _draw(
-    axes: Any, x: Sequence[float], y: Sequence[float], colour: str, style: str, label: str
-) -> None:
-    dot = "o" if len(x) == 1 else ""  # one point makes no line
-    axes.plot(x, y, style, marker=dot, color=colour, lw=2, label=label)

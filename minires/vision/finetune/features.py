@@ -64,22 +64,20 @@ class FrozenFeatures:
 
     def _features(self, part: Part) -> tuple[Array, Array] | None:
         """Return all features and labels of a part, in the order of its files; None: too large."""
-        if part not in self._kept:
-            self._kept[part] = self._compute(part)
-        return self._kept[part]
-
-    def _compute(self, part: Part) -> tuple[Array, Array] | None:
+        if part in self._kept:
+            return self._kept[part]
         features: Array | None = None
         done = 0
         for x, _ in self._computed(self.images.in_order(part)):
             if features is None:
                 if len(part) * x[0].nbytes > self.max_bytes:
-                    return None
+                    break
                 features = np.empty((len(part), *x.shape[1:]), x.dtype)
             features[done : done + len(x)] = to_numpy(x)
             done += len(x)
-        assert features is not None
-        return features, np.array(part.labels, np.int64)
+        labels = np.array(part.labels, np.int64)
+        self._kept[part] = None if features is None else (features, labels)
+        return self._kept[part]
 
 
 def _batches(

@@ -5,24 +5,16 @@ import html
 import io
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING
 
 from ..decoding import decode
 from .results import Outcome, Result
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 SIDE = 220  # pixels of a small image, at most
 MAX_MISTAKES = 200  # on a page, which takes some 10 kB for each
 
 
 def mistakes_page(result: Result) -> str:
-    """Return the page as HTML, with the mistakes in descending order of probability.
-
-    Raises:
-        DataError: an image can no longer be decoded.
-    """
+    """Return the page as HTML, in descending order of probability; raise as `decode`."""
     wrong = result.mistakes
     shown = wrong[:MAX_MISTAKES]
     first = f" The first {len(shown)} are shown." if len(shown) < len(wrong) else ""
@@ -48,16 +40,13 @@ def _item(outcome: Outcome, result: Result) -> str:
     probability = f"{100 * outcome.probability:.1f} %"
     small = decode(result.folder.root / outcome.path)
     small.thumbnail((SIDE, SIDE))
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=85)
+    data = base64.b64encode(file.getvalue()).decode()
     tiny = ' class="tiny"' if max(small.size) < SIDE / 2 else ""
     return (
-        f'<li><img{tiny} src="{_data(small)}" alt="{label}" loading="lazy">\n'
+        f'<li><img{tiny} src="data:image/jpeg;base64,{data}" alt="{label}" loading="lazy">\n'
         f"<dl><dt>class</dt><dd>{label}</dd>"
         f'<dt>predicted</dt><dd class="predicted">{predicted}, {probability}</dd></dl>\n'
         f"<small>{html.escape(outcome.path)}</small></li>"
     )
-
-
-def _data(image: "Image.Image") -> str:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

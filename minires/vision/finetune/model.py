@@ -1,5 +1,6 @@
 """The model that is fine-tuned: pretrained weights, a new last layer, frozen first stages."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ... import functional as F
@@ -10,6 +11,7 @@ from ...nn import Linear, Module
 from ...weights import load_weights
 
 STAGES = 4
+LAYERS = ("conv1", "bn1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
 
 
 def load_pretrained(model: ResNet, path: Path) -> None:
@@ -28,48 +30,36 @@ def load_pretrained(model: ResNet, path: Path) -> None:
     model.fc = Linear(features, num_classes)
 
 
-class FirstStages(Module):
-    """A model up to stage number `last`, in evaluation mode; stage 4 includes the pooling.
+class Layers(Module):
+    """Consecutive layers of a model, which it shares: some of `LAYERS`, in their order."""
 
-    (N, 3, H, W) -> the feature maps of that stage, or, of stage 4, (N, features). It shares the
-    model's layers.
-    """
-
-    def __init__(self, model: ResNet, last: int) -> None:
-        self.conv1, self.bn1, self.maxpool = model.conv1, model.bn1, model.maxpool
-        for i in range(1, last + 1):
-            setattr(self, f"layer{i}", getattr(model, f"layer{i}"))
-        self.last = last
-        self.eval()
+    def __init__(self, model: ResNet, names: Sequence[str]) -> None:
+        for name in names:
+            setattr(self, name, getattr(model, name))
+        self.names = names
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
-        for i in range(1, self.last + 1):
-            x = getattr(self, f"layer{i}")(x)
-        return F.global_avg_pool2d(x) if self.last == STAGES else x
+        for name in self.names:
+            x = getattr(self, name)(x)
+            if name == "bn1":
+                x = F.relu(x)
+        return x
 
 
-class LastStages(Module):
-    """The stages after number `after`, and the last layer: `FirstStages`'s output -> logits."""
+def split(model: ResNet, stages: int) -> tuple[Layers, Layers]:
+    """Split a model into its first layers, in evaluation mode, and its last stages.
 
-    def __init__(self, model: ResNet, after: int) -> None:
-        for i in range(after + 1, STAGES + 1):
-            setattr(self, f"layer{i}", getattr(model, f"layer{i}"))
-        self.fc = model.fc
-        self.after = after
-
-    def forward(self, x: Tensor) -> Tensor:
-        for i in range(self.after + 1, STAGES + 1):
-            x = getattr(self, f"layer{i}")(x)
-        return self.fc(x if self.after == STAGES else F.global_avg_pool2d(x))
-
-
-def split(model: ResNet, stages: int) -> tuple[FirstStages, LastStages]:
-    """Split a model into its first stages, and its last `stages` with the last layer.
+    Args:
+        model: the model; both parts share its layers.
+        stages: how many stages the second part has before the last layer; with 0, the first part
+            includes the pooling.
 
     Raises:
         UsageError: `stages` is not 0 to 3.
     """
     if not 0 <= stages < STAGES:
         raise UsageError(f"stages must be 0 to {STAGES - 1}, got {stages}")
-    return FirstStages(model, STAGES - stages), LastStages(model, STAGES - stages)
+    at = LAYERS.index(f"layer{STAGES + 1 - stages}" if stages else "fc")
+    frozen, last = Layers(model, LAYERS[:at]), Layers(model, LAYERS[at:])
+    frozen.eval()
+    return frozen, last

@@ -28,12 +28,7 @@ from .results import Result, best_row
 
 
 def write_report(out: RunFolder, result: Result) -> None:
-    """Write all files.
-
-    Raises:
-        RunError: the folder cannot be written.
-        DataError: an image can no longer be decoded.
-    """
+    """Write all files; raise RunError if one cannot be written, and as `decode`."""
     folder, left_out = result.folder, result.left_out
     _write_lines(out, "classes.txt", (" ".join(name.split()) for name in folder.classes))
     if left_out:
@@ -73,8 +68,8 @@ def summary(result: Result, out: Path) -> str:
         *("--weights", str(out / "weights" / "best.safetensors")),
         *("--labels", str(out / "classes.txt")),
     ]
-    parts = [f"# {config.model} on {one_line(folder.root.name, 60)}"]
-    parts.append(markdown_table(("model", config.model), facts))
+    title = f"# {config.model} on {one_line(folder.root.name, 60)}"
+    parts = [title, markdown_table(("model", config.model), facts)]
     if result.outcomes:
         parts.append(markdown_table(header, _classes(result)))
         parts.append(f"To use it:\n\n```sh\n{shlex.join(command)}\n```")
@@ -90,11 +85,9 @@ def _accuracy(result: Result) -> list[tuple[str, str]]:
     labels = result.folder.val.labels
     label, count = Counter(labels).most_common(1)[0]
     share = f"{100 * count / len(labels):.2f} % ({one_line(result.folder.classes[label])})"
+    accuracy = f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept"
     return [
-        (
-            "best validation accuracy",
-            f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept",
-        ),
+        ("best validation accuracy", accuracy),
         ("", "(chosen by the validation images: expect slightly less on new images)"),
         ("last validation accuracy", f"{100 - last.test_error:.2f} % after epoch {last.epoch:g}"),
         ("share of the most frequent class", share),

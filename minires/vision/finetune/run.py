@@ -139,10 +139,6 @@ class Finetune:
             RunError: another process uses the folder, or it cannot be written.
             NonFiniteError: a loss is NaN or infinite.
         """
-        with self.out.locked():
-            yield from self._run(stop)
-
-    def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         trainer = self.trainer
         started = time.monotonic()
 
@@ -153,25 +149,19 @@ class Finetune:
             self.out.save(trainer)
             self.out.write_history(trainer.rows)
 
-        if trainer.finished:
-            yield Event(trainer, None)
-        else:
-            self.stopped = yield from autosave(trainer, trainer.run(), save, stop)
-        self.report(time.monotonic() - started)
-
-    def report(self, seconds: float) -> None:
-        """Write history, figures and summary.
-
-        Args:
-            seconds: since the run was started or resumed.
-        """
-        outcomes: list[Outcome] = []
-        if self.trainer.finished:
-            load_weights(self.model, self.out.weights(BEST))
-            outcomes = validate(self.model.eval(), self.images)
-        rows, waited = self.trainer.rows, self.images.waited
-        result = Result(self.config, self.folder, self.left_out, rows, outcomes, seconds, waited)
-        write_report(self.out, result)
+        with self.out.locked():
+            if trainer.finished:
+                yield Event(trainer, None)
+            else:
+                self.stopped = yield from autosave(trainer, trainer.run(), save, stop)
+            seconds = time.monotonic() - started
+            outcomes: list[Outcome] = []
+            if trainer.finished:
+                load_weights(self.model, self.out.weights(BEST))
+                outcomes = validate(self.model.eval(), self.images)
+            rows, waited, config = trainer.rows, self.images.waited, self.config
+            result = Result(config, self.folder, self.left_out, rows, outcomes, seconds, waited)
+            write_report(self.out, result)
 
     @property
     def net(self) -> ResNet:
@@ -236,10 +226,10 @@ def _initial_model(config: FinetuneConfig, num_classes: int) -> ResNet:
 
 def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
     """Return the same for a run on disk, which may have been killed before it was saved."""
-    if not out.weights(START).is_file():
+    if out.weights(START).is_file():
+        model = imagenet_net(config.model, num_classes)
+        load_weights(model, out.weights(START))
+    else:
         model = _initial_model(config, num_classes)
         out.save_weights(START, model)
-        return model
-    model = imagenet_net(config.model, num_classes)
-    load_weights(model, out.weights(START))
     return model
