@@ -14,7 +14,7 @@ from ..data import Dataset
 from ..errors import UsageError
 from ..inspect import forward_hook
 from ..inspect.step_page import Page, bytes_of, step_page
-from ..inspect.trace import Trace, record
+from ..inspect.trace import record
 from ..models import NetSpec
 from ..modes import no_grad
 from ..nn import Module
@@ -74,10 +74,11 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     nets = [(spec, _model(spec, config, dataset)) for spec in config.specs]
     x, labels = _batch(config, dataset)
     _check_size([model for _, model in nets], x, config)
-    traces = [
-        (str(spec), _trace(_after(config, spec, model, dataset), x, labels, config))
-        for spec, model in nets
-    ]
+    traces = []
+    for spec, model in nets:
+        _train(config, spec, model, dataset)
+        trace = record(model, x, labels, config.channels, config.image)
+        traces.append((str(spec), trace.within(config.path) if config.path else trace))
     shown = f", {config.path}" if config.path else ""
     before = f"after {config.after} steps of training" if config.after else "at initialisation"
     if config.weights:
@@ -110,19 +111,13 @@ def _batch(config: Stepping, dataset: Dataset) -> tuple[Array, Array]:
     return next(dataset.training_batches(config.batch, config.seed, epoch=0))
 
 
-def _after(config: Stepping, spec: NetSpec, model: Module, dataset: Dataset) -> Module:
-    """Return the model after `config.after` training steps."""
+def _train(config: Stepping, spec: NetSpec, model: Module, dataset: Dataset) -> None:
+    """Train a model for `config.after` steps."""
     recipe = quick_recipe(dataset)
     schedule = recipe.schedule(spec.depth)
     trainer = Trainer(str(spec), model, dataset, recipe, schedule, config.seed)
     for _ in islice(trainer.run(), config.after):
         pass
-    return model
-
-
-def _trace(model: Module, x: Array, labels: Array, config: Stepping) -> Trace:
-    trace = record(model, x, labels, config.channels, config.image)
-    return trace.within(config.path) if config.path else trace
 
 
 def _check_size(models: Sequence[Module], x: Array, config: Stepping) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 
@@ -22,13 +23,12 @@ def fill_template(path: Path, **fields: Any) -> str:
     """Return the text of a Markdown file with fields in braces, filled by `str.format`.
 
     Args:
-        path: the file; a paragraph that begins with "[name] " is left out unless that field is
-            true.
+        path: the file; a paragraph that begins with "[field] " is left out unless that is true.
         fields: by name.
     """
     paragraphs = []
     for paragraph in path.read_text(encoding="utf-8").strip().split("\n\n"):
-        condition, text = re.findall(r"\A(?:\[(\w+)\] )?(.*)\Z", paragraph, re.DOTALL)[0]
-        if not condition or fields[condition]:
+        condition, text = re.findall(r"\A(?:\[([\w.]+)\] )?(.*)\Z", paragraph, re.DOTALL)[0]
+        if not condition or Formatter().get_field(condition, (), fields)[0]:
             paragraphs.append(text.format(**fields))
     return "\n\n".join(paragraphs) + "\n"

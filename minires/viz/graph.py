@@ -37,14 +37,8 @@ def graph_svg(graph: Graph, fold: int | None = None, engine: str | None = None) 
         return graph_figure(graph, fold, "svg").decode()
     if dot is None:
         raise UsageError("Graphviz's dot is not on the path; install it, or use matplotlib")
-    drawn = subprocess.run(
-        [dot, "-Tsvg"],
-        input=graph_dot(graph.blocks(fold)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return drawn.stdout
+    source = graph_dot(graph.blocks(fold))
+    return subprocess.check_output([dot, "-Tsvg"], input=source, text=True, stderr=subprocess.PIPE)
 
 
 def graph_dot(blocks: Sequence[Block]) -> str:
@@ -105,6 +99,6 @@ def _is_addition(block: Block) -> bool:
 
 
 def _label(block: Block) -> list[str]:
-    """Return the label of a block: its name, its path and its shape."""
+    """Return name, path and shape of a block."""
     path = [block.path] if block.path and block.path != block.label else []
     return [block.label, *path, " × ".join(map(str, block.shape)) or "one number"]

@@ -60,6 +60,7 @@ def shortcuts_figure(
 def _draw_net(axes: Any, stages: Sequence[Stage]) -> None:
     """Draw layers from left to right at x = 0, 1, 2, ..., and shortcuts as arcs over them."""
     from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
 
     weighted = [stage for stage in stages if stage.macs]  # others, such as a ReLU, are not drawn
     shades = iter(colormaps["viridis"](np.linspace(0.9, 0.4, sum(map(_has_blocks, weighted)))))
@@ -70,7 +71,8 @@ def _draw_net(axes: Any, stages: Sequence[Stage]) -> None:
         for part in stage.parts:
             first = x
             for _ in part.layers:
-                _box(axes, x, shade)
+                box = Rectangle((x - 0.32, -0.45), 0.64, 0.9, fc=shade, ec=_LINE, lw=0.8)
+                axes.add_patch(box)
                 x += 1
             if part.shortcut:
                 _arc(axes, first - 0.5, x - 0.5, _KINDS[part.shortcut][0])
@@ -94,9 +96,3 @@ def _arc(axes: Any, start: float, end: float, style: str) -> None:
     y = 0.5 + 0.65 * np.sin(angle)
     axes.plot([start, *x, end], [0, *y, 0], style, color=_LINE, lw=1.4)
     axes.plot(end, 0, "o", color=_LINE, ms=3.5)
-
-
-def _box(axes: Any, x: float, colour: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(Rectangle((x - 0.32, -0.45), 0.64, 0.9, fc=colour, ec=_LINE, lw=0.8))

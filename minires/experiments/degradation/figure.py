@@ -55,10 +55,8 @@ def degradation_figure(
 
 def _draw_net(axes: Any, rows: Sequence[Row], label: str, colour: Any) -> None:
     """Draw one net: the mean over its seeds, and their range as a band."""
-    for column, style, width, name in (
-        ("train_error", "--", 1.3, None),
-        ("test_error", "-", 2.2, label),
-    ):
+    looks = (("train_error", "--", 1.3, None), ("test_error", "-", 2.2, label))
+    for column, style, width, name in looks:
         x, errors = _by_iteration(rows, column)
         dot = "o" if len(x) == 1 else ""  # one point makes no line
         axes.plot(x, errors.mean(axis=0), style, marker=dot, color=colour, lw=width, label=name)
@@ -76,13 +74,10 @@ def _draw_published(axes: Any, nets: Sequence[str], rows: Sequence[Row]) -> None
         known = [row for row in publications.curve(net) if (row.epoch - 1) * epoch < last]
         x = [row.epoch * epoch for row in known]
         grey = str(0.7 - 0.4 * number / len(nets))
-        for errors, width in (
-            ([row.train_error for row in known], 0.8),
-            ([row.test_error for row in known], 1.4),
-        ):
-            if known:
-                axes.plot(x, errors, ":", color=grey, lw=width, label=label, zorder=1)
-                label = None
+        for column, width in (("train_error", 0.8), ("test_error", 1.4)) if known else ():
+            errors = [getattr(row, column) for row in known]
+            axes.plot(x, errors, ":", color=grey, lw=width, label=label, zorder=1)
+            label = None
 
 
 def _by_iteration(rows: Sequence[Row], column: str) -> tuple[list[int], Any]:

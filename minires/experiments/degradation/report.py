@@ -31,14 +31,11 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         dataset=dataset,
         recipe=recipe,
         published=published,
-        training=len(dataset.train_images),
-        test=len(dataset.test_images),
         mirrored=" and mirrored" * dataset.flip,
         seeds=", ".join(map(str, config.seeds)),
         tf32=" in TF32" * config.tf32,
         checkpointed=f"; activations checkpointed every {every} block(s)" if every else "",
         errors=_errors(ended, running, config.is_the_papers),
-        papers=config.is_the_papers,
         unfinished=not finished,
         comparisons=_comparisons(ended, running),
         digits=digits,
@@ -46,7 +43,6 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         papers_length=config.is_the_papers and finished,
         short=not digits and reached < 64_000,
         reached=reached,
-        validation=config.validation,
         last="last" if finished else "latest",
     )
 

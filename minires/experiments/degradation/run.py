@@ -6,7 +6,7 @@ residual connections the order turns round.
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from .figure import degradation_figure
 from .report import summary
 
 
+@dataclass(eq=False)
 class Degradation:
     """A run of the experiment: made with `start` or `resume`, then `run`.
 
@@ -34,23 +35,18 @@ class Degradation:
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        dataset: Dataset,
-        folder: RunFolder,
-        graph: bool = False,
-        until: int | None = None,
-    ) -> None:
-        self.config = config
-        self.graph = graph
-        self.until = until
-        self.dataset = config.prepare(dataset)
-        self.recipe = config.recipe(self.dataset)
-        self.folder = folder
-        self.autosave_interval = INTERVAL
-        self.stopped = False
-        self._rows: dict[tuple[int, NetSpec], list[Row]] = {}
+    config: Config
+    dataset: Dataset
+    folder: RunFolder
+    graph: bool = False
+    until: int | None = None
+    autosave_interval: float = INTERVAL
+    stopped: bool = False
+    _rows: dict[tuple[int, NetSpec], list[Row]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.dataset = self.config.prepare(self.dataset)
+        self.recipe = self.config.recipe(self.dataset)
 
     @classmethod
     def start(
@@ -78,12 +74,8 @@ class Degradation:
         _check_possible(config, graph, until)
         prepared = config.prepare(dataset)
         _check_memory(config, prepared)
-        facts = {
-            **asdict(config),
-            "data": prepared.name,
-            "data_sha256": dataset.digest,
-            "recipe": asdict(config.recipe(prepared)),
-        }
+        data = {"data": prepared.name, "data_sha256": dataset.digest}
+        facts = {**asdict(config), **data, "recipe": asdict(config.recipe(prepared))}
         return cls(config, dataset, RunFolder.create(out, facts), graph, until)
 
     @classmethod
@@ -190,8 +182,8 @@ class Degradation:
         if self.rows:
             self.folder.write_history(self.rows)
             figure = degradation_figure([(self.dataset.name, self.rows)])
-            text = summary(self.config, self.dataset, self.recipe, self.rows)
             self.folder.write("degradation.png", figure)
+            text = summary(self.config, self.dataset, self.recipe, self.rows)
             self.folder.write("summary.md", text.encode())
 
     @property
@@ -202,15 +194,11 @@ class Degradation:
     def _trainer(self, seed: int, net: NetSpec) -> Trainer:
         """Return the training of a net, restored from its checkpoint if there is one."""
         manual_seed(seed)
-        model = net.build(
-            len(self.dataset.classes),
-            self.dataset.channels,
-            checkpoint_every=self.config.checkpoint_every,
-        )
+        config, dataset, every = self.config, self.dataset, self.config.checkpoint_every
+        model = net.build(len(dataset.classes), dataset.channels, checkpoint_every=every)
         schedule = self.recipe.schedule(net.depth)
-        backend = self.config.backend
-        settings = (self.recipe, schedule, seed, backend, self.graph, self.config.tf32)
-        trainer = Trainer(str(net), model, self.dataset, *settings)
+        settings = (self.recipe, schedule, seed, config.backend, self.graph, config.tf32)
+        trainer = Trainer(str(net), model, dataset, *settings)
         self.folder.restore(trainer)
         return trainer
 

@@ -93,18 +93,13 @@ class Flow:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row of flow.csv for each step and layer."""
+        same = {"net": self.net, "batch_norm": self.batch_norm, "variant": self.variant}
         for i, step in enumerate(self.steps):
             for k, path in enumerate(self.layers):
-                yield {
-                    "net": self.net,
-                    "batch_norm": self.batch_norm,
-                    "variant": self.variant,
-                    "step": step,
-                    "layer": k + 1,
-                    "path": path,
-                    "spread": f"{self.std[i, k]:.6g}",  # the name in files of earlier versions
-                    "gradient": f"{self.gradient[i, k]:.6g}",
-                }
+                at = {"step": step, "layer": k + 1, "path": path}
+                std, gradient = f"{self.std[i, k]:.6g}", f"{self.gradient[i, k]:.6g}"
+                # "spread" is the name in files of earlier versions.
+                yield {**same, **at, "spread": std, "gradient": gradient}
 
 
 @dataclass(frozen=True)

@@ -53,15 +53,9 @@ class PathGradient:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row of paths.csv for each path."""
+        same = {"net": self.net, "blocks": self.blocks, "length": self.length, "paths": self.paths}
         for draw, size in enumerate(self.norms):
-            yield {
-                "net": self.net,
-                "blocks": self.blocks,
-                "length": self.length,
-                "paths": self.paths,
-                "draw": draw,
-                "norm": f"{size:.6g}",
-            }
+            yield {**same, "draw": draw, "norm": f"{size:.6g}"}
 
 
 @dataclass(frozen=True)

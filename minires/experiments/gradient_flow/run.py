@@ -1,7 +1,7 @@
 """A gradient flow run: the figures that were asked for, one after the other, in a folder."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,7 @@ _BATCH = 32  # images whose gradient is followed along paths
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure to make.
-
-    Attributes:
-        measurement: yields the results, and has a length.
-        draw: makes the image file of all results, below a sentence.
-        section: writes the part of the report on the results.
-    """
+    """How a figure is measured, drawn below a sentence, and described in a part of the report."""
 
     measurement: Any
     draw: Callable[[list[Any], str], bytes]
@@ -50,14 +44,14 @@ class Event:
     total: int
 
 
+@dataclass(frozen=True)
 class FlowRun:
     """A run, made with `start`; `run` computes it."""
 
-    def __init__(self, config: FlowConfig, dataset: Dataset, folder: RunFolder) -> None:
-        self.config = config
-        self.dataset = dataset
-        self.folder = folder
-        self._sections: dict[str, str] = {}
+    config: FlowConfig
+    dataset: Dataset
+    folder: RunFolder
+    _sections: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def start(cls, config: FlowConfig, dataset: Dataset, out: Path) -> "FlowRun":
@@ -79,12 +73,8 @@ class FlowRun:
                 trained_model(config.run, net, config.seed, len(dataset.classes), dataset.channels)
         if RunFolder(out).holds_anything():
             raise UsageError(f"{out} is not empty; choose another --out")
-        facts = {
-            "experiment": "flow",
-            **asdict(config),
-            "run": config.run and str(config.run),
-            "data_sha256": dataset.digest,
-        }
+        run = config.run and str(config.run)
+        facts = {"experiment": "flow", **asdict(config), "run": run, "data_sha256": dataset.digest}
         return cls(config, dataset, RunFolder.create(out, facts))
 
     def run(self) -> Iterator[Event]:
@@ -104,10 +94,9 @@ class FlowRun:
                 results = []
                 for result in figure.measurement:
                     results.append(result)
-                    if len(results) < total:
-                        yield Event(name, len(results), total)
-                self._write(name, figure, results)
-                yield Event(name, total, total)
+                    if len(results) == total:
+                        self._write(name, figure, results)
+                    yield Event(name, len(results), total)
 
     def _figure(self, name: str) -> Figure:
         config, dataset = self.config, self.dataset

@@ -42,7 +42,6 @@ def summary(config: LandscapeConfig, dataset: Dataset, surfaces: Mapping[str, Su
         config=config,
         dataset=dataset,
         nets=" and ".join(surfaces),
-        images=len(dataset.train_images),
         missing=missing,
         table=markdown_table(_COLUMNS, [_row(net, s, dataset) for net, s in surfaces.items()]),
         hardly=_HARDLY_TRAINED,

@@ -50,13 +50,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Event:
-    """The progress of a surface.
-
-    Attributes:
-        net: the net.
-        done: how many of its points are known; total: how many there are.
-        point: the one just computed; None for those read from the disk.
-    """
+    """`done` of `total` points of `net` are known; `point` was computed now, or is None."""
 
     net: str
     done: int
@@ -96,12 +90,8 @@ class Landscape:
         """
         dataset = config.data(out, load_data)
         batch_of(dataset, config.images, config.seed)  # raises before anything is trained
-        facts = {
-            "experiment": _KIND,
-            **asdict(config),
-            "data": dataset.name,
-            "weights_sha256": config.digests(out, dataset),
-        }
+        sha = config.digests(out, dataset)
+        facts = {"experiment": _KIND, **asdict(config), "data": dataset.name, "weights_sha256": sha}
         return cls(config, RunFolder.create(out, facts), dataset)
 
     @classmethod
@@ -155,8 +145,7 @@ class Landscape:
             yield from self._run(stop)
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        batch = batch_of(self.dataset, self.config.images, self.config.seed)
-        measure = classification(*batch)
+        measure = classification(*batch_of(self.dataset, self.config.images, self.config.seed))
         total = self.config.points**2
         for net, points in self._points.items():
             yield Event(net, len(points), total, None)

@@ -167,7 +167,6 @@ def classification(x: Array, labels: Array) -> Measure:
         x: images as the net takes them, (N, C, H, W).
         labels: integers, (N,).
     """
-
     x, labels = placed(x), placed(labels)  # once for all points
 
     def measure(model: Module) -> tuple[float, float]:
