@@ -18,3 +18,4 @@ __version__ = "0.1.0"
 
 sys.meta_path.insert(0, OldModules)
 keep_old_names(__name__)
+keep_old_names("minires.errors")

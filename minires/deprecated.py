@@ -26,6 +26,7 @@ MOVED = {
     "minires.data.transforms.normalised": "minires.vision.transforms.normalise",
     "minires.data.transforms.training_picture": "minires.vision.transforms.training_image",
     "minires.engine": "minires.autograd",
+    "minires.errors.expect": "minires.deprecated.expect",
     "minires.experiments.finetune": "minires.vision.finetune",
     "minires.experiments.flow": "minires.experiments.gradient_flow",
     "minires.experiments.flow.cures": "minires.experiments.gradient_flow.ablations",
@@ -53,6 +54,12 @@ MOVED = {
     "minires.viz.maps.maps_figure": "minires.viz.feature_maps.feature_maps_figure",
     "minires.viz.step_page": "minires.inspect.step_page",
 }
+
+
+def expect(condition: bool, error: type[Exception], message: str | Callable[[], str]) -> None:
+    """Raise `error(message)` unless `condition` holds; write `if not ...: raise` instead."""
+    if not condition:
+        raise error(message if isinstance(message, str) else message())
 
 
 def keep_old_names(module: str) -> None:

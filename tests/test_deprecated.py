@@ -27,6 +27,7 @@ IMPORTS = [
     ("minires.step", "Step", "minires.autograd.Step"),
     ("minires.context", "no_grad", "minires.modes.no_grad"),
     ("minires.data", "ImageFolder", "minires.vision.ImageFolder"),
+    ("minires.errors", "expect", "minires.deprecated.expect"),
     ("minires.data", "image_folder", "minires.vision.image_folder"),
     ("minires.data", "Pictures", "minires.vision.FolderImages"),
     ("minires.data.transforms", "normalised", "minires.vision.transforms.normalise"),

@@ -1,5 +1,6 @@
 """Record the standard deviation of each layer's response, and the norm of its gradient."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,6 +40,12 @@ class Layers:
     def std(self) -> Array:
         """Return the standard deviation of each response, over its elements: float64 (layers,)."""
         return np.array(list(self._stds.values()))
+
+    @property
+    def spread(self) -> Array:
+        """The old name of `std`."""
+        warnings.warn("Layers.spread is now called std", DeprecationWarning, stacklevel=2)
+        return self.std
 
     @property
     def gradient(self) -> Array:

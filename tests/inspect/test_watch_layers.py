@@ -105,3 +105,10 @@ def test_an_infinite_response_has_no_std_and_no_warning():
         net(images())
     assert np.isfinite(layers.std[:-1]).all()
     assert np.isnan(layers.std[-1])
+
+
+def test_the_old_name_of_std_warns():
+    with watch_layers() as layers:
+        models.cifar_resnet(8)(np.zeros((2, 3, 8, 8), np.float32))
+    with pytest.warns(DeprecationWarning, match="is now called std"):
+        np.testing.assert_array_equal(layers.spread, layers.std)
