@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from standin import standin
 
-from minires import modes as context
 from minires.data import digits
 from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
-from minires.inspect import memory
+from minires.inspect import forward_hook, memory
+from minires.modes import modes
 from minires.runs import read_history
 
 DATA = digits()
@@ -189,9 +189,9 @@ def test_a_run_in_tf32_is_trained_and_tested_in_it(tmp_path, asked):
     config = replace(TINY, backend="cupy", tf32=asked)
     with standin():
         steps = Degradation.start(config, DATA, tmp_path / "run").run()
-        with context.watching(lambda *_: seen.add(context.state.tf32)):
+        with forward_hook(lambda *_: seen.add(modes.tf32)):
             trainer = next(steps).trainer
-            assert not context.state.tf32  # between two steps
+            assert not modes.tf32  # between two steps
             assert seen == {asked}
             seen.clear()
             trainer.test_error()
