@@ -37,6 +37,7 @@ from minires.experiments.degradation import Config  # noqa: E402
 from minires.models import cifar_net  # noqa: E402
 from minires.runs import RunFolder, read_history, write_history  # noqa: E402
 from minires.runs.checkpoint import read_checkpoint  # noqa: E402
+from minires.runs.config import parse_config  # noqa: E402
 from minires.train import Recipe, Row, Trainer, restore_training  # noqa: E402
 from minires.vision.classify import read_labels  # noqa: E402
 from minires.vision.decoding import decode  # noqa: E402
@@ -245,8 +246,9 @@ def labels(folder: Path) -> Reader:
 def configuration(folder: Path) -> Reader:
     def read(path: Path) -> object:
         _, facts = RunFolder.open(path.parent)
-        kind = FinetuneConfig if facts.get("experiment") == "finetune" else Config
-        return kind.from_facts(facts, path.parent)
+        if facts.get("experiment") != "finetune":
+            return Config.from_facts(facts, path.parent)
+        return parse_config(FinetuneConfig, facts, path.parent)
 
     configs = [Config(), Config(nets=("preact164",), seeds=(0, 1), lr=0.1, batch=64, epochs=3)]
     facts = [{"format": number, **asdict(config)} for number in (1, 2) for config in configs]

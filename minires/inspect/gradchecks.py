@@ -91,7 +91,12 @@ def _arithmetic(draw: Draw) -> list[Case]:
         Case(Exp, "alone", lambda x: x.exp(), (normal(2, 3),)),
         Case(Log, "alone", lambda x: x.log(), (positive(2, 3),)),
         Case(ReLU, "alone", F.relu, (nonzero(3, 4),)),
-        Case(ReLU, "residual addition x + f(x)", lambda x: F.relu(x + F.relu(x)), (nonzero(3, 4),)),
+        Case(
+            ReLU,
+            "residual addition relu(x + relu(x))",
+            lambda x: F.relu(x + F.relu(x)),
+            (nonzero(3, 4),),
+        ),
     ]
 
 

@@ -288,7 +288,7 @@ def test_a_backend_that_cannot_be_used_says_why_and_leaves_nothing(monkeypatch, 
     def no_cupy(name):
         raise ImportError("No module named 'cupy'")
 
-    monkeypatch.setattr("minires.backend.importlib.import_module", no_cupy)
+    monkeypatch.setattr("minires.backend.library.importlib.import_module", no_cupy)
     with pytest.raises(DeviceError, match=r"No module named 'cupy'.*install cupy-cuda12x"):
         Degradation.start(Config(backend="cupy"), DATA, tmp_path / "run")
     assert not (tmp_path / "run").exists()
