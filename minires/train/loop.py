@@ -43,8 +43,7 @@ class Trainer:
     Attributes:
         iteration: training steps taken so far.
         rows: what was measured at the end of each epoch so far.
-        totals: sums over the current epoch.
-        seconds: the time taken so far, data and tests included.
+        totals: sums over the current epoch; seconds: taken so far, data and tests included.
 
     Raises:
         UsageError: `graph` on a backend without graphs.
@@ -100,22 +99,19 @@ class Trainer:
         while not self.finished:
             epoch, first = divmod(self.iteration, length)
             batches = self.dataset.training_batches(batch_size, self.seed, epoch, first=first)
-            for number in range(first, length):
+            last = min(length, first + self.recipe.iterations - self.iteration)
+            for number in range(first, last):
                 started = time.perf_counter()
                 self.step(*next(batches))
-                ended = number + 1 == length or self.finished
-                test_error = self.test_error() if ended else None
+                test_error = self.test_error() if number + 1 == last else None
                 self.seconds += time.perf_counter() - started
                 yield self._progress(self.iteration / length, test_error)
-                if self.finished:
-                    return
 
     def step(self, x: Array, labels: Array) -> None:
         """Take a training step on one batch: forward, backward, update.
 
         Args:
-            x: images, float32 (N, C, H, W).
-            labels: their classes, int64 (N,).
+            x: images, float32 (N, C, H, W); labels: their classes, int64 (N,).
 
         Raises:
             NonFiniteError: the loss is NaN or infinite; no parameter was changed.
