@@ -1,4 +1,4 @@
-"""The rectifier."""
+"""The rectified linear unit, ReLU."""
 
 from ..backend import Array, array_module
 from .op import Gradients, Op

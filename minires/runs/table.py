@@ -1,4 +1,4 @@
-"""Tables: as CSV files, read back as instances of a dataclass, and as Markdown in reports."""
+"""Tables as CSV files, read back as instances of a dataclass."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The kernels: CUDA C++ in files of their own, compiled for the GPU at hand when first needed."""
+"""How the CUDA C++ files beside this one are compiled, when first needed, and launched."""
 
 import functools
 import math
