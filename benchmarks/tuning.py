@@ -1,6 +1,6 @@
 """What is a constant of minires/kernels/cpu/tuning.py worth, in a whole step or inference?
 
-    python benchmarks/tuning.py column_row=0 pixel_effort=0
+    python benchmarks/tuning.py column_row=0 margin_windows=0
     python benchmarks/tuning.py tile=262144 tile=1048576 --cases train:resnet20@128
 
 Each change of the table (several constants of one change by +) takes turns with the table as it

@@ -18,7 +18,6 @@ TINY = {
     "tile": 40,
     "column_row": 8,
     "margin_rows": 2,
-    "pixel_row": 10,
     "small_kernels": True,
     "small_product": 2000,
     "small_result": 30,

@@ -187,15 +187,8 @@ class WeightGradient:
         self.Ho = down.out
         self.cut = Strips(down, across, N, max(1, tuning.tile // (O * across.out * N)))
         self.effort = effort(down.out * O * across.out * N, down.taps * across.taps * C)
-        short = across.out * N <= tuning.pixel_row and down.stride == across.stride == 1
-        self.by_pixels = short and self.effort <= tuning.pixel_effort
 
     def __call__(self, x: Array, g: Array) -> Array:
-        gW = self._by_pixels(x, g) if self.by_pixels else self._by_rows(x, g)  # (kw, O, kh, C)
-        return gW.transpose(1, 3, 2, 0)
-
-    def _by_rows(self, x: Array, g: Array) -> Array:
-        """Σ_i of products (O, Wo·N) (Wo·N, kh·C)."""
         cut = self.cut
         x = cut.padded(x)
         shares: dict[int, Array] = {}
@@ -219,21 +212,4 @@ class WeightGradient:
         first, *others = (shares[start] for start in sorted(shares))  # in a fixed order
         for share in others:
             first += share
-        return first
-
-    def _by_pixels(self, x: Array, g: Array) -> Array:
-        """The same with the channels of a pixel side by side, (O, Wo·N) (Wo·N, C), for short rows.
-
-        Their sums have few terms, and are up to 2.3 times as fast like this: 4 % of a training step
-        of resnet-56 on 32 digits, 9 % of resnet-20 on 4 images (AMD EPYC, benchmarks/tuning.py).
-        """
-        kw, O, kh, C = self.gW
-        beside = self.cut.channels_last(x)  # (H, W·N, C) between zeros
-        row, pixel, channel = beside.strides
-        gW = np.zeros((kw, kh, O, C), x.dtype)
-        for v, windows, _, pixels in self.cut.taps:
-            shape = self.Ho, kh, pixels.stop - pixels.start, C
-            first = pixels.start * pixel
-            under = np.ndarray(shape, x.dtype, beside, first, (row, row, pixel, channel))
-            np.add.reduce(np.matmul(g[:, None, :, windows], under), out=gW[v])
-        return np.ascontiguousarray(gW.swapaxes(1, 2))
+        return first.transpose(1, 3, 2, 0)  # (kw, O, kh, C) until here

@@ -1,4 +1,8 @@
-"""The incoming gradient of an operation that goes through its feature maps by channels."""
+"""The incoming gradient of an operation that goes through its feature maps by channels.
+
+The second table of the ladder in ../README.md has what lazy gradients save: 2 to 5 % of backward of
+convolution, batch norm and ReLU together (AMD EPYC).
+"""
 
 from typing import Any
 

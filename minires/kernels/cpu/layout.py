@@ -3,6 +3,9 @@
 The channels of a row of pixels are neighbours, and so are those of kh rows together: a
 matrix of kh·C rows and W·N columns, which is what a convolution multiplies. As a tensor the
 same memory is (N, C, H, W).
+
+A convolution on memory that lies so needs no column matrix, and takes 0.45 to 0.8 of the
+reference's time: v1 beside v0 in the ladder of ../README.md (AMD EPYC).
 """
 
 import numpy as np

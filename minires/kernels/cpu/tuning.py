@@ -45,8 +45,6 @@ class Tuning:
     widened_rows: int = 24  # rows kh·C of a matrix; below, copies of the taps for longer sums
     margin_windows: int = 2048  # windows; up to here, products with zeros for a single strip
     margin_rows: int = 4  # rows of windows; below, too many of the products would be with zeros
-    pixel_row: int = 160  # elements W·N; up to here, weight gradients by pixels: a copy, long sums
-    pixel_effort: float = 1e6  # effort; above, that copy costs more than it saves
 
     # Matrix products: what OpenBLAS does
     small_kernels: bool = field(default_factory=_has_small_kernels)  # without, nothing is cut
