@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -96,8 +95,8 @@ class SGD:
 
 def _expect_rate(name: str, value: Any) -> None:
     """Raise UsageError unless `value` is a finite number of at least 0."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not (number and 0 <= value < math.inf):
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, bool) or not (number and 0 <= value < math.inf):
         raise UsageError(f"{name} must be a number of at least 0, got {value!r}")
 
 

@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from standin import standin
 
 import minires
 from minires import Tensor, checkpoint, models, nn, no_grad, textbook, tf32
@@ -14,7 +15,6 @@ from minires.errors import GraphError, ShapeError, UsageError
 from minires.inspect import Graph, backward_hook, detect_anomaly, forward_hook
 from minires.kernels import REFERENCE
 from minires.modes import saved_modes
-from standin import standin
 
 
 def leaf(shape=(4, 3), seed=0):
