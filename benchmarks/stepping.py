@@ -1,9 +1,9 @@
-"""What does it cost that backward can be stepped through, when nobody steps?
+"""What does it cost that backward can be stepped through, where it is not?
 
     python benchmarks/stepping.py
 
 `backward()` beside the same walk as a plain loop, written out here without a generator, without
-steps and without anybody who could watch; and beside `backward_steps()`, stepped through. On a
+steps and without hooks; and beside `backward_steps()`, stepped through. On a
 chain of operations that do nothing, where only the walk counts, and on a net. Prints a table and
 writes benchmarks/results/stepping.json.
 """
@@ -24,32 +24,28 @@ from turns import in_turn, use_threads
 
 from minires import Tensor
 from minires import functional as F
-from minires.autograd import engine
-from minires.backend import settled
+from minires.autograd import backward
+from minires.autograd.step import check_gradients
 
 
 def loop(tensor: Tensor) -> None:
-    """The walk of `Tensor.backward`, for nobody to see."""
+    """The walk of `Tensor.backward`, without its steps."""
     grads: dict[Any, Any] = {tensor.op: np.ones_like(tensor.data)}
-    for op in engine._reverse_order(tensor.op):
+    for op in backward.reverse_order(tensor.op):
         if op not in grads:
             continue
-        gy = grads.pop(op)
+        incoming = grads.pop(op)
         output = op.output()
         if output is not None and output.retains_grad:
-            output.accumulate(gy)
-        gxs = op.backward(gy if op.takes_promises else settled(gy))
-        handed_on = list(gxs) if isinstance(gxs, tuple) else [gxs]
+            output.accumulate(incoming)
+        backward.expect_unchanged(op)
+        (gy,) = op.kernel.take([incoming])
+        gxs = op.kernel.backward(op, gy)
+        outgoing = list(gxs) if isinstance(gxs, tuple) else [gxs]
         sources = op.sources
         op.release()
-        op.check_gradients(handed_on)
-        for source, gx in zip(sources, handed_on, strict=True):
-            if source is None or gx is None:
-                continue
-            if isinstance(source, Tensor):
-                source.accumulate(gx)
-            else:
-                grads[source] = engine._sum(grads[source], gx) if source in grads else gx
+        check_gradients(op, outgoing)
+        backward._pass_on(op, sources, outgoing, grads)
 
 
 def stepped(tensor: Tensor) -> None:

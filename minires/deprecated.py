@@ -1,7 +1,7 @@
 """Old public names of modules, functions and parameters: they warn, and still work for a version.
 
-`MOVED` is the one table of them. Its strings are looked up when an old name is used, so that
-nothing is imported for its sake.
+`MODULES` and `MOVED` are tables of them, whose strings are looked up when an old name is used, so
+that nothing is imported for its sake. Old parameters and attributes stand where the new ones are.
 """
 
 import functools
@@ -15,44 +15,51 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Names of modules, whose contents have then moved along, and of what has moved alone.
-MOVED = {
+# Modules that have another name now; what is in them has moved along.
+MODULES = {
     "minires.context": "minires.modes",
-    "minires.data.ImageFolder": "minires.vision.ImageFolder",
-    "minires.data.Pictures": "minires.vision.FolderImages",
-    "minires.data.image_folder": "minires.vision.image_folder",
+    "minires.data.folders": "minires.vision.folders",
     "minires.data.transforms": "minires.vision.transforms",
-    "minires.data.transforms.evaluation_picture": "minires.vision.transforms.evaluation_image",
-    "minires.data.transforms.normalised": "minires.vision.transforms.normalise",
-    "minires.data.transforms.training_picture": "minires.vision.transforms.training_image",
     "minires.engine": "minires.autograd",
-    "minires.errors.expect": "minires.deprecated.expect",
     "minires.experiments.finetune": "minires.vision.finetune",
     "minires.experiments.flow": "minires.experiments.gradient_flow",
     "minires.experiments.flow.cures": "minires.experiments.gradient_flow.ablations",
+    "minires.experiments.gradchecks": "minires.inspect.gradchecks",
+    "minires.experiments.trained": "minires.experiments.degradation.trained",
+    "minires.fast": "minires.kernels",
+    "minires.inspect.hooks": "minires.autograd.hooks",
+    "minires.models.activation": "minires.vision.cam",
+    "minires.models.imagenet": "minires.models.resnet",
+    "minires.step": "minires.autograd",
+    "minires.viz.curves": "minires.experiments.degradation.figure",
+    "minires.viz.flow": "minires.experiments.gradient_flow.ablations_figure",
+    "minires.viz.maps": "minires.viz.feature_maps",
+    "minires.viz.step_page": "minires.inspect.step_page",
+}
+# What has another name now, or is in another module.
+MOVED = {
+    "minires.data.ImageFolder": "minires.vision.ImageFolder",
+    "minires.data.Pictures": "minires.vision.FolderImages",
+    "minires.data.image_folder": "minires.vision.image_folder",
+    "minires.data.transforms.evaluation_picture": "minires.vision.transforms.evaluation_image",
+    "minires.data.transforms.normalised": "minires.vision.transforms.normalise",
+    "minires.data.transforms.training_picture": "minires.vision.transforms.training_image",
+    "minires.errors.expect": "minires.deprecated.expect",
     "minires.experiments.flow.cures.CURED": "minires.experiments.gradient_flow.ablations.BASELINE",
     "minires.experiments.flow.cures.Cures": "minires.experiments.gradient_flow.ablations.Ablations",
-    "minires.experiments.trained": "minires.experiments.degradation.trained",
     "minires.experiments.trained.trained": "minires.experiments.degradation.trained_model",
     "minires.experiments.trained.weights_of": "minires.experiments.degradation.weights_path",
-    "minires.fast": "minires.kernels",
-    "minires.models.activation": "minires.vision.cam",
     "minires.models.activation.look": "minires.vision.cam.predict",
-    "minires.models.imagenet": "minires.models.resnet",
+    "minires.models.cifar.cifar_net": "minires.models.cifar_net",
     "minires.models.imagenet.ImageNet": "minires.models.resnet.ResNet",
     "minires.models.imagenet.imagenet_net": "minires.models.imagenet_net",
-    "minires.step": "minires.autograd",
     "minires.train.RunFolder": "minires.runs.RunFolder",
     "minires.train.read_history": "minires.runs.read_history",
     "minires.train.write_history": "minires.runs.write_history",
-    "minires.viz.curves": "minires.experiments.degradation.figure",
-    "minires.viz.flow": "minires.experiments.gradient_flow.ablations_figure",
     "minires.viz.flow.flow_figure": (
         "minires.experiments.gradient_flow.ablations_figure.ablations_figure"
     ),
-    "minires.viz.maps": "minires.viz.feature_maps",
     "minires.viz.maps.maps_figure": "minires.viz.feature_maps.feature_maps_figure",
-    "minires.viz.step_page": "minires.inspect.step_page",
 }
 
 
@@ -63,11 +70,13 @@ def expect(condition: bool, error: type[Exception], message: str | Callable[[], 
 
 
 def keep_old_names(module: str) -> None:
-    """Let the attributes of a module be found that have another name now, according to `MOVED`."""
+    """Let the attributes of a module be found that have another name now."""
 
     def find(name: str) -> Any:
         old = f"{module}.{name}"
-        new = MOVED.get(old) or (f"{MOVED[module]}.{name}" if module in MOVED else None)
+        new = MOVED.get(old) or MODULES.get(old)
+        if new is None and module in MODULES:
+            new = f"{MODULES[module]}.{name}"
         if new is None or name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         from pkgutil import resolve_name  # here, so that importing minires does not pay for it
@@ -85,7 +94,7 @@ class OldModules:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(name, OldModules, is_package=True) if name in MOVED else None  # type: ignore[arg-type]
+        return ModuleSpec(name, OldModules, is_package=True) if name in MODULES else None  # type: ignore[arg-type]
 
     @staticmethod
     def create_module(spec: ModuleSpec) -> None:
@@ -94,6 +103,13 @@ class OldModules:
     @staticmethod
     def exec_module(module: ModuleType) -> None:
         keep_old_names(module.__name__)
+
+
+def old_attribute(of: Any, old: str, new: str) -> Any:
+    """Return the attribute `new`, which was called `old`."""
+    message = f"{type(of).__name__}.{old} is now called {new}"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return getattr(of, new)
 
 
 def old_parameters(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -9,6 +9,7 @@ import numpy as np
 from . import kernels
 from .autograd import Tensor
 from .backend import array_module, expect_same_backend, is_array, move, note_write
+from .deprecated import old_parameters
 from .errors import DTypeError, ShapeError, UsageError
 from .ops.update import Change, update_all
 
@@ -21,7 +22,7 @@ class SGD:
     (The paper writes v ← momentum v + lr g, w ← w − v: the same until lr changes.)
 
     Args:
-        parameters: leaf tensors, each once, such as `model.parameters()`.
+        params: leaf tensors, each once, such as `model.parameters()`.
         lr, momentum, weight_decay: numbers of at least 0.
 
     Attributes:
@@ -29,18 +30,19 @@ class SGD:
         velocities: v of each parameter, in their order.
 
     Raises:
-        UsageError: `parameters` are not such tensors, or a number is negative, infinite, NaN or
+        UsageError: `params` are not such tensors, or a number is negative, infinite, NaN or
             none.
     """
 
+    @old_parameters(parameters="params")
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        params: Iterable[Tensor],
         lr: float,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
-        self.parameters = _leaves(parameters)
+        self.parameters = _leaves(params)
         self.lr = lr
         self.momentum = momentum
         self.weight_decay = weight_decay

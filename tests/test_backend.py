@@ -169,3 +169,53 @@ def test_moving_is_copying_unless_it_is_there():
         np.testing.assert_array_equal(backend.move(x, "numpy"), a)
     with pytest.raises(UsageError, match="backend 'tpu' is not known"):
         backend.move(a, "tpu")
+
+
+@pytest.mark.parametrize("make", [lambda: Tensor([1.0]), lambda: models.cifar_resnet(8)])
+def test_to_takes_a_backend_a_dtype_or_both(make):
+    x = make()
+    for targets, named in [
+        (("numpy",), {}),
+        ((np.float64,), {}),
+        ((np.float64, "numpy"), {}),
+        (("numpy", "float64"), {}),
+        (("float64",), {"backend": "numpy"}),
+        (("numpy",), {"dtype": "float64"}),
+    ]:
+        assert backend_and_dtype(x.to(*targets, **named))[0] == "numpy"
+    with standin():
+        assert backend_and_dtype(make().to(np.float64, "cupy")) == ("cupy", np.float64)
+
+
+def backend_and_dtype(x):
+    tensor = x if isinstance(x, Tensor) else next(x.parameters())
+    return backend.backend_name(tensor.data), tensor.dtype
+
+
+@pytest.mark.parametrize("make", [lambda: Tensor([1.0]), lambda: models.cifar_resnet(8)])
+@pytest.mark.parametrize(
+    ("targets", "named"),
+    [
+        ((), {}),
+        (("nope",), {}),
+        (("f,(",), {}),
+        ((), {"backend": "nope"}),
+        (("numpy",), {"backend": "cupy"}),
+        (("float64",), {"dtype": "float32"}),
+        (("numpy", "cupy"), {}),
+        ((np.float32, np.float64), {}),
+    ],
+)
+def test_to_raises_for_what_it_cannot_do(make, targets, named):
+    x = make()
+    with pytest.raises(UsageError, match=r"to\(\) got .*expected a backend \(numpy, cupy\) or"):
+        x.to(*targets, **named)
+
+
+def test_a_model_that_cannot_be_moved_stays_as_it_was(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    backend.load.cache_clear()
+    net = models.cifar_resnet(8)
+    with pytest.raises(DeviceError):
+        net.to("float64", "cupy")
+    assert {p.dtype for p in net.parameters()} == {np.dtype(np.float32)}

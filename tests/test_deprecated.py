@@ -9,7 +9,9 @@ import pytest
 import minires
 from minires import Tensor, nn
 from minires import functional as F
-from minires.deprecated import MOVED
+from minires.deprecated import MODULES, MOVED
+from minires.optim import SGD
+from minires.vision.cam import Prediction
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 5, 5)).astype(np.float32)
@@ -67,7 +69,7 @@ def test_an_old_import_works_and_warns_in_its_line(module, name, new):
     }
 
 
-@pytest.mark.parametrize("new", sorted(set(MOVED.values())))
+@pytest.mark.parametrize("new", sorted({*MOVED.values(), *MODULES.values()}))
 def test_every_new_name_is_there(new):
     assert resolve_name(new) is not None
 
@@ -87,6 +89,31 @@ def test_a_name_that_never_was_is_an_error(module, recwarn):
     with pytest.raises(ImportError):
         exec(f"import {module}.nothing")
     assert not recwarn
+
+
+@pytest.mark.parametrize("name", ["minires.data.Pictures", "minires.models.imagenet.ImageNet"])
+def test_an_old_class_is_never_taken_for_a_module(name):
+    with pytest.warns(DeprecationWarning, match="is now called"):
+        assert inspect.isclass(resolve_name(name))
+
+
+# --- attributes and parameters of methods ---------------------------------------------------
+
+
+def test_old_attributes_of_results_are_there():
+    prediction = Prediction(V, X)
+    with pytest.warns(DeprecationWarning, match="Prediction.maps is now called feature_maps") as w:
+        assert prediction.maps is X
+    assert w[0].filename == __file__
+
+
+def test_old_parameters_of_methods_work():
+    layer = nn.Linear(3, 2)
+    with pytest.warns(DeprecationWarning, match="is now called params"):
+        optimiser = SGD(parameters=layer.parameters(), lr=0.1)
+    assert len(optimiser.parameters) == 2
+    with pytest.warns(DeprecationWarning, match="is now called state_dict"):
+        layer.load_state_dict(state=layer.state_dict())
 
 
 # --- parameters -----------------------------------------------------------------------------

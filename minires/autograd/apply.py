@@ -17,7 +17,7 @@ from ..backend import (
     moment,
     real_numbers,
 )
-from ..errors import DTypeError, GraphError
+from ..errors import DTypeError, GraphError, UsageError
 from ..kernels import REFERENCE
 from ..modes import modes
 from ..ops import Op
@@ -46,6 +46,11 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
     """
     if op.input_shapes:
         raise GraphError(f"{op.name} has been applied before; make a new one for each call")
+    if op.kernel is not None:
+        raise UsageError(
+            f"{op.name} has set self.kernel, which tells what computes an operation; call it "
+            "otherwise"
+        )
     tensors = as_tensors(op, inputs)
     arrays = [None if t is None else t.held for t in tensors]
     op.kernel = kernels.choose(op, arrays)

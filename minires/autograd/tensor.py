@@ -148,11 +148,11 @@ class Tensor(Operators):
         """Return the same data as a leaf that requires no gradient."""
         return Tensor.holding(self.data)
 
-    def to(self, target: Any = None, *, dtype: Any = None, backend: str | None = None) -> "Tensor":
+    def to(self, *targets: Any, dtype: Any = None, backend: str | None = None) -> "Tensor":
         """Return the same data in a dtype or on a backend, as a leaf.
 
         Args:
-            target: a backend, "numpy" or "cupy", or a dtype; dtype, backend: the same by name.
+            targets: a backend, "numpy" or "cupy", or a dtype, or both; dtype, backend: by name.
 
         Raises:
             GraphError: an operation made it; its graph would end here.
@@ -163,7 +163,7 @@ class Tensor(Operators):
                 f"a graph has one backend and one dtype, but {self.op.name} made this tensor; "
                 "detach() it, or convert what it was made from"
             )
-        dtype, backend = destination(target, dtype, backend)
+        dtype, backend = destination(*targets, dtype=dtype, backend=backend)
         data = self.data if dtype is None else self.data.astype(dtype, copy=False)
         return Tensor.holding(data if backend is None else move(data, backend), self.requires_grad)
 

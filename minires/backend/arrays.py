@@ -114,28 +114,32 @@ def real_numbers(value: Any) -> Array:
 
 
 def destination(
-    target: Any = None, dtype: Any = None, backend: str | None = None
+    *targets: Any, dtype: Any = None, backend: str | None = None
 ) -> tuple[np.dtype[Any] | None, str | None]:
-    """Return the dtype and the backend that `to(target, dtype, backend)` asks for.
+    """Return the dtype and the backend that `to(*targets, dtype=..., backend=...)` asks for.
 
     Args:
-        target: a backend's name or a dtype.
+        targets: backends' names or dtypes.
         dtype, backend: the same by name.
 
     Raises:
-        UsageError: nothing is asked for, or it is neither a backend nor a dtype.
+        UsageError: nothing is asked for, two of a kind, or what is neither a backend nor a dtype.
+        DeviceError: the backend cannot be used.
     """
-    if isinstance(target, str) and target in BACKENDS:
-        backend = target
-    elif target is not None:
-        dtype = target
     expected = f"expected a backend ({', '.join(BACKENDS)}) or a dtype"
-    if dtype is None and backend is None:
-        raise UsageError(f"to() got nothing; {expected}")
+    named = [t for t in (*targets, backend) if isinstance(t, str) and t in BACKENDS]
+    types = [t for t in (*targets, dtype) if t is not None and t not in named]
+    if backend is not None and backend not in named:
+        raise UsageError(f"to() got the backend {backend!r}; {expected}")
+    if len(named) > 1 or len(types) > 1 or not (named or types):
+        given = ", ".join(map(repr, named + types)) or "nothing"
+        raise UsageError(f"to() got {given}; {expected}, or one of each")
+    for name in named:
+        load(name)
     try:
-        return None if dtype is None else np.dtype(dtype), backend
-    except TypeError:
-        raise UsageError(f"to() got {dtype!r}; {expected}") from None
+        return np.dtype(*types) if types else None, next(iter(named), None)
+    except (TypeError, ValueError, SyntaxError):
+        raise UsageError(f"to() got {types[0]!r}; {expected}") from None
 
 
 def to_numpy(array: Any) -> Array:

@@ -1,6 +1,5 @@
 """The graph of operations that led to a tensor, as text; `minires.viz.graph` draws it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -9,7 +8,7 @@ from ..autograd import Op, Tensor
 from ..autograd.backward import reverse_order
 from ..backend import is_array
 from ..errors import GraphError, UsageError
-from ..kernels import LazyArray
+from ..kernels import arrays_in_memory
 from .tree import branches
 
 
@@ -81,7 +80,7 @@ class Graph:
         seen = {_memory(s.data)[0] for op in ops for s in op.sources if isinstance(s, Tensor)}
         self.nodes = []
         for op in ops:
-            memories = dict(map(_memory, _arrays(op.saved)))
+            memories = dict(map(_memory, arrays_in_memory(op.saved)))
             saved = sum(size for key, size in memories.items() if key not in seen)
             seen |= memories.keys()
             inputs = tuple(number.get(source) for source in op.sources if source is not None)
@@ -136,18 +135,6 @@ class Graph:
 
     def __str__(self) -> str:
         return self.text()
-
-
-def _arrays(saved: Any) -> Iterator[Any]:
-    """Yield the arrays in what an operation saved."""
-    if isinstance(saved, LazyArray):
-        if saved.is_realized:
-            yield saved.realize()
-    elif is_array(saved):
-        yield saved
-    elif isinstance(saved, tuple | list):
-        for part in saved:
-            yield from _arrays(part)
 
 
 def _memory(array: Any) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """Record the standard deviation of each layer's response, and the norm of its gradient."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +8,7 @@ import numpy as np
 from ..autograd import Op, Step, norm
 from ..autograd.hooks import backward_hook, forward_hook
 from ..backend import Array, to_numpy
+from ..deprecated import old_attribute
 from ..ops.batchnorm import BatchNorm, BatchNormInference
 from ..ops.conv import Conv2d
 from ..ops.matmul import Linear
@@ -44,8 +44,7 @@ class Layers:
     @property
     def spread(self) -> Array:
         """The old name of `std`."""
-        warnings.warn("Layers.spread is now called std", DeprecationWarning, stacklevel=2)
-        return self.std
+        return old_attribute(self, "spread", "std")
 
     @property
     def gradient(self) -> Array:

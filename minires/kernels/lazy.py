@@ -1,11 +1,12 @@
 """Arrays that are computed when their numbers are first needed."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, is_array
 
 
 class LazyArray:
@@ -56,3 +57,15 @@ class LazyArray:
 def realized(value: Any) -> Any:
     """Return the array of a lazy array, and any other value as it is."""
     return value.realize() if isinstance(value, LazyArray) else value
+
+
+def arrays_in_memory(saved: Any) -> Iterator[Array]:
+    """Yield the arrays in what an operation saved; of lazy ones those that are computed."""
+    if isinstance(saved, LazyArray):
+        if saved.is_realized:
+            yield saved.realize()
+    elif is_array(saved):
+        yield saved
+    elif isinstance(saved, tuple | list):
+        for part in saved:
+            yield from arrays_in_memory(part)

@@ -12,8 +12,7 @@ from .resnet import DEPTHS, ResNet
 
 Family = Literal["cifar", "imagenet"]
 
-# The word of each kind in reports: "residual nets".
-WORDS = {"plain": "plain", "resnet": "residual", "preact": "pre-activation"}
+KINDS = ("plain", "resnet", "preact")
 CLASSES = {"cifar": 10, "imagenet": 1000}
 IMAGENET_NAMES = (*(f"resnet{depth}" for depth in DEPTHS), "plain18", "plain34")
 
@@ -31,7 +30,8 @@ class NetSpec:
         stride_in: where a bottleneck of the family imagenet has its stride, see `Bottleneck`.
 
     Raises:
-        UsageError: a shortcut for a kind that has none to choose.
+        UsageError: a kind or family that does not exist, or a shortcut for a kind that has none to
+            choose.
     """
 
     kind: str
@@ -41,6 +41,9 @@ class NetSpec:
     stride_in: str = "3x3"
 
     def __post_init__(self) -> None:
+        for value, known in ((self.kind, KINDS), (self.family, tuple(CLASSES))):
+            if value not in known:
+                raise UsageError(f"a net is one of {', '.join(known)}; got {value!r}")
         if self.kind == "resnet":
             usual = "A" if self.family == "cifar" else "B"
             object.__setattr__(self, "shortcut", self.shortcut or usual)
@@ -65,6 +68,8 @@ class NetSpec:
         Raises:
             UsageError: the family has no net of that name, or the net has no shortcuts to choose.
         """
+        if family not in (*CLASSES, "any"):
+            raise UsageError(f"family is one of {', '.join(CLASSES)} and any; got {family!r}")
         match = re.fullmatch(r"(plain|resnet|preact)([1-9][0-9]{0,5})", name)
         kind, depth = (match[1], int(match[2])) if match else ("", 0)
         period = 9 if kind == "preact" else 6
@@ -77,11 +82,6 @@ class NetSpec:
 
     def __str__(self) -> str:
         return f"{self.kind}{self.depth}"
-
-    @property
-    def word(self) -> str:
-        """The kind for a reader: "plain", "residual" or "pre-activation"."""
-        return WORDS[self.kind]
 
     def image(self, in_channels: int = 3) -> tuple[int, int, int]:
         """Return the size (C, H, W) of the images that the family is made for."""

@@ -16,6 +16,7 @@ from ..backend import (
     note_write,
     to_numpy,
 )
+from ..deprecated import old_parameters
 from ..errors import StateDictError
 from ..modes import modes
 from .report import NUMBER_KINDS, LoadReport, Mismatch
@@ -119,21 +120,21 @@ class Module:
         """Use the running statistics in batch norm (the mode for testing)."""
         return self.train(False)
 
-    def to(self, target: Any = None, dtype: Any = None, backend: str | None = None) -> Self:
+    def to(self, *targets: Any, dtype: Any = None, backend: str | None = None) -> Self:
         """Convert floats of parameters and buffers to a dtype or move all to a backend.
 
         Gradients are dropped. An optimiser made before has velocities that do not move with them:
         see `SGD.to`.
 
         Args:
-            target: a backend, "numpy" or "cupy", or a dtype, as in `model.to("cupy")`.
+            targets: a backend, "numpy" or "cupy", or a dtype, or both: `model.to("cupy")`.
             dtype, backend: the same by name.
 
         Raises:
             DTypeError: the dtype is not float32 or float64, the only ones with gradients.
             UsageError, DeviceError: there is no such backend or dtype, or it cannot be used.
         """
-        dtype, backend = destination(target, dtype, backend)
+        dtype, backend = destination(*targets, dtype=dtype, backend=backend)
         if dtype is not None:
             expect_differentiable(dtype)
         for _, tensor in self.named_tensors():
@@ -153,13 +154,14 @@ class Module:
         """Return copies of all parameters and buffers by name, as NumPy arrays in C order."""
         return {name: np.array(tensor.numpy(), order="C") for name, tensor in self.named_tensors()}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadReport:
-        """Copy `state` (name to array) into the parameters and buffers, keeping their dtype.
+    @old_parameters(state="state_dict")
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadReport:
+        """Copy `state_dict` (name to array) into the parameters and buffers, keeping their dtype.
 
         Entries of PyTorch's name `num_batches_tracked`, which nothing here uses, are ignored.
 
         Args:
-            state: name to array, tensor or list. What has `shape`, `dtype` and `__array__` is
+            state_dict: name to array, tensor or list. What has `shape`, `dtype` and `__array__` is
                 converted to an array only when it is copied, so that tensors of a file are read
                 one at a time.
             strict: raise where names or shapes differ, before anything is copied; otherwise copy
@@ -174,7 +176,7 @@ class Module:
         own = dict(self.named_tensors())
         given = {
             name: _with_shape(value)
-            for name, value in state.items()
+            for name, value in state_dict.items()
             if not name.endswith("num_batches_tracked")
         }
         report = _compare(own, given)

@@ -1,6 +1,6 @@
 """Checks of what operations are given: messages name what was given and what was expected.
 
-Those of an operation are its method `check`, called before its kernel is chosen: `op` is the
+Those of an operation are its method `check`, called before its forward: `op` is the
 operation, the other arguments are its inputs.
 """
 

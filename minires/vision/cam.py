@@ -7,6 +7,7 @@ import numpy as np
 from .. import functional as F
 from ..autograd import Tensor
 from ..backend import Array, to_numpy
+from ..deprecated import old_attribute
 from ..models.resnet import ResNet
 from ..modes import no_grad
 from ..viz.fonts import drawable
@@ -29,6 +30,11 @@ class Prediction(NamedTuple):
 
     logits: Array
     feature_maps: Array
+
+    @property
+    def maps(self) -> Array:
+        """The old name of `feature_maps`."""
+        return old_attribute(self, "maps", "feature_maps")
 
     @property
     def probabilities(self) -> Array:

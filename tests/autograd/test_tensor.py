@@ -363,6 +363,13 @@ def test_an_op_is_for_one_use():
         op(leaf([1]))
 
 
+def test_an_op_cannot_call_an_attribute_of_its_own_kernel():
+    op = Twice()
+    op.kernel = (3, 3)
+    with pytest.raises(UsageError, match="Twice has set self.kernel"):
+        op(leaf([1]))
+
+
 # --- memory -------------------------------------------------------------------------------
 
 

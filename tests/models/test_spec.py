@@ -9,16 +9,12 @@ from minires.models.spec import IMAGENET_NAMES
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "depth", "word"),
-    [
-        ("plain20", "plain", 20, "plain"),
-        ("resnet1202", "resnet", 1202, "residual"),
-        ("preact164", "preact", 164, "pre-activation"),
-    ],
+    ("name", "kind", "depth"),
+    [("plain20", "plain", 20), ("resnet1202", "resnet", 1202), ("preact164", "preact", 164)],
 )
-def test_a_name_is_parsed_and_printed_back(name, kind, depth, word):
+def test_a_name_is_parsed_and_printed_back(name, kind, depth):
     spec = NetSpec.parse(name)
-    assert (spec.kind, spec.depth, spec.word, str(spec)) == (kind, depth, word, name)
+    assert (spec.kind, spec.depth, str(spec)) == (kind, depth, name)
     assert spec == NetSpec(kind, depth)
     assert spec.image(1) == (1, 32, 32)
 
@@ -78,3 +74,16 @@ def test_settings_reach_the_model():
 def test_a_shortcut_of_a_model_that_has_none_raises(kind):
     with pytest.raises(UsageError, match=f"{kind}11 has no shortcuts to choose, got shortcut B"):
         NetSpec(kind, 11, shortcut="B")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: NetSpec("vgg", 20),
+        lambda: NetSpec("resnet", 20, "mnist"),
+        lambda: NetSpec.parse("resnet20", "mnist"),
+    ],
+)
+def test_kinds_and_families_that_do_not_exist_raise(made):
+    with pytest.raises(UsageError, match=r"one of .*; got '(vgg|mnist)'"):
+        made()

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...backend import Array, manual_seed
 from ...data import Dataset
+from ...deprecated import old_attribute
 from ...errors import NonFiniteError
 from ...inspect.layers import Layers, watch_layers
 from ...models import cifar_net
@@ -84,6 +85,11 @@ class Flow:
     std: Array
     gradient: Array
     ended: int | None
+
+    @property
+    def spread(self) -> Array:
+        """The old name of `std`."""
+        return old_attribute(self, "spread", "std")
 
     @property
     def growth(self) -> Array:

@@ -82,9 +82,10 @@ def changed(**values: float) -> Iterator[None]:
 
 
 def _set(values: dict[str, float]) -> None:
-    for name, value in values.items():
+    for name in values:
         if name not in Tuning.__dataclass_fields__:
             raise AttributeError(f"there is no tuning constant {name!r}")
+    for name, value in values.items():
         setattr(tuning, name, value)
     for clear in _derived:
         clear()
