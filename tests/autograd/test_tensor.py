@@ -12,7 +12,7 @@ from oracles import needs_torch, to_torch, torch
 
 from minires import Op, Tensor, models, nn, no_grad
 from minires import functional as F
-from minires.errors import DTypeError, GraphError, ShapeError
+from minires.errors import DTypeError, GraphError, ShapeError, UsageError
 
 
 def leaf(values, dtype=np.float64):
@@ -366,7 +366,7 @@ def test_an_op_is_for_one_use():
 def test_an_op_cannot_call_an_attribute_of_its_own_kernel():
     op = Twice()
     op.kernel = (3, 3)
-    with pytest.raises(UsageError, match="Twice has set self.kernel"):
+    with pytest.raises(UsageError, match=r"Twice has set self\.kernel"):
         op(leaf([1]))
 
 
