@@ -199,7 +199,6 @@ def backend_and_dtype(x):
         ((), {}),
         (("nope",), {}),
         (("f,(",), {}),
-        ((), {"backend": "nope"}),
         (("numpy",), {"backend": "cupy"}),
         (("float64",), {"dtype": "float32"}),
         (("numpy", "cupy"), {}),

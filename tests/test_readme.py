@@ -56,7 +56,7 @@ def test_fine_tuning_in_the_readme_runs(tmp_path, monkeypatch, capsys):
     names = {}
     exec(block.replace(".pth", ".safetensors").replace("epochs=10", "epochs=1, size=32"), names)
     assert "epoch=1" in capsys.readouterr().out
-    assert names["net"].fc.weight.shape == (2, 512)
+    assert names["best"].fc.weight.shape == (2, 512)
     assert Path("mine.safetensors").is_file()
 
 

@@ -130,14 +130,15 @@ def destination(
     named = [t for t in (*targets, backend) if isinstance(t, str) and t in BACKENDS]
     types = [t for t in (*targets, dtype) if t is not None and t not in named]
     if backend is not None and backend not in named:
-        raise UsageError(f"to() got the backend {backend!r}; {expected}")
+        load(backend)  # raises
     if len(named) > 1 or len(types) > 1 or not (named or types):
         given = ", ".join(map(repr, named + types)) or "nothing"
         raise UsageError(f"to() got {given}; {expected}, or one of each")
-    for name in named:
+    name = named[0] if named else None
+    if name is not None:
         load(name)
     try:
-        return np.dtype(*types) if types else None, next(iter(named), None)
+        return np.dtype(*types) if types else None, name
     except (TypeError, ValueError, SyntaxError):
         raise UsageError(f"to() got {types[0]!r}; {expected}") from None
 
