@@ -29,7 +29,7 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
 
 @old_parameters(x="input")
 def relu(input: Operand) -> Tensor:
-    """Return max(x, 0), element by element."""
+    """Return max(x, 0), element by element; a NaN stays one, and so does its gradient."""
     return ReLU()(input)
 
 
@@ -101,7 +101,10 @@ def max_pool2d(
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
 ) -> Tensor:
-    """Return the largest value of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is −∞."""
+    """Return the largest value of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is −∞.
+
+    The gradient goes to the first pixel of the largest value, or the first NaN; never to padding.
+    """
     return MaxPool2d(kernel_size, stride, padding)(input)
 
 

@@ -94,7 +94,10 @@ class Operators:
         return Mean(dim, keepdim)(self)
 
     def max(self, dim: Dims = None, keepdim: bool = False) -> Self:
-        """Return the largest element over the dimensions `dim` (all of them by default)."""
+        """Return the largest element over the dimensions `dim` (all of them by default).
+
+        Equal ones share the gradient. A NaN is larger than any number.
+        """
         return Max(dim, keepdim)(self)
 
     def reshape(self, *shape: Any) -> Self:

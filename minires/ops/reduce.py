@@ -63,7 +63,7 @@ class Mean(Reduction):
 class Max(Reduction):
     """y = max x.  gx = gy where x is the maximum; several maxima share it equally.
 
-    Saves x and y.
+    A NaN is larger than any number: y is NaN, and the gradient goes to the NaNs. Saves x and y.
     """
 
     check = checks.max_reduction
@@ -76,6 +76,6 @@ class Max(Reduction):
 
     def backward(self, gy: Array) -> Gradients:
         x, y, axes = self.saved
-        is_max = x == self.repeat(y, axes)
+        is_max = (x == self.repeat(y, axes)) | array_module(x).isnan(x)
         share = self.repeat(gy, axes) / is_max.sum(axis=axes, keepdims=True, dtype=x.dtype)
         return array_module(x).where(is_max, share, 0)

@@ -66,6 +66,13 @@ def test_the_maximum_of_nothing_is_refused():
         Tensor(np.ones((0, 3))).max(0)
 
 
+def test_the_gradient_of_a_maximum_that_is_no_number_goes_to_the_nans():
+    x = np.array([[1, np.nan, np.nan], [2, np.inf, 3]])
+    y, (gx,), gy = run(lambda x: x.max(1), x)
+    np.testing.assert_array_equal(y, [np.nan, np.inf])
+    assert_same(gx, [[0, gy[0] / 2, gy[0] / 2], [0, gy[1], 0]])
+
+
 def test_an_infinite_gradient_stays_with_the_maximum():
     x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
     x.max().backward(np.inf)
