@@ -7,7 +7,8 @@ from .op import Gradients, Op
 class ReLU(Op):
     """y = max(x, 0).  gx = gy, but 0 where y ≤ 0: at the kink and below it.
 
-    A NaN is not ≤ 0: it stays in y, and its gradient passes. Saves y, which the next layer needs anyway, so that it costs no memory of its own.
+    A NaN is not ≤ 0: it stays in y, and its gradient passes. Saves y, which the next layer needs
+    anyway, so that it costs no memory of its own.
     """
 
     def forward(self, x: Array) -> Array:
