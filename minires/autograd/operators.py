@@ -1,5 +1,6 @@
 """The operators of a Tensor: + − × ÷, @, [], sum, reshape, ...; each applies an operation."""
 
+import math
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ..backend import Array
@@ -113,7 +114,8 @@ class Operators:
         n = max(self.ndim, 1)  # a single number is as good as one dimension
         if not -n <= start_dim < n:
             raise ShapeError(f"flatten got start_dim={start_dim} for shape {self.shape}")
-        return self.reshape(*self.shape[:start_dim], -1)
+        start = start_dim % n
+        return self.reshape(*self.shape[:start], math.prod(self.shape[start:]))
 
     def permute(self, *dims: Any) -> Self:
         """Return the dimensions in another order, as numbers or one tuple."""

@@ -60,7 +60,7 @@ class BatchNormInference(Op):
     """y = w x̂ + b with x̂ = (x − μ) / √(σ² + ε), μ and σ² given and constant.
 
     (N, C, ...), (C,), (C,) -> (N, C, ...).  gx = w gy / √(σ² + ε), gw = Σ gy x̂, gb = Σ gy.
-    Saves x̂, w and 1/√(σ² + ε).
+    μ and σ² may be of another type than x. Saves x̂, w and 1/√(σ² + ε).
     """
 
     check = checks.batch_norm_inference
@@ -71,8 +71,9 @@ class BatchNormInference(Op):
         self.eps = eps
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
-        r = 1 / array_module(x).sqrt(per_channel(self.var, x.ndim) + self.eps)
-        xhat = (x - per_channel(self.mean, x.ndim)) * r
+        mean, var = (per_channel(s.astype(x.dtype), x.ndim) for s in (self.mean, self.var))
+        r = 1 / array_module(x).sqrt(var + self.eps)
+        xhat = (x - mean) * r
         self.save(xhat, w, r)
         return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
 

@@ -105,11 +105,11 @@ def linear(op: Any, x: Array, w: Array, b: Array | None) -> None:
 
 
 def conv2d(op: Any, x: Array, w: Array, b: Array | None) -> None:
-    """Check for (N, C, H, W), (O, C, kh, kw) and (O,)."""
-    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1]:
+    """Check for (N, C, H, W), (O, C, kh, kw), which is not empty, and (O,)."""
+    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1] or w.size == 0:
         raise ShapeError(
             f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
-            "expected (N, C, H, W) and (O, C, kh, kw) with the same C"
+            "expected (N, C, H, W) and (O, C, kh, kw) with the same C, w not empty"
         )
     _bias("conv2d", w, b)
     windows(x.shape, (w.shape[2], w.shape[3]), op.padding)
@@ -131,8 +131,10 @@ def pool2d(op: Any, x: Array) -> None:
 
 
 def global_avg_pool2d(op: Any, x: Array) -> None:
-    """Check for (N, C, H, W)."""
+    """Check for (N, C, H, W) with pixels."""
     images(x)
+    if 0 in x.shape[2:]:
+        raise ShapeError(f"global_avg_pool2d expected images with pixels, got shape {x.shape}")
 
 
 def batch_norm(op: Any, x: Array, w: Array, b: Array) -> None:
@@ -150,15 +152,21 @@ def batch_norm_inference(op: Any, x: Array, w: Array, b: Array) -> None:
 
 
 def log_softmax(op: Any, x: Array) -> None:
-    """Check that x has the dimension, and elements."""
-    if not (-x.ndim <= op.dim < x.ndim and x.size > 0):
-        raise ShapeError(f"log_softmax got dim={op.dim} for x of shape {x.shape}")
+    """Check that x has the dimension, and elements along it."""
+    if not (-x.ndim <= op.dim < x.ndim and x.shape[op.dim] > 0):
+        raise ShapeError(
+            f"log_softmax got dim={op.dim} for x of shape {x.shape}; expected a dimension of it "
+            "that is not empty"
+        )
 
 
 def logits(op: Any, x: Array) -> None:
     """Check for logits (N, C) and integer labels (N,) beside them."""
     if x.ndim != 2 or 0 in x.shape:
-        raise ShapeError(f"cross_entropy expected logits (N, C), got shape {x.shape}")
+        raise ShapeError(
+            f"cross_entropy expected logits (N, C) of at least one image and one class, "
+            f"got shape {x.shape}"
+        )
     labels = op.labels
     expect_same_backend("cross_entropy", x=x, labels=labels)
     if labels.dtype.kind not in "iu":
@@ -191,11 +199,13 @@ def reduction(op: Any, x: Array) -> None:
         )
 
 
-def max_reduction(op: Any, x: Array) -> None:
-    """Check the dimensions, and that there is an element to be the largest."""
+def reduction_of_some(op: Any, x: Array) -> None:
+    """Check the dimensions, and that there are elements along them."""
     reduction(op, x)
-    if x.size == 0:
-        raise ShapeError(f"max of an empty array of shape {x.shape}")
+    if 0 in (x.shape[d] for d in op.axes(x)):
+        raise ShapeError(
+            f"{op.name} got dim={op.dim} for shape {x.shape}; expected an element along it"
+        )
 
 
 def reshape(op: Any, x: Array) -> None:

@@ -52,7 +52,8 @@ class CrossEntropy(Op):
         logp = log_softmax(x, dim=1)
         t = self._targets(xp, x)
         self.save((xp.exp(logp) - t) / N)
-        return -(t * logp).sum() / N
+        counted = xp.where(t > 0, logp, 0)  # ln 0 of other classes is −∞, and 0 · ∞ would be NaN
+        return -(t * counted).sum() / N
 
     def backward(self, gy: Array) -> Gradients:
         (gx,) = self.saved

@@ -261,6 +261,14 @@ def test_cross_entropy(cupy, shape, smoothing):
     compare(cupy, loss, 20 * numbers(0, *shape))
 
 
+def test_cross_entropy_of_a_class_of_probability_0(cupy):
+    x = Tensor(cupy.asarray(np.array([[0, -np.inf, 1]], np.float32)), requires_grad=True)
+    loss = F.cross_entropy(x, cupy.asarray([0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(1.3132616875)
+    assert np.isfinite(x.grad.get()).all()
+
+
 def test_labels_that_are_no_class(cupy, monkeypatch):
     x, labels = Tensor(cupy.asarray(numbers(0, 3, 4)), requires_grad=True), cupy.asarray([0, 4, -1])
     with pytest.raises(minires.errors.LabelError, match="labels from -1 to 4; expected 0 to 3"):
