@@ -6,7 +6,7 @@ weight, bias and output.
 
 from . import kernels
 from .autograd import Operand, Tensor
-from .backend import Array, array_module, is_array, placed
+from .backend import Array, array_module, is_array, note_write, placed
 from .deprecated import old_parameters
 from .errors import ShapeError, UsageError
 from .modes import modes
@@ -86,6 +86,7 @@ def batch_norm(
     checks.channels(y.held, **given)  # both, before either is changed
     for name, r in given.items():
         kernels.call(moving_average, r, r, *batch[name], momentum)
+        note_write(r, "batch_norm in training", name)
     return y
 
 

@@ -18,6 +18,8 @@ class Modes(threading.local):
         recomputing: whether a forward pass runs for the second time, see `minires.checkpoint`.
         path: the names of the modules that an operation runs in, the outermost first.
         forward_hooks, backward_hooks: see `minires.autograd.hooks`.
+        read_hooks: called with each tensor that is read and what it holds, and with each module
+            whose `training` is read and its value; see `minires.checkpoint`.
     """
 
     grad_enabled = True
@@ -26,6 +28,7 @@ class Modes(threading.local):
     tf32 = False
     path: tuple[str, ...] = ()
     forward_hooks: tuple[Callable[..., None], ...] = ()
+    read_hooks: tuple[Callable[[Any, Any], None], ...] = ()
     backward_hooks: tuple[Callable[..., None], ...] = ()
 
 

@@ -1,11 +1,15 @@
 """Gradient descent with momentum, and learning rates as functions of the iteration."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, Self
 
+import numpy as np
+
 from . import kernels
 from .autograd import Tensor
-from .backend import array_module, expect_same_backend, move
+from .backend import array_module, expect_same_backend, is_array, move, note_write
+from .errors import DTypeError, ShapeError, UsageError
 from .ops.update import Change, update_all
 
 
@@ -16,9 +20,17 @@ class SGD:
 
     (The paper writes v ← momentum v + lr g, w ← w − v: the same until lr changes.)
 
+    Args:
+        parameters: leaf tensors, each once, such as `model.parameters()`.
+        lr, momentum, weight_decay: numbers of at least 0.
+
     Attributes:
         lr: the learning rate of the next step; set it before each one.
         velocities: v of each parameter, in their order.
+
+    Raises:
+        UsageError: `parameters` are not such tensors, or a number is negative, infinite, NaN or
+            none.
     """
 
     def __init__(
@@ -28,10 +40,11 @@ class SGD:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
-        self.parameters = list(parameters)
+        self.parameters = _leaves(parameters)
         self.lr = lr
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self._settings()
         self.velocities = [array_module(p.data).zeros_like(p.data) for p in self.parameters]
 
     def to(self, backend: str) -> Self:
@@ -48,31 +61,91 @@ class SGD:
 
         Raises:
             DeviceError: a parameter is on another backend than its velocity; see `to`.
+            DTypeError, ShapeError: they, or the gradient, have two dtypes or two shapes.
+            UsageError: lr, momentum or weight_decay was set to what is no number of at least 0.
         """
-        changed: list[Change] = []
+        lr, momentum, weight_decay = self._settings()
+        changes: list[Change] = []
         for p, v in zip(self.parameters, self.velocities, strict=True):
             if p.grad is not None:
-                expect_same_backend("SGD", parameter=p.data, velocity=v)
-                changed.append((p.data, v, p.grad))
-        if changed:
-            settings = self.lr, self.momentum, self.weight_decay
-            kernels.call(update_all, changed[0][1], changed, *settings)
+                _expect_same_kind(p, v, p.grad)
+                changes.append((p.data, v, p.grad))
+        for p in self.parameters:
+            if p.grad is not None:
+                note_write(p.data, "SGD.step", p.name)
+        if changes:
+            kernels.call(update_all, changes[0][1], changes, lr, momentum, weight_decay)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters:
             p.zero_grad()
 
+    def _settings(self) -> tuple[Any, float, float]:
+        """Return lr, momentum and weight_decay, once they are checked.
+
+        An array on a GPU as lr, of a step that is captured as a CUDA graph, is not looked into.
+        """
+        if not is_array(self.lr) or isinstance(self.lr, np.ndarray):
+            _expect_rate("lr", self.lr)
+        _expect_rate("momentum", self.momentum)
+        _expect_rate("weight_decay", self.weight_decay)
+        return self.lr, self.momentum, self.weight_decay
+
+
+def _expect_rate(name: str, value: Any) -> None:
+    """Raise UsageError unless `value` is a finite number of at least 0."""
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, bool) or not (number and 0 <= value < math.inf):
+        raise UsageError(f"{name} must be a number of at least 0, got {value!r}")
+
+
+def _leaves(parameters: Any) -> list[Tensor]:
+    """Return the parameters as a list, once they are checked."""
+    expected = "expected leaf tensors, such as model.parameters()"
+    if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
+        raise UsageError(f"SGD got {type(parameters).__name__}; {expected} or [x]")
+    leaves: list[Tensor] = list(parameters)
+    for p in leaves:
+        if not isinstance(p, Tensor):
+            raise UsageError(f"SGD got {type(p).__name__} as a parameter; {expected}")
+        if p.op is not None:
+            raise UsageError(f"SGD got a tensor that {p.op.name} made; {expected}")
+    if len({id(p) for p in leaves}) != len(leaves):
+        raise UsageError(f"SGD got a parameter twice; {expected}, each once")
+    if not leaves:
+        raise UsageError(f"SGD got no parameters; {expected}")
+    return leaves
+
+
+def _expect_same_kind(p: Tensor, velocity: Any, gradient: Any) -> None:
+    """Raise unless velocity and gradient have the parameter's backend, dtype and shape."""
+    if not is_array(gradient):
+        raise DTypeError(f"SGD got a {type(gradient).__name__} as a gradient; expected an array")
+    expect_same_backend("SGD", parameter=p.data, velocity=velocity, gradient=gradient)
+    for attribute, error in (("dtype", DTypeError), ("shape", ShapeError)):
+        of = [getattr(array, attribute) for array in (p, velocity, gradient)]
+        if of.count(of[0]) != len(of):
+            raise error(
+                f"SGD got a parameter {p.name} of {attribute} {of[0]} with a velocity of {of[1]} "
+                f"and a gradient of {of[2]}; make the optimiser after the model's last to()"
+            )
+
 
 class StepSchedule:
     """lr, multiplied by `factor` at each of the iterations `milestones`; rising to it before.
 
     Over the first `warmup` iterations the rate rises in equal steps from lr / warmup to lr.
+
+    Raises:
+        UsageError: lr or `factor` is no number of at least 0.
     """
 
     def __init__(
         self, lr: float, milestones: Iterable[int] = (), factor: float = 0.1, warmup: int = 0
     ) -> None:
+        _expect_rate("lr", lr)
+        _expect_rate("factor", factor)
         self.lr = lr
         self.milestones = tuple(milestones)
         self.factor = factor
@@ -114,6 +187,7 @@ class ErrorWarmup(StepSchedule):
         window: int = 100,
     ) -> None:
         super().__init__(lr, milestones, factor)
+        _expect_rate("low", low)
         self.low = low
         self.until = until
         self.window = window

@@ -1,11 +1,14 @@
 """Gradient descent against PyTorch's, and learning rates as functions of the iteration."""
 
+from fractions import Fraction
+
 import numpy as np
 import oracles
 import pytest
 from oracles import assert_same, needs_torch
 
-from minires import Tensor
+from minires import Tensor, nn
+from minires.errors import DTypeError, ShapeError, UsageError
 from minires.optim import SGD, ErrorWarmup, StepSchedule
 
 SHAPES = [(3, 4), (5,), ()]
@@ -80,6 +83,125 @@ def test_sgd_passes_over_parameters_without_a_gradient():
     assert (b.data == before).all()
     sgd.zero_grad()
     assert a.grad is None
+
+
+def test_a_velocity_without_momentum_is_forgotten():
+    p = Tensor(np.ones(2), requires_grad=True)
+    sgd = SGD([p], lr=0.0)
+    with np.errstate(invalid="ignore"):
+        for g in ([np.inf, 1], [np.nan, 2], [3, 4]):
+            p.data, p.grad = np.ones(2), np.array(g, np.float64)
+            sgd.step()
+    assert sgd.velocities[0].tolist() == [3, 4]
+    assert p.data.tolist() == [1, 1]
+
+
+def test_an_infinite_parameter_without_decay_reaches_no_velocity():
+    p = Tensor(np.array([np.inf, 1.0]), requires_grad=True)
+    sgd = SGD([p], lr=1.0, momentum=0.5)
+    p.grad = np.ones(2)
+    sgd.step()
+    assert sgd.velocities[0].tolist() == [1, 1]
+    assert p.data.tolist() == [np.inf, 0]
+
+
+def leaf():
+    return Tensor(np.ones(2), requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        (lambda: leaf(), "Tensor"),
+        (lambda: [leaf()] * 2, "a parameter twice"),
+        (lambda: [leaf() * 2.0], "a tensor that Mul made"),
+        (lambda: [np.ones(2)], "ndarray as a parameter"),
+        (lambda: nn.Linear(2, 2), "Linear"),
+        (lambda: nn.Sequential(nn.Linear(2, 2)), "Linear as a parameter"),
+        (lambda: nn.Linear(2, 2).named_parameters(), "tuple as a parameter"),
+        (lambda: nn.Linear(2, 2).state_dict(), "str as a parameter"),
+        (lambda: [None], "NoneType as a parameter"),
+        (lambda: None, "NoneType"),
+        (lambda: "weights", "str as a parameter"),
+        (list, "no parameters"),
+        (lambda: nn.ReLU().parameters(), "no parameters"),
+    ],
+)
+def test_what_an_optimiser_cannot_train_raises(parameters, said):
+    with pytest.raises(UsageError, match=f"SGD got {said}.*expected leaf tensors"):
+        SGD(parameters(), 0.1)
+
+
+def test_a_parameter_of_two_modules_is_trained_once():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    assert len(SGD(net.parameters(), 0.1).parameters) == 3
+
+
+NO_RATES = [
+    *(-1, -1e-9, float("nan"), float("inf"), True, 1j, Fraction(1, 8), "0.1", None),
+    *([0.1], np.array([0.1]), np.float32(-1), np.bool_(True)),
+]
+
+
+@pytest.mark.parametrize("value", NO_RATES)
+@pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
+def test_rates_are_numbers_of_at_least_0(name, value):
+    with pytest.raises(UsageError, match=f"{name} must be a number of at least 0, got"):
+        SGD([leaf()], **{"lr": 0.1, name: value})
+    p = leaf()
+    sgd = SGD([p], lr=0.1)
+    setattr(sgd, name, value)
+    p.grad = np.ones(2)
+    with pytest.raises(UsageError, match=f"{name} must be a number of at least 0, got"):
+        sgd.step()
+    assert p.data.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("value", NO_RATES)
+@pytest.mark.parametrize(
+    ("name", "schedule"),
+    [
+        ("lr", StepSchedule),
+        ("factor", lambda value: StepSchedule(0.1, factor=value)),
+        ("lr", ErrorWarmup),
+        ("low", lambda value: ErrorWarmup(0.1, low=value)),
+    ],
+)
+def test_so_are_those_of_a_schedule(name, schedule, value):
+    with pytest.raises(UsageError, match=f"{name} must be a number of at least 0, got"):
+        schedule(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, np.float32(0.1), np.int64(1)])
+def test_whatever_is_a_number_is_a_rate(value):
+    p = leaf()
+    sgd = SGD([p], lr=value)
+    p.grad = np.ones(2)
+    sgd.step()
+    np.testing.assert_allclose(p.data, 1 - float(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda p: setattr(p, "grad", np.ones(2, np.float32)), DTypeError),
+        (lambda p: setattr(p, "grad", np.ones((1, 2))), ShapeError),
+        (lambda p: setattr(p, "grad", np.float64(1)), DTypeError),
+        (lambda p: setattr(p, "grad", [1.0, 1.0]), DTypeError),
+        (lambda p: setattr(p, "data", np.ones(2, np.float32)), DTypeError),
+        (lambda p: setattr(p, "data", np.ones((2, 2))), ShapeError),
+    ],
+)
+def test_a_step_with_arrays_of_two_kinds_raises_before_anything_is_changed(change, error):
+    first, p = leaf(), leaf()
+    sgd = SGD([first, p], lr=0.1)
+    first.grad, p.grad = np.ones(2), np.ones(2)
+    change(p)
+    with pytest.raises(error, match="SGD got a"):
+        sgd.step()
+    assert first.data.tolist() == [1, 1]
+    assert (p.data == 1).all()
 
 
 # --- schedules ----------------------------------------------------------------------------

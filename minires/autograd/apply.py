@@ -1,6 +1,5 @@
 """Applying an operation to tensors: forward, and what backward will need to know."""
 
-import itertools
 import sys
 import weakref
 from collections.abc import Iterator
@@ -9,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..backend import backend_name, expect_same_backend, is_array, load
+from ..backend import (
+    backend_name,
+    expect_differentiable,
+    expect_same_backend,
+    is_array,
+    load,
+    moment,
+    real_numbers,
+)
 from ..errors import DTypeError, GraphError
 from ..kernels import REFERENCE
 from ..modes import modes
@@ -22,8 +29,6 @@ _MACHINERY = (
     *("minires.autograd.", "minires.ops.", "minires.functional", "minires.nn."),
     "minires.deprecated",
 )
-
-_clock = itertools.count()
 
 
 def apply(op: Op, *inputs: Operand) -> Tensor:
@@ -41,7 +46,7 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
     """
     if op.input_shapes:
         raise GraphError(f"{op.name} has been applied before; make a new one for each call")
-    tensors = _tensors(op, inputs)
+    tensors = as_tensors(op, inputs)
     arrays = [None if t is None else t.held for t in tensors]
     op.kernel = kernels.choose(op, arrays)
     op.kernel.check(op, *arrays)
@@ -49,6 +54,10 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
     recording = modes.grad_enabled
     op.input_shapes = tuple([() if a is None else a.shape for a in arrays])
     op.needs_grad = tuple([recording and t is not None and t.requires_grad for t in tensors])
+    for hook in modes.read_hooks:
+        for t in tensors:
+            if t is not None:
+                hook(t, t.held)
     op.path = ".".join(modes.path)
     op.line = _forward_line()
     y = op.kernel.forward(op, *arrays)
@@ -58,11 +67,12 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
     if output.dtype != dtype:
         raise DTypeError(f"{op.name} made {output.dtype} out of {dtype}")
     if any(op.needs_grad) or (recording and op.recomputes):
+        expect_differentiable(dtype)
         op.sources = tuple(
             [(t.op or t) if t is not None and t.requires_grad else None for t in tensors]
         )
         op.dtype = dtype
-        op.moment = next(_clock)
+        op.moment = moment()
         op.output = weakref.ref(output)
         output.requires_grad = True
         output.op = op
@@ -76,8 +86,12 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
 Op.engine = apply
 
 
-def _tensors(op: Op, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
-    """Return the inputs as tensors of one dtype and one backend."""
+def as_tensors(op: Op, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
+    """Return the inputs as tensors of one dtype and one backend.
+
+    Raises:
+        DTypeError, DeviceError: they are of two dtypes or on two backends, or no real numbers.
+    """
     like = next((t for t in inputs if isinstance(t, Tensor)), None)
     tensors = [_tensor(value, like) for value in inputs]
     there = [t.held for t in tensors if t is not None]
@@ -99,6 +113,8 @@ def _tensor(value: Operand, like: Tensor | None) -> Tensor | None:
     dtype = like.dtype if like.dtype.kind == "f" else None
     if is_array(value):
         return Tensor(value, dtype=dtype)
+    if type(value) not in (int, float):
+        value = real_numbers(value)
     return Tensor.holding(load(backend_name(like.held)).asarray(value, dtype=dtype))
 
 

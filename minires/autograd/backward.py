@@ -5,12 +5,22 @@ gradient of its output into the gradients of its inputs, which go on to what mad
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from .. import kernels
-from ..backend import Array
-from ..errors import GraphError
+from ..backend import (
+    Array,
+    array_module,
+    backend_name,
+    expect_real,
+    expect_same_backend,
+    is_array,
+    later_write,
+    plain,
+    real_numbers,
+)
+from ..errors import GraphError, ShapeError
 from ..kernels import REFERENCE
 from ..modes import modes
 from ..ops import Op
@@ -19,25 +29,37 @@ from .selection import expect_some
 from .step import Step, check_gradients
 
 
-def reverse_order(last: Op) -> list[Op]:
-    """Return every operation that led to `last`, the latest first.
+def reverse_order(last: Op, since: int = 0) -> list[Op]:
+    """Return every operation that led to `last` from the moment `since` on, the latest first.
 
     Raises:
         GraphError: a backward pass has released one of them.
     """
-    found, waiting = {last}, [last]
+    found: set[Op] = set()
+    waiting = [last]
     while waiting:
         op = waiting.pop()
+        if op in found or op.moment < since:
+            continue
         if op.released:
             raise GraphError(
                 f"backward() has already been through {op.name} ({op.where}) and released what "
                 "it had saved; give the first backward retain_graph=True, or run forward again"
             )
-        for source in op.sources:
-            if isinstance(source, Op) and source not in found:
-                found.add(source)
-                waiting.append(source)
+        found.add(op)
+        waiting += [source for source in op.sources if isinstance(source, Op)]
     return sorted(found, key=lambda op: op.moment, reverse=True)
+
+
+def expect_unchanged(op: Op) -> None:
+    """Raise GraphError if minires has written in place to an array that `op` saved."""
+    for array in filter(is_array, op.saved):
+        if write := later_write(array, than=op.moment):
+            raise GraphError(
+                f"{op.name} ({op.where}) saved {write.name or 'an array'} of shape {array.shape} "
+                f"for backward, and {write.writer} has changed it in place since; call backward() "
+                f"before {write.writer}, or run forward again"
+            )
 
 
 def walk(
@@ -46,7 +68,8 @@ def walk(
     retain_graph: bool = False,
     asked: Callable[[Op], bool] | None = None,
     wanted: str = "",
-) -> Iterator[Step]:
+    since: int = 0,
+) -> Generator[Step, None, dict[Op, Any]]:
     """Walk back from the operation `last`, and give out the steps `asked` for.
 
     Args:
@@ -55,13 +78,18 @@ def walk(
         retain_graph: keep what operations saved.
         asked: tells which operations' steps to give out; None gives out none.
         wanted: `asked` in words, for the error where no operation is asked for.
+        since: the moment before which the walk stops.
+
+    Returns:
+        The gradients of the operations that ran before, which the walk has not been to.
 
     Raises:
-        GraphError: a backward pass has released an operation.
+        GraphError: a backward pass has released an operation, or an array that one saved was
+            changed in place.
         UsageError: `wanted`, and no operation is asked for.
         ShapeError, DTypeError, DeviceError: a gradient is not one of its input.
     """
-    order = reverse_order(last)
+    order = reverse_order(last, since)
     if asked is not None and wanted and not any(op.recomputes for op in order):
         expect_some(any(map(asked, order)), wanted, order)
     grads: dict[Op, Any] = {last: gy}
@@ -72,6 +100,7 @@ def walk(
         output = op.output()
         if output is not None and output.retains_grad:
             output.accumulate(*REFERENCE.take([incoming]))
+        expect_unchanged(op)
         watched = asked is not None or bool(modes.backward_hooks)
         started = time.perf_counter() if watched else 0.0
         (gy,) = op.kernel.take([incoming])
@@ -90,18 +119,65 @@ def walk(
                 yield step
             step.check_replaced()
         check_gradients(op, outgoing)
-        _pass_on(sources, outgoing, grads)
+        _pass_on(op, sources, outgoing, grads)
+    return grads
 
 
-def _pass_on(sources: tuple[Any, ...], gxs: list[Any], grads: dict[Op, Any]) -> None:
+def _pass_on(op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Op, Any]) -> None:
     """Add gradients to those of the operations and leaves that the inputs came from."""
     for source, gx in zip(sources, gxs, strict=True):
         if source is None or gx is None:
             continue
         if not isinstance(source, Op):
+            _expect_same_kind(op, source, gx)
             source.accumulate(*REFERENCE.take([gx]))
         elif source in grads:
             there = grads[source]
             grads[source] = kernels.call(add_gradients, there, there, gx)
         else:
             grads[source] = gx
+
+
+def _expect_same_kind(op: Op, leaf: Any, gx: Any) -> None:
+    """Raise GraphError if a leaf's data were replaced by other than a gradient's kind."""
+    there, given = leaf.held, gx
+    now, then = ((a.shape, a.dtype, backend_name(a)) for a in (there, given))
+    if now != then:
+        words = ["shape {}, {} on {}".format(*kind) for kind in (then, now)]
+        raise GraphError(
+            f"{op.name} ({op.where}) took {leaf.name or 'a leaf'} of {words[0]}, which now is of "
+            f"{words[1]}; call backward() before its data are replaced"
+        )
+
+
+def cotangent(y: Any, gy: Any) -> Array:
+    """Return the gradient `gy` of the tensor `y` as an array of its shape and dtype.
+
+    Raises:
+        GraphError: nothing that led to `y` requires a gradient.
+        ShapeError: `gy` is missing for more than one element, or has another shape.
+    """
+    if not y.requires_grad:
+        raise GraphError(
+            "backward() on a tensor that no leaf with requires_grad=True led to; "
+            "set requires_grad on the inputs, and compute outside no_grad()"
+        )
+    xp = array_module(y.data)
+    if gy is None:
+        if y.size != 1:
+            raise ShapeError(
+                f"backward() of a tensor of shape {y.shape} needs gy, a gradient of that "
+                "shape; only a single element has 1 as its default"
+            )
+        return xp.ones_like(y.data)
+    gy = gy.data if isinstance(gy, type(y)) else gy
+    if is_array(gy):
+        expect_same_backend("backward()", tensor=y.data, gy=gy)
+        gy = plain(gy)
+        expect_real(gy.dtype)
+    else:
+        gy = real_numbers(gy)
+    gy = xp.asarray(gy, dtype=y.dtype)
+    if gy.shape != y.shape:
+        raise ShapeError(f"backward() got gy of shape {gy.shape} for a tensor of shape {y.shape}")
+    return gy

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from ..backend import Array
+from ..backend import Array, backend_name
 from ..errors import ShapeError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from ..ops.matmul import Matmul
@@ -33,6 +33,8 @@ class Operators:
         @property
         def data(self) -> Array:
             """The array."""
+
+        held: Any
 
     def __add__(self, other: Operand) -> Self:
         return Add()(self, other)
@@ -72,7 +74,8 @@ class Operators:
 
     def __getitem__(self, key: Any) -> Self:
         parts = key if isinstance(key, tuple) else (key,)
-        return Index(tuple(p.data if isinstance(p, Operators) else p for p in parts))(self)
+        key = tuple(p.data if isinstance(p, Operators) else p for p in parts)
+        return Index(key, backend_name(self.held))(self)
 
     def exp(self) -> Self:
         """Return e to the power of each element."""

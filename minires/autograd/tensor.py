@@ -15,16 +15,22 @@ from ..backend import (
     Array,
     array_module,
     destination,
-    expect_same_backend,
+    expect_differentiable,
+    expect_real,
     is_array,
+    moment,
     move,
+    note_write,
     placed,
+    plain,
+    real_numbers,
     to_numpy,
 )
-from ..errors import DTypeError, GraphError, ShapeError
+from ..errors import DTypeError, GraphError
 from ..kernels import realized
+from ..modes import modes
 from ..ops import Op
-from .backward import walk
+from .backward import cotangent, walk
 from .operators import Operand, Operators
 from .selection import Ops, matching
 from .step import Step
@@ -40,28 +46,36 @@ class Tensor(Operators):
         dtype: convert `data` to it.
 
     Attributes:
-        data: the array, NumPy's or CuPy's.
+        data: the array, NumPy's or CuPy's. Another one may be assigned at any time. Elements must
+            not be written between forward and backward, which may need the former ones: backward
+            raises after SGD.step, load_state_dict and `t.data -= 1`, but cannot know of
+            `t.data[0] = 1`.
         grad: an array of the same shape and dtype, or None; gradients of several
             backward passes add up until `zero_grad`.
         op: the operation that made this tensor, or None for a leaf.
         name: its name in its module, such as "weight"; "" outside a module.
 
     Raises:
-        DTypeError: `requires_grad` on a type that has no gradients.
+        DTypeError: `requires_grad` on a type that has no gradients; data that are complex or no
+            numbers, or a masked array.
     """
 
-    __slots__ = ("__weakref__", "grad", "held", "name", "op", "requires_grad", "retains_grad")
+    __slots__ = (
+        *("__weakref__", "assigned", "grad", "held", "name", "op"),
+        *("requires_grad", "retains_grad"),
+    )
     __array_ufunc__ = None  # ndarray + Tensor is Tensor.__radd__'s, not an array of objects
 
     def __init__(self, data: Operand, requires_grad: bool = False, dtype: Any = None) -> None:
         if isinstance(data, Tensor):
             data = data.data
         elif not is_array(data):
-            given, data = data, np.asarray(data)
-            if data.dtype == np.float64 and not isinstance(given, np.generic):
+            given, data = data, real_numbers(data)
+            if data.dtype == np.float64 and not hasattr(given, "dtype"):
                 data = data.astype(np.float32)
         data = placed(data)
         if dtype is not None:
+            expect_real(data.dtype)
             data = data.astype(dtype, copy=False)
         self._hold(data, requires_grad)
 
@@ -73,26 +87,34 @@ class Tensor(Operators):
         return tensor
 
     def _hold(self, data: Any, requires_grad: bool) -> None:
-        if data.dtype.kind not in "fiubc":
-            raise DTypeError(f"a tensor holds numbers, got {data.dtype}")
-        if requires_grad and data.dtype not in (np.float32, np.float64):
-            raise DTypeError(f"only float32 and float64 tensors have gradients, got {data.dtype}")
+        if requires_grad:
+            expect_differentiable(data.dtype)
+        expect_real(data.dtype)
         self.held = data
         self.grad: Array | None = None
         self.op: Op | None = None
         self.requires_grad = requires_grad
         self.retains_grad = False
         self.name = ""
+        self.assigned = -1
 
     @property
     def data(self) -> Array:
         """The array."""
+        for hook in modes.read_hooks:
+            hook(self, self.held)
         self.held = realized(self.held)
         return self.held
 
     @data.setter
     def data(self, data: Array) -> None:
-        self.held = data
+        if data is self.held:  # t.data -= 1 changes the array, then assigns it
+            note_write(data, "an assignment to .data", self.name)
+            return
+        if not isinstance(data, np.generic) and not is_array(data):
+            raise DTypeError(f"a tensor's data are an array, got {type(data).__name__}")
+        self.held = plain(data)
+        self.assigned = moment()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -190,7 +212,7 @@ class Tensor(Operators):
             GraphError: nothing here requires a gradient, or the graph was released.
             ShapeError: `gy` is missing for more than one element, or has another shape.
         """
-        for _ in self._walk(self._cotangent(gy), retain_graph):
+        for _ in self._walk(cotangent(self, gy), retain_graph):
             pass
 
     def backward_steps(
@@ -218,33 +240,10 @@ class Tensor(Operators):
             ShapeError, DTypeError: a gradient was replaced by one that is not its input's.
         """
         wanted = f"ops={ops!r}, path={path!r}"
-        return self._walk(self._cotangent(gy), retain_graph, matching(ops, path), wanted)
+        return self._walk(cotangent(self, gy), retain_graph, matching(ops, path), wanted)
 
     def _walk(self, gy: Array, *how: Any) -> Iterator[Step]:
         if self.op is not None:
             return walk(self.op, gy, *how)
         self.accumulate(gy)
         return iter(())
-
-    def _cotangent(self, gy: Operand) -> Array:
-        if not self.requires_grad:
-            raise GraphError(
-                "backward() on a tensor that no leaf with requires_grad=True led to; "
-                "set requires_grad on the inputs, and compute outside no_grad()"
-            )
-        xp = array_module(self.data)
-        if gy is None:
-            if self.size != 1:
-                raise ShapeError(
-                    f"backward() of a tensor of shape {self.shape} needs gy, a gradient of that "
-                    "shape; only a single element has 1 as its default"
-                )
-            return xp.ones_like(self.data)
-        gy = gy.data if isinstance(gy, Tensor) else gy
-        if is_array(gy):
-            expect_same_backend("backward()", tensor=self.data, gy=gy)
-        gy = xp.asarray(gy, dtype=self.dtype)
-        if gy.shape != self.shape:
-            wanted = f"a tensor of shape {self.shape}"
-            raise ShapeError(f"backward() got gy of shape {gy.shape} for {wanted}")
-        return gy

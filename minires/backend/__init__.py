@@ -1,16 +1,21 @@
-"""Which array library owns an array, loading it, moving arrays, random generators."""
+"""Which array library owns an array, loading it, moving and changing arrays, random generators."""
 
 from .arrays import (
     Array,
     array_module,
     backend_name,
     destination,
+    expect_differentiable,
+    expect_real,
     expect_same_backend,
     is_array,
     is_dense,
     move,
     placed,
+    plain,
+    real_numbers,
     to_numpy,
 )
 from .library import BACKENDS, default, load, use
 from .random import generator, manual_seed
+from .writes import Write, later_write, moment, note_write, writes_since

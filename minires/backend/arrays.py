@@ -4,17 +4,19 @@ An operation does not ask which device it runs on: it calls `array_module` on on
 arrays and works with the module it gets.
 """
 
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import DeviceError, UsageError
+from ..errors import DeviceError, DTypeError, ShapeError, UsageError
 from .library import BACKENDS, default, load
 
 # A NumPy array to the type checker; a CuPy array has the same methods.
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _NUMPY_TYPES = (np.ndarray, np.generic)
+_DIFFERENTIABLE = frozenset(map(np.dtype, (np.float32, np.float64)))
 
 
 def backend_name(array: Any) -> str:
@@ -61,8 +63,54 @@ def move(array: Array, name: str) -> Array:
 
 
 def placed(array: Array) -> Array:
-    """Return a NumPy array on the default backend, and any other array as it is; see `use`."""
-    return move(array, default()) if isinstance(array, np.ndarray) else array
+    """Return a NumPy array on the default backend, and any other array as it is; see `use`.
+
+    Raises:
+        DTypeError: a masked array.
+    """
+    return move(plain(array), default()) if isinstance(array, np.ndarray) else array
+
+
+def plain(array: Any) -> Array:
+    """Return an array of a subclass of NumPy's, such as np.matrix, or a scalar, as one of NumPy's
+    own, and any other array as it is.
+
+    Raises:
+        DTypeError: a masked array, whose mask would be lost.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise DTypeError("got a masked array; fill in what is masked first, with .filled(value)")
+    return np.asarray(array) if isinstance(array, _NUMPY_TYPES) else array
+
+
+def expect_real(dtype: np.dtype[Any]) -> None:
+    """Raise DTypeError unless arrays of this type hold real numbers or booleans."""
+    if dtype.kind not in "fiub":
+        raise DTypeError(f"a tensor holds numbers, real ones, got {dtype}")
+
+
+def expect_differentiable(dtype: np.dtype[Any]) -> None:
+    """Raise DTypeError if tensors of this type have no gradients."""
+    if dtype not in _DIFFERENTIABLE:
+        raise DTypeError(f"only float32 and float64 tensors have gradients, got {dtype}")
+
+
+def real_numbers(value: Any) -> Array:
+    """Return a number, a nested list or what NumPy can read as an array of NumPy's.
+
+    Raises:
+        DTypeError, ShapeError: it holds something else than real numbers, or lists of two lengths.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"lists have two lengths: {error}") from error
+    except TypeError as error:
+        raise DTypeError(f"{type(value).__name__} is no array of numbers: {error}") from error
+    if array.dtype.kind == "O" and isinstance(value, Real):  # an integer above 2^64, a fraction
+        array = np.asarray(float(value))
+    expect_real(array.dtype)
+    return array
 
 
 def destination(

@@ -6,7 +6,16 @@ from typing import Any, Self
 import numpy as np
 
 from ..autograd import Tensor
-from ..backend import Array, backend_name, destination, is_array, move, to_numpy
+from ..backend import (
+    Array,
+    backend_name,
+    destination,
+    expect_differentiable,
+    is_array,
+    move,
+    note_write,
+    to_numpy,
+)
 from ..errors import StateDictError
 from ..modes import modes
 from .report import NUMBER_KINDS, LoadReport, Mismatch
@@ -27,11 +36,9 @@ class Module:
     Attributes are found by their type: a Parameter is trained, any other Tensor is a buffer
     (saved, not trained), a Module is a child. Subclasses write `forward`.
 
-    Attributes:
-        training: whether batch norm uses the batch's statistics; set by `train` and `eval`.
     """
 
-    training = True
+    _training = True
     _name = ""  # of the attribute of the parent that holds it
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,6 +98,17 @@ class Module:
 
     # --- modes and types ------------------------------------------------------------------
 
+    @property
+    def training(self) -> bool:
+        """Whether batch norm uses the batch's statistics; set by `train` and `eval`."""
+        for hook in modes.read_hooks:
+            hook(self, self._training)
+        return self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._training = mode
+
     def train(self, mode: bool = True) -> Self:
         """Use the batch's statistics in batch norm (the mode for training)."""
         for _, module in self.named_modules():
@@ -102,23 +120,30 @@ class Module:
         return self.train(False)
 
     def to(self, target: Any = None, dtype: Any = None, backend: str | None = None) -> Self:
-        """Convert parameters and buffers to a dtype or move them to a backend; drop gradients.
+        """Convert floats of parameters and buffers to a dtype or move all to a backend.
 
-        An optimiser made before has velocities that do not move with them: see `SGD.to`.
+        Gradients are dropped. An optimiser made before has velocities that do not move with them:
+        see `SGD.to`.
 
         Args:
             target: a backend, "numpy" or "cupy", or a dtype, as in `model.to("cupy")`.
             dtype, backend: the same by name.
 
         Raises:
+            DTypeError: the dtype is not float32 or float64, the only ones with gradients.
             UsageError, DeviceError: there is no such backend or dtype, or it cannot be used.
         """
         dtype, backend = destination(target, dtype, backend)
+        if dtype is not None:
+            expect_differentiable(dtype)
         for _, tensor in self.named_tensors():
-            if dtype is not None:
-                tensor.data = tensor.data.astype(dtype)
+            data = tensor.data
+            if dtype is not None and data.dtype.kind == "f":
+                data = data.astype(dtype, copy=False)
             if backend is not None:
-                tensor.data = move(tensor.data, backend)
+                data = move(data, backend)
+            if data is not tensor.data:
+                tensor.data = data
             tensor.zero_grad()
         return self
 
@@ -159,6 +184,7 @@ class Module:
         for name, tensor in own.items():
             if name not in skipped:
                 array = np.asarray(given[name]).astype(tensor.dtype, copy=False)
+                note_write(tensor.data, "load_state_dict", name)
                 tensor.data[...] = move(array, backend_name(tensor.data))
         return report
 

@@ -85,6 +85,12 @@ class BatchNormInference(Op):
 
 
 def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
-    """Set r ← (1 − momentum) r + momentum factor s, the average that evaluation uses."""
-    r *= 1 - momentum
+    """Set r ← (1 − momentum) r + momentum factor s, the average that evaluation uses.
+
+    With a momentum of 1 nothing is left of r, NaN or infinite though it may be.
+    """
+    if momentum == 1:
+        r[...] = 0
+    else:
+        r *= 1 - momentum
     r += momentum * (s * factor)

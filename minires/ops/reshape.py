@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ..backend import Array, array_module, is_array, placed
+from ..backend import Array, array_module, is_array
 from . import checks
+from .keys import key_parts
 from .op import Gradients, Op
 
 
@@ -28,7 +29,7 @@ class Permute(Op):
     check = checks.permute
 
     def __init__(self, dims: tuple[int, ...]) -> None:
-        self.dims = dims
+        self.dims = tuple(dims)
 
     def forward(self, x: Array) -> Array:
         return x.transpose(self.dims)
@@ -48,7 +49,7 @@ class Pad(Op):
     check = checks.pad
 
     def __init__(self, widths: tuple[tuple[int, int], ...], value: float = 0.0) -> None:
-        self.widths = widths
+        self.widths = tuple(map(tuple, widths))
         self.value = value
 
     def forward(self, x: Array) -> Array:
@@ -65,19 +66,15 @@ class Pad(Op):
 
 
 class Index(Op):
-    """y = x[key], for the keys NumPy takes: integers, slices, None, ..., arrays.
+    """y = x[key], for the keys NumPy takes: integers, slices, None, ..., lists, arrays.
 
     gx = gy added to the elements that were taken, 0 elsewhere.  Saves nothing.
     """
 
     check = checks.index
 
-    def __init__(self, key: Any) -> None:
-        parts = key if isinstance(key, tuple) else (key,)
-        # Copied: backward needs the key that forward had.
-        self.key: tuple[Any, ...] = tuple(
-            placed(part.copy()) if is_array(part) else part for part in parts
-        )
+    def __init__(self, key: Any, backend: str | None = None) -> None:
+        self.key = key_parts(key, backend)
 
     def forward(self, x: Array) -> Array:
         return x[self.key]
@@ -94,4 +91,4 @@ class Index(Op):
     @property
     def may_repeat(self) -> bool:
         """Whether an element may be taken more than once."""
-        return any(is_array(part) or isinstance(part, list | tuple) for part in self.key)
+        return any(map(is_array, self.key))

@@ -8,10 +8,17 @@ Change: TypeAlias = tuple[Array, Array, Array]  # a parameter, its velocity and 
 
 
 def update(w: Array, v: Array, g: Array, lr: float, momentum: float, weight_decay: float) -> None:
-    """Set v ← momentum v + (g + weight_decay w) and w ← w − lr v."""
-    v *= momentum
+    """Set v ← momentum v + (g + weight_decay w) and w ← w − lr v.
+
+    A factor of 0 leaves its term out: 0 · infinity would be NaN.
+    """
+    if momentum:
+        v *= momentum
+    else:
+        v[...] = 0
     v += g
-    v += weight_decay * w
+    if weight_decay:
+        v += weight_decay * w
     w -= lr * v
 
 

@@ -5,14 +5,16 @@ import weakref
 
 import numpy as np
 import pytest
+from standin import standin
 
 import minires
-from minires import Tensor, checkpoint, models, nn, no_grad, textbook
+from minires import Tensor, checkpoint, models, nn, no_grad, textbook, tf32
 from minires import functional as F
-from minires.backend import generator
-from minires.errors import ShapeError, UsageError
-from minires.inspect import Graph, detect_anomaly, forward_hook
+from minires.backend import default, generator, use
+from minires.errors import GraphError, ShapeError, UsageError
+from minires.inspect import Graph, backward_hook, detect_anomaly, forward_hook
 from minires.kernels import REFERENCE
+from minires.modes import saved_modes
 
 
 def leaf(shape=(4, 3), seed=0):
@@ -127,6 +129,177 @@ def test_inside_no_grad_nothing_is_kept_and_the_function_runs_once():
         y = checkpoint(lambda x: calls.append(0) or x * 2.0, leaf())
     assert y.op is None
     assert len(calls) == 1
+
+
+# --- what surrounds a segment -------------------------------------------------------------
+
+
+def test_every_mode_and_setting_is_that_of_the_first_time():
+    seen = []
+
+    def function(x):
+        surrounding = {**saved_modes(), "backend": default(), "errors": np.geterr()}
+        seen.append({k: v for k, v in surrounding.items() if not k.endswith("_hooks")})
+        return x * 2.0
+
+    hooked = forward_hook(lambda *_: None), backward_hook(lambda *_: None)
+    with textbook(), tf32(), hooked[0], hooked[1], np.errstate(under="raise", over="ignore"):
+        y = checkpoint(function, leaf())
+    with np.errstate(all="warn"):
+        y.backward(np.ones((4, 3)))
+    first, second = seen
+    assert first.pop("grad_enabled") is first.pop("recomputing") is False
+    assert second.pop("grad_enabled") is second.pop("recomputing") is True
+    assert first == second
+    assert first["tf32"]
+    assert first["errors"]["under"] == "raise"
+
+
+def test_the_default_backend_is_that_of_the_first_time():
+    with standin() as cupy:
+        x = Tensor(cupy.ones((4, 3)), requires_grad=True)
+        with use("cupy"):
+            y = checkpoint(lambda x: x * Tensor(np.full((4, 3), 2.0)), x)
+        y.backward(cupy.ones((4, 3)))
+        assert x.grad.tolist() == np.full((4, 3), 2.0).tolist()
+        assert default() == "numpy"
+
+
+def normalised(training):
+    """Batch norm in a segment, in one mode."""
+    layer = nn.BatchNorm2d(3).train(training)
+    x = Tensor(np.random.default_rng(0).normal(size=(4, 3, 2, 2)).astype("f"), requires_grad=True)
+    return layer, x, checkpoint(layer, x)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_module_in_another_mode_raises(training):
+    layer, x, y = normalised(training)
+    layer.train(not training)
+    now, then = ("evaluation", "training")[:: 1 if training else -1]
+    with pytest.raises(GraphError, match=f"BatchNorm2d is in {now} mode and was in {then} mode"):
+        y.backward(np.ones(y.shape))
+    assert x.grad is None
+    layer.train(training)
+    y.backward(np.ones(y.shape))
+    assert x.grad is not None
+
+
+def test_the_mode_of_the_module_around_a_segment_counts_too():
+    class Net(nn.Module):
+        def forward(self, x):
+            return checkpoint(lambda x: x * 2.0 if self.training else x, x)
+
+    net = Net()
+    y = net(leaf())
+    net.eval()
+    with pytest.raises(GraphError, match="Net is in evaluation mode"):
+        y.backward(np.ones((4, 3)))
+
+
+def test_modes_that_the_function_does_not_ask_for_do_not_matter():
+    layer, x = nn.Linear(3, 2).to(np.float64), leaf()
+    y = checkpoint(layer, x)
+    layer.eval()
+    y.backward(np.ones((4, 2)))
+    np.testing.assert_array_equal(x.grad, np.ones((4, 2)) @ layer.weight.data)
+
+
+def test_a_function_that_sets_the_modes_itself():
+    layer, x, _ = normalised(training=True)
+
+    def twice(x):
+        y = layer.eval()(x)
+        return layer.train()(y)
+
+    checkpoint(twice, x).sum().backward()
+    assert x.grad is not None
+
+
+def test_running_statistics_that_moved_raise_where_they_are_read():
+    layer, x, y = normalised(training=False)
+    layer.train()(x)
+    layer.eval()
+    with pytest.raises(GraphError, match="batch_norm in training has changed running_mean"):
+        y.backward(np.ones(y.shape))
+
+
+# --- what a function uses without being given it --------------------------------------------
+
+
+def test_an_interior_tensor_that_is_used_outside_too():
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    h = 2.0 * x
+    (checkpoint(lambda a: a * h, x) + h).sum().backward()
+    assert x.grad.tolist() == [6, 10]
+
+
+def squares(x, h):
+    return x * h + h
+
+
+CLOSURES = {
+    "used inside alone": (lambda a, h: a * h, lambda y, h: y),
+    "used before and after": (lambda a, h: a * h, lambda y, h: y * h + h),
+    "used twice inside": (lambda a, h: (a * h).exp() * h, lambda y, h: y + h),
+    "returned": (lambda a, h: h, lambda y, h: y * h),
+    "through another segment": (lambda a, h: checkpoint(lambda b: b * h, a) * h, squares),
+    "its data alone": (lambda a, h: a * h.data, lambda y, h: y + h),
+}
+
+
+@pytest.mark.parametrize("name", CLOSURES)
+@pytest.mark.parametrize("given", [False, True])
+def test_gradients_are_those_without_a_segment(name, given):
+    inside, outside = CLOSURES[name]
+
+    def gradient(apply):
+        x = leaf()
+        h = (x * 0.5).exp()
+        h.retain_grad()
+        outside(apply(lambda a: inside(a, h), h if given else x), h).sum().backward()
+        return x.grad, h.grad
+
+    got, right = gradient(checkpoint), gradient(lambda function, a: function(a))
+    for a, b in zip(got, right, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+def test_two_segments_that_use_one_tensor():
+    def gradient(apply):
+        x = leaf()
+        h = x * 2.0
+        a = apply(lambda x: x * h, x)
+        b = apply(lambda a: a + h, a)
+        (a * b).sum().backward()
+        return x.grad
+
+    right = gradient(lambda function, a: function(a))
+    np.testing.assert_allclose(gradient(checkpoint), right, rtol=1e-13)
+
+
+def test_steps_go_through_a_tensor_used_outside_once():
+    x = leaf()
+    h = x * 2.0
+    y = (checkpoint(lambda a: a.exp() * h, x) + h).sum()
+    names = [step.op.name for step in y.backward_steps()]
+    assert names == ["Sum", "Add", "Mul", "Exp", "Segment", "Mul"]
+
+
+def test_a_graph_that_is_kept_can_be_walked_again():
+    x = leaf()
+    h = x * 2.0
+    y = (checkpoint(lambda a: a * h, x) + h).sum()
+    y.backward(retain_graph=True)
+    once = x.grad
+    y.backward()
+    np.testing.assert_allclose(x.grad, 2 * once)
+
+
+@pytest.mark.parametrize("inputs", [(), (None,), (1, None)])
+def test_a_segment_needs_something_to_compute(inputs):
+    with pytest.raises(UsageError, match="checkpoint needs tensors"):
+        checkpoint(lambda *_: leaf(), *inputs)
 
 
 # --- seen from outside --------------------------------------------------------------------

@@ -4,6 +4,7 @@ import gc
 import inspect
 import weakref
 from contextlib import contextmanager
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -716,7 +717,80 @@ def test_a_memory_map_is_an_array(tmp_path):
     assert F.conv2d(x, Tensor(np.ones((1, 1, 3, 3), np.float32))).numpy().max() == 9
 
 
-@pytest.mark.parametrize("what", ["abc", None, [None]])
+NO_NUMBERS = {
+    "text": "1",
+    "bytes": b"1",
+    "list of text": ["1", "2"],
+    "array of text": np.array(["1", "2"]),
+    "None in a list": [None, 1],
+    "complex": 1j,
+    "complex array": np.ones(2, np.complex64),
+    "date": np.datetime64("2020"),
+    "object": object(),
+    "array of objects": np.array([1, 2], object),
+}
+
+
+@pytest.mark.parametrize("what", ["abc", None, [None], *NO_NUMBERS.values()])
 def test_a_tensor_holds_numbers(what):
-    with pytest.raises(DTypeError, match="a tensor holds numbers"):
+    with pytest.raises(DTypeError, match="a tensor holds numbers, real ones"):
         Tensor(what)
+    with pytest.raises(DTypeError, match="a tensor holds numbers, real ones"):
+        Tensor(what, dtype=np.float32)
+
+
+@pytest.mark.parametrize("what", NO_NUMBERS.values(), ids=NO_NUMBERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_no_real_number_does_not_become_one_beside_a_tensor(what, dtype):
+    x = leaf([1, 2], dtype)
+    for function in (x.__add__, x.__rmul__, x.__truediv__, x.backward):
+        with pytest.raises(DTypeError, match="a tensor holds numbers, real ones"):
+            function(what)
+
+
+def test_lists_of_two_lengths_are_no_array():
+    for function in (Tensor, leaf([1]).__add__):
+        with pytest.raises(ShapeError, match="two lengths"):
+            function([[1], [1, 2]])
+
+
+@pytest.mark.parametrize("function", [Tensor, lambda a: leaf([1, 2]) + a, lambda a: F.relu(a)])
+def test_a_masked_array_is_not_taken_without_its_mask(function):
+    with pytest.raises(DTypeError, match="masked array"):
+        function(np.ma.masked_array([1.0, 2.0], [False, True]))
+
+
+def as_matrix(rows):
+    return np.array(rows).view(np.matrix)  # whose constructor warns
+
+
+def test_a_matrix_is_an_array():
+    """np.matrix has products where an array multiplies its elements."""
+    x = Tensor(as_matrix([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True)
+    (x * x).sum().backward()
+    assert type(x.data) is np.ndarray
+    np.testing.assert_array_equal(x.grad, 2 * x.data)
+    assert (x * as_matrix([[1.0, 2.0]])).data.tolist() == [[1, 4], [3, 8]]
+
+
+@pytest.mark.parametrize("number", [10**30, 2**64, Fraction(1, 2)])
+def test_python_s_other_numbers(number):
+    assert (leaf([1, 2]) * number).data.tolist() == [float(number), 2 * float(number)]
+    assert Tensor(number).data.tolist() == np.float32(number).tolist()
+
+
+@needs_torch
+def test_pytorch_s_float64_stays_float64():
+    assert Tensor(torch.ones(2, dtype=torch.float64)).dtype == np.float64
+    assert Tensor(torch.ones(2)).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, bool])
+def test_a_type_without_gradients_gets_none_by_another_way(dtype):
+    x = Tensor(np.ones(2, dtype))
+    x.requires_grad = True
+    y = leaf([1, 2])
+    y.data = np.ones(2, dtype)
+    for tensor in (x, y):
+        with pytest.raises(DTypeError, match=f"have gradients, got {np.dtype(dtype)}"):
+            tensor.reshape(2, 1)

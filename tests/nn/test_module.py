@@ -5,7 +5,7 @@ import pytest
 from oracles import needs_torch, torch
 
 from minires import Tensor, load_weights, models, nn, save_weights
-from minires.errors import DataError, MiniresError, StateDictError
+from minires.errors import DataError, DTypeError, MiniresError, StateDictError
 
 
 class Small(nn.Module):
@@ -77,6 +77,26 @@ def test_to_converts_everything_and_drops_gradients(dtype):
     y.sum().backward()
     assert y.dtype == dtype
     assert all(p.grad.dtype == dtype for p in net.parameters())
+
+
+@pytest.mark.parametrize("dtype", [int, bool, np.float16, complex, np.longdouble, "S4", object])
+@pytest.mark.parametrize("named", [False, True])
+def test_to_a_type_without_gradients_raises_and_changes_nothing(dtype, named):
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm2d(2))
+    before = net.state_dict()
+    with pytest.raises(DTypeError, match="only float32 and float64"):
+        net.to(dtype=dtype) if named else net.to(dtype)
+    for name, a in net.state_dict().items():
+        np.testing.assert_array_equal(a, before[name])
+        assert a.dtype == np.float32
+
+
+def test_to_leaves_integers_alone():
+    net = nn.Linear(2, 2)
+    net.seen = Tensor(np.array([2**53 + 1]))
+    net.to(np.float64)
+    assert net.weight.dtype == np.float64
+    assert net.seen.data.tolist() == [2**53 + 1]
 
 
 def test_to_a_backend():

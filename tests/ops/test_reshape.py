@@ -1,5 +1,9 @@
 """Reshape, permute, pad and index against NumPy and PyTorch, and what they refuse."""
 
+import array
+import collections
+import copy
+
 import numpy as np
 import oracles
 import pytest
@@ -7,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices
 from oracles import LAYOUTS, assert_same, cotangent, laid_out, needs_torch, run, torch_run
+from standin import standin
 
 from minires import Tensor
 from minires import functional as F
-from minires.errors import ShapeError
+from minires.errors import DTypeError, ShapeError
+from minires.ops.reshape import Pad, Permute
 
 layouts, seeds = st.sampled_from([*LAYOUTS]), st.integers(0, 2**32)
 X = np.arange(24.0).reshape(2, 3, 4)
@@ -174,3 +180,145 @@ def test_a_key_changed_after_forward_moves_no_gradient():
 def test_flatten_refuses_a_dimension_that_is_not_there():
     with pytest.raises(ShapeError, match=r"start_dim=5 for shape \(2, 3\)"):
         Tensor(np.ones((2, 3))).flatten(5)
+
+
+# --- keys -----------------------------------------------------------------------------------
+
+
+class Columns:
+    def __array__(self, dtype=None, copy=None):
+        return np.array([0, 0, 1])
+
+
+REPEATS = {
+    "list": [0, 0, 1],
+    "tuple in a tuple": ((0, 0, 1),),
+    "array": np.array([0, 0, 1]),
+    "small unsigned array": np.array([0, 0, 1], np.uint8),
+    "tensor": Tensor(np.array([0, 0, 1])),
+    "array.array": array.array("l", [0, 0, 1]),
+    "bytearray as numbers": memoryview(array.array("b", [0, 0, 1])),
+    "deque": collections.deque([0, 0, 1]),
+    "list of scalars": [np.int64(0), np.int8(0), np.uint8(1)],
+    "np.matrix": np.array([[0, 0, 1]]).view(np.matrix),
+    "what NumPy can read": Columns(),
+}
+
+
+@pytest.mark.parametrize("key", REPEATS.values(), ids=REPEATS)
+@pytest.mark.parametrize("last", [False, True])
+def test_an_element_that_a_key_takes_twice_gets_both_gradients(key, last):
+    x = Tensor(np.arange(3.0), requires_grad=True)
+    part = key[0] if isinstance(key, tuple) else key
+    y = x.reshape(1, 3)[:, part] if last else x[key]
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 1, 0]
+
+
+@needs_torch
+@pytest.mark.parametrize("within", [False, True])
+def test_a_tensor_of_pytorchs_is_a_key(within):
+    key = oracles.torch.tensor([0, 0, 1])
+    x = Tensor(np.arange(3.0), requires_grad=True)
+    x[(key,) if within else key].sum().backward()
+    assert x.grad.tolist() == [2, 1, 0]
+    assert x[oracles.torch.tensor([True, False, True])].numpy().tolist() == [0, 2]
+
+
+MUTABLE = {
+    "list": [0, 2],
+    "nested list": [[0], [2]],
+    "array": np.array([0, 2]),
+    "mask": np.array([True, False, True]),
+    "list of booleans": [True, False, True],
+    "array.array": array.array("l", [0, 2]),
+    "deque": collections.deque([0, 2]),
+    "view of an array": np.array([2, 9, 0])[::-2],
+    "0-d array": np.array(2),
+}
+
+
+@pytest.mark.parametrize("name", MUTABLE)
+@pytest.mark.parametrize("within", [False, True])
+def test_a_key_changed_after_forward_changes_nothing(name, within):
+    key = copy.deepcopy(MUTABLE[name])
+    x = Tensor(np.arange(3.0), requires_grad=True)
+    y = x[(key,) if within else key]
+    if isinstance(key, np.ndarray):
+        key[...] = 1
+    elif name == "nested list":
+        key[0][0] = 1
+    else:
+        key[0] = key[1]
+    y.sum().backward()
+    assert x.grad.tolist() == ([0, 0, 1] if name == "0-d array" else [1, 0, 1])
+
+
+def test_the_bounds_of_a_slice_are_those_of_forward():
+    stop = np.array(2)
+    x = Tensor(np.arange(3.0), requires_grad=True)
+    y = x[:stop]
+    stop[...] = 3
+    y.sum().backward()
+    assert x.grad.tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("key", [[], (), [[]], True, np.True_, np.int8(1), None, ..., range(2)])
+def test_keys_mean_what_they_mean_to_numpy(key):
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    y = x[key]
+    np.testing.assert_array_equal(y.data, x.data[key])
+    y.sum().backward()
+    right = np.zeros((2, 3))
+    right[key] = 1
+    np.testing.assert_array_equal(x.grad, right)
+
+
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        ("a", "str"),
+        (b"a", "bytes"),
+        (1.0, "float"),
+        ([1.0], "list"),
+        ([[0], [0, 1]], "list"),
+        ([slice(1)], "list"),
+        ([None], "list"),
+        ({0, 1}, "set"),
+        ({0: 1}, "dict"),
+        (iter([1]), "list_iterator"),
+        (np.array([0.0]), "ndarray of float64"),
+        (np.float32(1), "float32"),
+        (np.array(["a"]), "ndarray of <U1"),
+        ((0, "a"), "str"),
+        (slice(0.5), "float"),
+        (slice("a", None), "str"),
+        (Tensor(np.ones(1)), "ndarray of float64"),
+        (object(), "object"),
+    ],
+)
+def test_what_is_no_key_raises(key, given):
+    with pytest.raises(DTypeError, match=f"a key got {given}.*expected integers, slices"):
+        Tensor(np.arange(3.0))[key]
+
+
+def test_a_masked_key_raises():
+    with pytest.raises(DTypeError, match="masked"):
+        Tensor(np.arange(3.0))[np.ma.masked_array([0, 1], [False, True])]
+
+
+def test_a_list_is_a_key_wherever_the_tensor_is():
+    with standin() as cupy:
+        x = Tensor(cupy.ones(3), requires_grad=True)
+        x[[0, 0, 1]].sum().backward()
+        assert x.grad.tolist() == [2, 1, 0]
+
+
+def test_settings_changed_after_forward_move_no_gradient():
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    dims, widths = [1, 0], [[1, 0], [0, 2]]
+    y, z = Permute(dims)(x), Pad(widths)(x)
+    dims.reverse()
+    widths[0].reverse()
+    (y.sum() + (z * z).sum()).backward()
+    np.testing.assert_array_equal(x.grad, 1 + 2 * x.data)

@@ -33,10 +33,14 @@ def _by_tiles(
             part = slice(tile * tuning.sgd_tile, (tile + 1) * tuning.sgd_tile)
             wt, vt = w_flat[part], v_flat[part]
             product = spare[: len(wt)]
-            np.multiply(vt, momentum, out=vt)
+            if momentum:
+                np.multiply(vt, momentum, out=vt)
+            else:
+                vt[...] = 0
             np.add(vt, g_flat[part], out=vt)
-            np.multiply(wt, weight_decay, out=product)
-            np.add(vt, product, out=vt)
+            if weight_decay:
+                np.multiply(wt, weight_decay, out=product)
+                np.add(vt, product, out=vt)
             np.multiply(vt, lr, out=product)
             np.subtract(wt, product, out=wt)
 

@@ -52,11 +52,13 @@ extern "C" __global__ void moments(const double2 *__restrict__ parts, const floa
     shift[channel] = b[channel] - mean[channel] * scale[channel];
 }
 
-// r ← (1 − momentum) r + momentum factor s
+// r ← (1 − momentum) r + momentum factor s; nothing is left of r, NaN or infinite, at momentum 1
 extern "C" __global__ void moving_average(float *__restrict__ r, const float *__restrict__ s,
                                           float momentum, float factor, int channels) {
     const int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < channels) r[c] = (1 - momentum) * r[c] + momentum * factor * s[c];
+    if (c >= channels) return;
+    const float kept = momentum == 1 ? 0 : (1 - momentum) * r[c];
+    r[c] = kept + momentum * factor * s[c];
 }
 
 // Σ g and Σ g (x − μ) of each part of each channel, with g = gy, but 0 where y <= 0: the

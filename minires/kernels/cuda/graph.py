@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ...backend import Array, load
+from ...backend import Array, Write, load, moment, writes_since
 from ...errors import UsageError
 
 Arrays = tuple[Array, ...]
@@ -28,11 +28,13 @@ def expect_graphs(backend: str) -> None:
 
 
 class Captured(NamedTuple):
-    """A graph, the buffers that it reads its arguments from, and the results that it leaves."""
+    """A graph, the buffers that it reads its arguments from, the results that it leaves, and what
+    it writes in place."""
 
     graph: Any
     buffers: Arrays
     results: Arrays
+    writes: list[Write]
 
 
 class Replayed:
@@ -81,10 +83,12 @@ class Replayed:
                     stacklevel=2,
                 )
                 return self.function(*arrays)
-        graph, buffers, results = self._captured[shapes]
+        graph, buffers, results, writes = self._captured[shapes]
         for buffer, array in zip(buffers, arrays, strict=True):
             buffer[...] = array
         graph.launch()
+        for write in writes:
+            write.moment = moment()
         return results
 
     def _apart(self, work: Callable[..., Any], *arrays: Array) -> Any:
@@ -97,7 +101,7 @@ class Replayed:
         return result
 
     def _capture(self, *arrays: Array) -> Captured:
-        buffers = tuple(a.copy() for a in arrays)
+        buffers, start = tuple(a.copy() for a in arrays), moment()
         self._stream.synchronize()
         self._stream.begin_capture()
         try:
@@ -105,7 +109,7 @@ class Replayed:
         except BaseException:
             _end(self._stream)
             raise
-        return Captured(self._stream.end_capture(), buffers, results)
+        return Captured(self._stream.end_capture(), buffers, results, writes_since(start))
 
 
 def _end(stream: Any) -> None:

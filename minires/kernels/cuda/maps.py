@@ -3,14 +3,15 @@
 As on the CPU, batch norm, residual addition and ReLU return lazy arrays, and one kernel computes
 what would be a pass through memory each. The kernels of batch norm read a gradient through its ReLU
 mask themselves. An array on a GPU cannot be protected from being written to: until a lazy array is
-computed, the arrays it is made from must not be changed.
+computed, the arrays it is made from must not be changed. It is an error if minires itself did.
 
 Not measured on a GPU yet.
 """
 
 import math
 
-from ...backend import Array
+from ...backend import Array, later_write, moment
+from ...errors import GraphError
 from ..lazy import LazyArray, realized
 from .launch import blocks, launch, over
 from .layout import empty, images, planes
@@ -39,6 +40,7 @@ class Combination(LazyMaps):
         super().__init__(terms[0][0])
         self.terms = terms
         self.shift = shift
+        self.moment = moment()
 
     def compute(self) -> Array:
         return self._write(rectify=False)
@@ -55,6 +57,13 @@ class Combination(LazyMaps):
 
     def _write(self, rectify: bool) -> Array:
         (a, scale_a), (b, scale_b) = [*self.terms, (None, None)][:2]
+        for x, _ in self.terms:
+            if write := later_write(x, than=self.moment):
+                raise GraphError(
+                    f"{write.writer} has changed {write.name or 'an array'} of shape {x.shape}, "
+                    f"which a result is still to be computed from; read its data before "
+                    f"{write.writer}"
+                )
         C, M = self.maps[0], math.prod(self.maps[1:])
         y = empty(self.maps)
         arguments = (a, scale_a, b, scale_b, self.shift, y, M, rectify)

@@ -18,7 +18,9 @@ extern "C" __global__ void update(Parameters all, const float *__restrict__ lr, 
     const float step = lr ? *lr : rate;
     for (long long e = blockIdx.x * blockDim.x + threadIdx.x; e < p.size;
          e += gridDim.x * blockDim.x) {
-        const float velocity = momentum * p.v[e] + p.g[e] + weight_decay * p.w[e];
+        float velocity = p.g[e];  // a factor of 0 leaves its term out: 0 · infinity would be NaN
+        if (momentum) velocity += momentum * p.v[e];
+        if (weight_decay) velocity += weight_decay * p.w[e];
         p.v[e] = velocity;
         p.w[e] -= step * velocity;
     }

@@ -1,0 +1,62 @@
+"""Arrays that were changed in place: which, by what, and when.
+
+An operation keeps the arrays that its backward needs, not copies of them. What minires itself
+writes in place afterwards (an optimiser's step, loaded weights, running statistics) is noted here
+under the memory that was written, so that views of it are found too; backward looks it up. What a
+program writes into an array on its own, as in `p.data[...] = 0`, is not noticed.
+"""
+
+import itertools
+import weakref
+from typing import Any
+
+from .arrays import Array, is_array
+
+_clock = itertools.count()
+_writes: dict[int, "Write"] = {}  # by the id of the array that owns the memory
+
+
+class Write:
+    """The last write into some memory.
+
+    Attributes:
+        moment: when; writer: what wrote, such as "SGD.step"; name: of the tensor, or "".
+    """
+
+    __slots__ = ("_memory", "moment", "name", "writer")
+
+    def __init__(self, memory: Array) -> None:
+        key, writes = id(memory), _writes  # which outlives this module's name for it at exit
+        self._memory = weakref.ref(memory, lambda _: writes.pop(key, None))
+        self.moment, self.writer, self.name = -1, "", ""
+
+
+def moment() -> int:
+    """Return the number of this moment, larger than any before."""
+    return next(_clock)
+
+
+def note_write(array: Array, writer: str, name: str = "") -> None:
+    """Note that `array` was written in place just now; a GPU is not waited for."""
+    memory = _owner(array)
+    write = _writes.get(id(memory)) or _writes.setdefault(id(memory), Write(memory))
+    write.moment, write.writer, write.name = moment(), writer, name
+
+
+def later_write(array: Array, than: int) -> Write | None:
+    """Return the last write into the memory of `array`, if it came after the moment `than`."""
+    write = _writes.get(id(_owner(array)))
+    return write if write and write.moment > than else None
+
+
+def writes_since(start: int) -> list[Write]:
+    """Return the last write into each memory that was written after the moment `start`."""
+    return [write for write in list(_writes.values()) if write.moment > start]
+
+
+def _owner(array: Array) -> Any:
+    """Return the array that owns the memory of this one: itself, or what it is a view of."""
+    memory: Any = array
+    while is_array(memory.base):
+        memory = memory.base
+    return memory
