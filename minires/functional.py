@@ -5,6 +5,7 @@ weight, bias and output.
 """
 
 from . import kernels
+from .arguments import Pair, flag, integer, is_integer, real, shown
 from .autograd import Operand, Tensor
 from .backend import Array, array_module, is_array, note_write, placed
 from .deprecated import old_parameters
@@ -12,7 +13,6 @@ from .errors import ShapeError, UsageError
 from .modes import modes
 from .ops import checks
 from .ops.batchnorm import BatchNorm, BatchNormInference, moving_average
-from .ops.checks import Pair, pair
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax
 from .ops.matmul import Linear
@@ -67,7 +67,8 @@ def batch_norm(
     variance of the batch (but not when activation checkpointing computes it a second time). In
     evaluation the running ones are used and must be given.
     """
-    if not training:
+    momentum = real(momentum, "momentum", 0, 1)
+    if not flag(training, "training"):
         if running_mean is None or running_var is None:
             raise UsageError(
                 "batch_norm in evaluation needs running_mean and running_var; got None"
@@ -133,14 +134,14 @@ def pad(input: Operand, pad: tuple[int, ...], value: float = 0.0) -> Tensor:
     `pad` is (left, right, top, bottom, ...).
     """
     x = input if isinstance(input, Tensor) else Tensor(input)
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+    widths = isinstance(pad, tuple | list) and all(map(is_integer, pad))
+    if not widths or len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise ShapeError(
-            f"pad got {pad} for shape {x.shape}; expected two widths a dimension, "
+            f"pad got {shown(pad)} for shape {x.shape}; expected two widths a dimension, "
             "the last one first"
         )
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
-    widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
-    return Pad(tuple(widths), value)(x)
+    return Pad(((0, 0),) * (x.ndim - len(pairs)) + tuple(pairs[::-1]), value)(x)
 
 
 @old_parameters(x="input")
@@ -168,7 +169,7 @@ def shortcut_a(input: Operand, channels: int, stride: int) -> Tensor:
     (He et al. 2015, section 3.3).
     """
     x = input if isinstance(input, Tensor) else Tensor(input)
-    stride, _ = pair(stride, "stride", at_least=1)
+    stride, channels = integer(stride, "stride", 1), integer(channels, "channels", 1)
     if x.ndim != 4 or channels < x.shape[1]:
         raise ShapeError(
             f"shortcut_a got shape {x.shape} for {channels} channels; it can only add channels"

@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from ..arguments import integer
 from ..backend import Array, backend_name
 from ..errors import ShapeError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
@@ -115,7 +116,7 @@ class Operators:
             ShapeError: there is no such dimension.
         """
         n = max(self.ndim, 1)  # a single number is as good as one dimension
-        if not -n <= start_dim < n:
+        if not -n <= integer(start_dim, "start_dim") < n:
             raise ShapeError(f"flatten got start_dim={start_dim} for shape {self.shape}")
         start = start_dim % n
         return self.reshape(*self.shape[:start], math.prod(self.shape[start:]))
@@ -130,6 +131,7 @@ class Operators:
         Raises:
             ShapeError: there is no such dimension.
         """
+        dim0, dim1 = integer(dim0, "dim0"), integer(dim1, "dim1")
         if not all(-self.ndim <= d < self.ndim for d in (dim0, dim1)):
             raise ShapeError(f"transpose got dimensions {dim0} and {dim1} for shape {self.shape}")
         dims = list(range(self.ndim))

@@ -1,5 +1,6 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
+from ..arguments import real
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
@@ -30,7 +31,7 @@ class BatchNorm(Op):
     var: Array
 
     def __init__(self, eps: float = 1e-5) -> None:
-        self.eps = eps
+        self.eps = real(eps, "eps", at_least=0)
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
         axes = (0, *range(2, x.ndim))
@@ -68,7 +69,7 @@ class BatchNormInference(Op):
     def __init__(self, mean: Array, var: Array, eps: float = 1e-5) -> None:
         self.mean = mean
         self.var = var
-        self.eps = eps
+        self.eps = real(eps, "eps", at_least=0)
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
         mean, var = (per_channel(s.astype(x.dtype), x.ndim) for s in (self.mean, self.var))

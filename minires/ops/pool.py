@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import Pair, pair
 from ..backend import Array, array_module
 from . import checks
-from .checks import Pair, pair
 from .op import Gradients, Op
 from .windows import col2im, im2col, output_size
 

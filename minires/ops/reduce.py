@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from ..arguments import flag
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
@@ -15,7 +16,7 @@ class Reduction(Op):
 
     def __init__(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> None:
         self.dim = dim
-        self.keepdim = keepdim
+        self.keepdim = flag(keepdim, "keepdim")
 
     def dims(self, x: Array) -> tuple[Any, ...]:
         """Return `dim` as a tuple, all dimensions for None."""
