@@ -190,13 +190,21 @@ def test_the_shortcut_without_parameters():
 
 @pytest.mark.parametrize("shape", [(), (5,), (40,), (6, 5, 3, 3)])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_the_update_is_the_textbooks_to_the_bit(shape, order):
+@pytest.mark.parametrize(("momentum", "decay"), [(0.9, 1e-4), (0.9, 0), (0, 1e-4), (0, 0)])
+def test_the_update_is_the_textbooks_to_the_bit(shape, order, momentum, decay):
     w, v, g = (np.array(numbers(i, shape, np.float32), order=order) for i in range(3))
     expected = [w.copy("K"), v.copy("K")]
-    update(*expected, g, 0.1, 0.9, 1e-4)
-    kernels.registered("numpy")[update_all]([(w, v, g)], 0.1, 0.9, 1e-4)
+    update(*expected, g, 0.1, momentum, decay)
+    kernels.registered("numpy")[update_all]([(w, v, g)], 0.1, momentum, decay)
     np.testing.assert_array_equal(w, expected[0])
     np.testing.assert_array_equal(v, expected[1])
+
+
+def test_an_update_without_momentum_and_decay_leaves_infinity_behind():
+    w, v, g = (np.array([x, 1.0]) for x in (np.inf, -np.inf, 3))
+    kernels.registered("numpy")[update_all]([(w, v, g)], 0.5, 0.0, 0.0)
+    assert v.tolist() == [3, 1]
+    assert w.tolist() == [np.inf, 0.5]
 
 
 def test_every_kernel_is_compared_here():

@@ -9,11 +9,11 @@ from cuda_emulator import DEVICES, device
 
 from minires import manual_seed
 from minires.data.dataset import Dataset
-from minires.errors import NonFiniteError, UsageError
+from minires.errors import GraphError, NonFiniteError, UsageError
 from minires.kernels.cuda.graph import Replayed, expect_graphs
 from minires.models.blocks import BasicBlock
-from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Sequential
-from minires.optim import StepSchedule
+from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Parameter, Sequential
+from minires.optim import SGD, StepSchedule
 from minires.train import Recipe, Trainer, training_state
 
 
@@ -148,6 +148,25 @@ def test_arguments_are_copied_and_results_stay_where_they_are(graphs, cupy):
     assert result.get().tolist() == [10, 10, 10]
     assert double(cupy.ones(2, "float32"))[0].get().tolist() == [2, 2]  # another shape, launched
     assert len(graphs) == 1
+
+
+def test_what_a_replayed_graph_writes_is_noted_each_time(graphs, cupy):
+    p = Parameter(cupy.ones(3, "float32"))
+    sgd = SGD([p], 0.5)
+
+    def learn(x):
+        sgd.zero_grad()
+        (p * x).sum().backward()
+        sgd.step()
+        return (p.data,)
+
+    step, x = Replayed(learn), cupy.ones(3, "float32")
+    for _ in range(4):
+        y = (p * p).sum()
+        step(x)
+        with pytest.raises(GraphError, match=r"SGD.step has changed it in place"):
+            y.backward()
+    assert [graph.launches for graph in graphs] == [3]
 
 
 def test_graphs_need_cupy():

@@ -6,7 +6,7 @@ from cuda_emulator import DEVICES, device
 from oracles import assert_same, cotangent, run
 
 import minires
-from minires import Tensor, kernels
+from minires import Tensor, kernels, nn
 from minires import functional as F
 from minires.backend import to_numpy
 from minires.data.dataset import Dataset
@@ -136,6 +136,8 @@ def test_weights_that_lie_in_any_order(cupy):
 def test_batch_norm_moves_the_running_statistics(cupy, momentum):
     x, w, b = numbers(0, 6, 3, 4, 5, mean=2), np.ones(3, np.float32), np.zeros(3, np.float32)
     statistics = numbers(1, 3), numbers(2, 3) ** 2
+    if momentum == 1:  # of which nothing must be left
+        statistics[0][0], statistics[1][1] = np.nan, np.inf
     on_gpu = [cupy.asarray(s) for s in statistics]
     F.batch_norm(cupy.asarray(x), *on_gpu, cupy.asarray(w), cupy.asarray(b), True, momentum)
     with minires.textbook():
@@ -293,6 +295,30 @@ def test_sgd(cupy, in_memory):
     update(w, v, g, 0.3, 0.9, 0.01)
     for moved, expected in zip(on_gpu, (w, v, g), strict=True):
         assert_same(moved.get(), expected, TOLERANCE)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_sgd_without_momentum_and_decay_leaves_infinity_behind(cupy, in_memory):
+    arrays = [np.inf, 1], [np.inf, -np.inf], [1, 2]
+    w, v, g = (cupy.asarray(np.array(a, np.float32)) for a in arrays)
+    rate = cupy.asarray(np.float32(0.5)) if in_memory else 0.5
+    kernels.registered("cupy")[update_all]([(w, v, g)], rate, 0.0, 0.0)
+    assert v.get().tolist() == [1, 2]
+    assert w.get().tolist() == [np.inf, 0]
+
+
+def test_a_lazy_result_of_what_was_stepped_since_raises(cupy):
+    """An image of a batch of one lies as results do, so that its sum reads its own memory."""
+    p = nn.Parameter(cupy.asarray(numbers(0, 1, 2, 3, 4)))
+    sgd = minires.optim.SGD([p], 0.1)
+    y, z = p + p, p + p
+    p.grad = cupy.ones_like(p.data)
+    expected = 2 * p.data.get()
+    np.testing.assert_array_equal(z.data.get(), expected)
+    sgd.step()
+    np.testing.assert_array_equal(z.data.get(), expected)
+    with pytest.raises(minires.errors.GraphError, match=r"SGD.step has changed .*\(2, 3, 4, 1\)"):
+        y.data  # noqa: B018 - reading it computes it
 
 
 def test_sgd_of_many_parameters_some_in_another_order_or_type(cupy):

@@ -105,6 +105,13 @@ def test_the_running_variance_takes_in_the_unbiased_one():
     assert_same(var, [0.5 + 0.5 * 7])
 
 
+def test_a_momentum_of_1_leaves_nothing_of_former_statistics():
+    x = np.array([[1.0, 1.0], [3.0, 3.0]])
+    mean, var = np.array([np.nan, np.inf]), np.array([np.inf, 1.0])
+    F.batch_norm(x, mean, var, np.ones(2), np.zeros(2), training=True, momentum=1)
+    assert mean.tolist() == var.tolist() == [2, 2]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_running_statistics_keep_their_type_and_place(dtype):
     x = np.random.default_rng(0).normal(size=(4, 2)).astype(dtype)
