@@ -1,7 +1,10 @@
 """Single arguments: integers, numbers, switches; or an error that says what was given."""
 
 import math
+import os
+from collections.abc import Iterable
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +69,18 @@ def flag(value: Any, name: str) -> bool:
     raise UsageError(f"{name} must be True or False, got {shown(value)}")
 
 
+def several(value: Any, name: str) -> tuple[Any, ...]:
+    """Return what can be gone through as a tuple.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        return tuple(value)
+    except TypeError:
+        raise UsageError(f"{name} must be a list, got {shown(value)}") from None
+
+
 def function(value: Any, name: str) -> Any:
     """Return what can be called.
 
@@ -75,6 +90,22 @@ def function(value: Any, name: str) -> Any:
     if not callable(value):
         raise UsageError(f"{name} must be a function, got {shown(value)}")
     return value
+
+
+def path(value: Any, name: str) -> Path:
+    """Return a path, given as text or as a path.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{name} must be a path, got {shown(value)}")
+    return Path(value)
+
+
+def is_one_of(value: Any, choices: Iterable[str]) -> bool:
+    """Return whether this is one of these texts; an array is not asked whether it equals one."""
+    return isinstance(value, str) and value in choices
 
 
 def is_integer(value: Any) -> bool:

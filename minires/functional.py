@@ -7,9 +7,9 @@ weight, bias and output.
 from . import kernels
 from .arguments import Pair, flag, integer, is_integer, real, shown
 from .autograd import Operand, Tensor
-from .backend import Array, array_module, is_array, note_write, placed
+from .backend import Array, array_module, is_array, note_write, placed, real_numbers
 from .deprecated import old_parameters
-from .errors import ShapeError, UsageError
+from .errors import DTypeError, ShapeError, UsageError
 from .modes import modes
 from .ops import checks
 from .ops.batchnorm import BatchNorm, BatchNormInference, moving_average
@@ -83,7 +83,7 @@ def batch_norm(
     m = y.size // y.shape[1]
     batch = {"running_mean": (op.mean, 1.0), "running_var": (op.var, m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}
-    given = {name: _array(r) for name, r in running.items() if r is not None}
+    given = {name: _running(name, r) for name, r in running.items() if r is not None}
     checks.channels(y.held, **given)  # both, before either is changed
     for name, r in given.items():
         kernels.call(moving_average, r, r, *batch[name], momentum)
@@ -94,6 +94,16 @@ def batch_norm(
 def _array(x: Operand) -> Array:
     """Return the array of a tensor, or of what can become a tensor."""
     return x.data if isinstance(x, Tensor) else Tensor(x).data
+
+
+def _running(name: str, r: Operand) -> Array:
+    """Return the array of running statistics, or raise if it cannot be updated in place."""
+    array = r.data if isinstance(r, Tensor) else r
+    if not is_array(array) or array.dtype.kind != "f":
+        raise DTypeError(
+            f"{name} is updated in place; expected a tensor or an array of floats, got {shown(r)}"
+        )
+    return array
 
 
 @old_parameters(x="input")
@@ -157,7 +167,8 @@ def cross_entropy(input: Operand, target: Operand, *, label_smoothing: float = 0
     if isinstance(target, Tensor):
         labels = target.data
     else:
-        labels = placed(target) if is_array(target) else array_module(x.data).asarray(target)
+        target = target if is_array(target) else array_module(x.data).asarray(real_numbers(target))
+        labels = placed(target)
     return CrossEntropy(labels, label_smoothing)(x)
 
 

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module, to_numpy
+from .. import arguments
+from ..backend import Array, array_module, stream, to_numpy
 from ..errors import DTypeError, GradientError, UsageError
 from ..modes import no_grad
 from .tensor import Tensor
@@ -42,8 +44,10 @@ def gradcheck(
 
     Raises:
         GradientError: a gradient is missing or differs; names the input and the element.
+        UsageError: an argument cannot be meant.
         DTypeError: an input that is to be checked is not float64, or none is to be.
     """
+    inputs = _expect_meant(function, inputs, eps, rtol, atol)
     checked = [(i, x) for i, x in enumerate(inputs) if x.requires_grad]
     if not checked or any(x.dtype != np.float64 for _, x in checked):
         raise DTypeError(
@@ -58,7 +62,7 @@ def gradcheck(
             f"gradcheck needs a function that returns a Tensor, got {type(y).__name__}"
         )
     # A stream of its own: inputs drawn from default_rng(seed) must not meet themselves here.
-    rng = np.random.default_rng([seed, 271828])
+    rng = stream([seed, 271828])
     v = array_module(y.data).asarray(rng.standard_normal(y.shape))
     if y.requires_grad:  # otherwise it uses none of the inputs
         y.backward(v)
@@ -69,6 +73,18 @@ def gradcheck(
 
     differences = _Differences(f, y.data, v, eps)
     return max(_largest_share(i, x, differences, rtol, atol) for i, x in checked)
+
+
+def _expect_meant(function: Any, inputs: Any, *tolerances: Any) -> list[Tensor]:
+    """Return the inputs as a list, or raise UsageError if an argument cannot be meant."""
+    arguments.function(function, "function")
+    for name, value in zip(("eps", "rtol", "atol"), tolerances, strict=True):
+        arguments.real(value, name, at_least=0)
+    if tolerances[0] == 0:
+        raise UsageError("eps must be above 0, got 0")
+    if not isinstance(inputs, Sequence) or not all(isinstance(x, Tensor) for x in inputs):
+        raise UsageError(f"gradcheck needs a list of tensors, got {arguments.shown(inputs)}")
+    return list(inputs)
 
 
 def _largest_share(

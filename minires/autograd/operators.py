@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ..arguments import integer
 from ..backend import Array, backend_name
-from ..errors import ShapeError
+from ..errors import MiniresError, RangeError, ShapeError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from ..ops.matmul import Matmul
 from ..ops.reduce import Max, Mean, Sum
@@ -74,9 +74,20 @@ class Operators:
         return Matmul()(other, self)
 
     def __getitem__(self, key: Any) -> Self:
+        """Return the elements that a key of integers, slices, None, ..., lists, arrays takes.
+
+        Raises:
+            RangeError: the key does not fit the shape.
+            DTypeError: a part of the key is something else.
+        """
         parts = key if isinstance(key, tuple) else (key,)
         key = tuple(p.data if isinstance(p, Operators) else p for p in parts)
-        return Index(key, backend_name(self.held))(self)
+        try:
+            return Index(key, backend_name(self.held))(self)
+        except MiniresError:
+            raise
+        except (IndexError, ValueError, OverflowError) as error:
+            raise RangeError(f"a key does not fit shape {self.shape}: {error}") from None
 
     def exp(self) -> Self:
         """Return e to the power of each element."""

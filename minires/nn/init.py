@@ -17,7 +17,9 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
         ShapeError: weights of the shape have no inputs or no outputs.
     """
     sizes = shape if isinstance(shape, tuple | list) else ()
-    if len(sizes) < 2 or not all(is_integer(n) and 1 <= n <= LARGEST for n in sizes):
+    least = (0, *(1 for _ in sizes[1:]))  # of outputs there may be none
+    known = all(is_integer(n) and m <= n <= LARGEST for n, m in zip(sizes, least, strict=False))
+    if len(sizes) < 2 or not known:
         raise ShapeError(
             f"initial weights got the shape {shown(shape)}; expected (O, I) or (O, C, kh, kw), of "
             "sizes of at least 1"

@@ -12,7 +12,7 @@ from ..autograd import Tensor
 from ..autograd.checkpoint import checkpoint
 from ..backend import Array
 from ..deprecated import old_parameters
-from ..errors import UsageError
+from ..errors import RangeError, UsageError
 from .init import by_column, drawn, he_normal
 from .module import Module, Parameter
 
@@ -52,7 +52,7 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, init: Init = he_normal
     ) -> None:
-        out_features = integer(out_features, "out_features", at_least=1)
+        out_features = integer(out_features, "out_features", at_least=0)
         in_features = integer(in_features, "in_features", at_least=1)
         self.weight = Parameter(drawn(init, (out_features, in_features)))
         has_bias = flag(bias, "bias")
@@ -149,7 +149,10 @@ class Sequential(Module):
         return sum(1 for _ in self)
 
     def __getitem__(self, i: int) -> Module:
-        return list(self)[i]
+        try:
+            return list(self)[i]
+        except (IndexError, TypeError):
+            raise RangeError(f"{len(self)} modules have no index {shown(i)}") from None
 
     def forward(self, x: Tensor) -> Tensor:
         modules, every = list(self), self.checkpoint_every
