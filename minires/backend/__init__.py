@@ -14,8 +14,9 @@ from .arrays import (
     placed,
     plain,
     real_numbers,
+    single,
     to_numpy,
 )
 from .library import BACKENDS, default, load, use
-from .random import generator, manual_seed
+from .random import generator, manual_seed, stream
 from .writes import Write, later_write, moment, note_write, writes_since

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..arguments import shown
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
 from .library import BACKENDS, default, load
 
@@ -132,10 +133,19 @@ def destination(
     expected = f"expected a backend ({', '.join(BACKENDS)}) or a dtype"
     if dtype is None and backend is None:
         raise UsageError(f"to() got nothing; {expected}")
+    if backend is not None and not isinstance(backend, str):
+        raise UsageError(f"to() got the backend {shown(backend)}; {expected}")
     try:
         return None if dtype is None else np.dtype(dtype), backend
-    except TypeError:
-        raise UsageError(f"to() got {dtype!r}; {expected}") from None
+    except (TypeError, ValueError, SyntaxError):  # as NumPy raises of what text and lists
+        raise UsageError(f"to() got {shown(dtype)}; {expected}") from None
+
+
+def single(array: Array) -> float:
+    """Return the only element of an array as a Python number; raise ShapeError for several."""
+    if array.size != 1:
+        raise ShapeError(f"item() needs a tensor of one element, got shape {array.shape}")
+    return array.item()
 
 
 def to_numpy(array: Any) -> Array:
