@@ -17,6 +17,10 @@ class ShapeError(MiniresError, ValueError):
     """Arrays whose ranks or sizes do not fit the operation."""
 
 
+class RangeError(MiniresError, IndexError):
+    """A key of a tensor that points beyond its elements, or does not fit its shape."""
+
+
 class DTypeError(MiniresError, TypeError):
     """Arrays of the wrong type, or of types that must not be mixed."""
 

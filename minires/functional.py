@@ -5,14 +5,14 @@ weight, bias and output.
 """
 
 from . import kernels
+from .arguments import Pair, flag, integer, is_integer, real, shown
 from .autograd import Operand, Tensor
-from .backend import Array, array_module, is_array, note_write, placed
+from .backend import Array, array_module, is_array, note_write, placed, real_numbers
 from .deprecated import old_parameters
-from .errors import ShapeError, UsageError
+from .errors import DTypeError, ShapeError, UsageError
 from .modes import modes
 from .ops import checks
 from .ops.batchnorm import BatchNorm, BatchNormInference, moving_average
-from .ops.checks import Pair, pair
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax
 from .ops.matmul import Linear
@@ -29,7 +29,7 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
 
 @old_parameters(x="input")
 def relu(input: Operand) -> Tensor:
-    """Return max(x, 0), element by element."""
+    """Return max(x, 0), element by element; a NaN stays one, and so does its gradient."""
     return ReLU()(input)
 
 
@@ -67,7 +67,8 @@ def batch_norm(
     variance of the batch (but not when activation checkpointing computes it a second time). In
     evaluation the running ones are used and must be given.
     """
-    if not training:
+    momentum = real(momentum, "momentum", 0, 1)
+    if not flag(training, "training"):
         if running_mean is None or running_var is None:
             raise UsageError(
                 "batch_norm in evaluation needs running_mean and running_var; got None"
@@ -82,7 +83,7 @@ def batch_norm(
     m = y.size // y.shape[1]
     batch = {"running_mean": (op.mean, 1.0), "running_var": (op.var, m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}
-    given = {name: _array(r) for name, r in running.items() if r is not None}
+    given = {name: _running(name, r) for name, r in running.items() if r is not None}
     checks.channels(y.held, **given)  # both, before either is changed
     for name, r in given.items():
         kernels.call(moving_average, r, r, *batch[name], momentum)
@@ -95,6 +96,16 @@ def _array(x: Operand) -> Array:
     return x.data if isinstance(x, Tensor) else Tensor(x).data
 
 
+def _running(name: str, r: Operand) -> Array:
+    """Return the array of running statistics, or raise if it cannot be updated in place."""
+    array = r.data if isinstance(r, Tensor) else r
+    if not is_array(array) or array.dtype.kind != "f":
+        raise DTypeError(
+            f"{name} is updated in place; expected a tensor or an array of floats, got {shown(r)}"
+        )
+    return array
+
+
 @old_parameters(x="input")
 def max_pool2d(
     input: Operand,
@@ -102,7 +113,10 @@ def max_pool2d(
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
 ) -> Tensor:
-    """Return the largest value of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is −∞."""
+    """Return the largest value of each window: (N, C, H, W) -> (N, C, Ho, Wo); padding is −∞.
+
+    The gradient goes to the first pixel of the largest value, or the first NaN; never to padding.
+    """
     return MaxPool2d(kernel_size, stride, padding)(input)
 
 
@@ -130,14 +144,14 @@ def pad(input: Operand, pad: tuple[int, ...], value: float = 0.0) -> Tensor:
     `pad` is (left, right, top, bottom, ...).
     """
     x = input if isinstance(input, Tensor) else Tensor(input)
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+    widths = isinstance(pad, tuple | list) and all(map(is_integer, pad))
+    if not widths or len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise ShapeError(
-            f"pad got {pad} for shape {x.shape}; expected two widths a dimension, "
+            f"pad got {shown(pad)} for shape {x.shape}; expected two widths a dimension, "
             "the last one first"
         )
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
-    widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
-    return Pad(tuple(widths), value)(x)
+    return Pad(((0, 0),) * (x.ndim - len(pairs)) + tuple(pairs[::-1]), value)(x)
 
 
 @old_parameters(x="input")
@@ -153,7 +167,8 @@ def cross_entropy(input: Operand, target: Operand, *, label_smoothing: float = 0
     if isinstance(target, Tensor):
         labels = target.data
     else:
-        labels = placed(target) if is_array(target) else array_module(x.data).asarray(target)
+        target = target if is_array(target) else array_module(x.data).asarray(real_numbers(target))
+        labels = placed(target)
     return CrossEntropy(labels, label_smoothing)(x)
 
 
@@ -165,7 +180,7 @@ def shortcut_a(input: Operand, channels: int, stride: int) -> Tensor:
     (He et al. 2015, section 3.3).
     """
     x = input if isinstance(input, Tensor) else Tensor(input)
-    stride, _ = pair(stride, "stride", at_least=1)
+    stride, channels = integer(stride, "stride", 1), integer(channels, "channels", 1)
     if x.ndim != 4 or channels < x.shape[1]:
         raise ShapeError(
             f"shortcut_a got shape {x.shape} for {channels} channels; it can only add channels"

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import kernels
+from .arguments import integer, several
 from .autograd import Tensor
 from .backend import array_module, expect_same_backend, is_array, move, note_write
 from .deprecated import old_parameters
@@ -105,7 +106,8 @@ def _expect_rate(name: str, value: Any) -> None:
 def _leaves(parameters: Any) -> list[Tensor]:
     """Return the parameters as a list, once they are checked."""
     expected = "expected leaf tensors, such as model.parameters()"
-    if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
+    single = isinstance(parameters, Tensor) or is_array(parameters)
+    if single or not isinstance(parameters, Iterable):
         raise UsageError(f"SGD got {type(parameters).__name__}; {expected} or [x]")
     leaves: list[Tensor] = list(parameters)
     for p in leaves:
@@ -140,7 +142,7 @@ class StepSchedule:
     Over the first `warmup` iterations the rate rises in equal steps from lr / warmup to lr.
 
     Raises:
-        UsageError: lr or `factor` is no number of at least 0.
+        UsageError: lr or `factor` is no number of at least 0, or another argument no integer.
     """
 
     def __init__(
@@ -149,12 +151,15 @@ class StepSchedule:
         _expect_rate("lr", lr)
         _expect_rate("factor", factor)
         self.lr = lr
-        self.milestones = tuple(milestones)
+        self.milestones = tuple(
+            integer(m, "a milestone") for m in several(milestones, "milestones")
+        )
         self.factor = factor
-        self.warmup = warmup
+        self.warmup = integer(warmup, "warmup", at_least=0)
 
     def __call__(self, iteration: int) -> float:
         """The learning rate of the step number `iteration`, counted from 0."""
+        iteration = integer(iteration, "iteration")
         if iteration < self.warmup:
             return self.lr * (iteration + 1) / self.warmup
         passed = sum(iteration >= m for m in self.milestones)

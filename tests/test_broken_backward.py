@@ -15,6 +15,7 @@ BREAKS = {
     "negated": lambda gx: -gx,
     "zeroed": lambda gx: gx * 0,
     "one element off by 1 %": lambda gx: gx + 0.01 * gx * (abs(gx) == abs(gx).max()),
+    "the smallest element halved": lambda gx: gx / (1 + (abs(gx) == abs(gx)[gx != 0].min())),
     "NaN": lambda gx: gx * np.nan,
     "missing": lambda gx: None,
 }

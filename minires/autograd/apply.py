@@ -65,7 +65,8 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
                 hook(t, t.held)
     op.path = ".".join(modes.path)
     op.line = _forward_line()
-    y = op.kernel.forward(op, *arrays)
+    with np.errstate(under="ignore"):  # whatever the caller asked NumPy for: 0 is the right result
+        y = op.kernel.forward(op, *arrays)
     # NumPy makes the reduction of an array to one number a scalar, which is no array.
     output = Tensor.holding(np.asarray(y) if isinstance(y, np.generic) else y)
     dtype = next(a.dtype for a in arrays if a is not None)
@@ -95,10 +96,14 @@ def as_tensors(op: Op, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
     """Return the inputs as tensors of one dtype and one backend.
 
     Raises:
+        UsageError: one is None that must be given.
         DTypeError, DeviceError: they are of two dtypes or on two backends, or no real numbers.
     """
     like = next((t for t in inputs if isinstance(t, Tensor)), None)
     tensors = [_tensor(value, like) for value in inputs]
+    for name, t in zip(op.input_names, tensors, strict=False):
+        if t is None and name not in op.optional:
+            raise UsageError(f"{op.name} got None for its input {name}; expected a tensor")
     there = [t.held for t in tensors if t is not None]
     dtype, backend = there[0].dtype, backend_name(there[0])
     for other in there[1:]:

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+import numpy as np
+
 from .. import kernels
+from ..arguments import flag
 from ..backend import (
     Array,
     array_module,
@@ -89,6 +92,7 @@ def walk(
         UsageError: `wanted`, and no operation is asked for.
         ShapeError, DTypeError, DeviceError: a gradient is not one of its input.
     """
+    retain_graph = flag(retain_graph, "retain_graph")
     order = reverse_order(last, since)
     if asked is not None and wanted and not any(op.recomputes for op in order):
         expect_some(any(map(asked, order)), wanted, order)
@@ -104,7 +108,11 @@ def walk(
         watched = asked is not None or bool(modes.backward_hooks)
         started = time.perf_counter() if watched else 0.0
         (gy,) = op.kernel.take([incoming])
-        gxs = (yield from op.walk(gy, asked)) if op.recomputes else op.kernel.backward(op, gy)
+        if op.recomputes:
+            gxs = yield from op.walk(gy, asked)
+        else:
+            with np.errstate(under="ignore"):
+                gxs = op.kernel.backward(op, gy)
         outgoing = list(gxs) if isinstance(gxs, tuple) else [gxs]
         sources = op.sources
         if not retain_graph:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..backend import Array, default, generator, is_array, later_write, use
 from ..errors import GraphError, UsageError
 from ..modes import modes, no_grad, saved_modes, set_modes
@@ -42,6 +43,7 @@ def checkpoint(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         GraphError: in backward, where a module is in another mode than it was in forward, or a
             tensor that the function reads was changed since, so that its result would be another.
     """
+    arguments.function(function, "function")
     if not modes.grad_enabled:
         return function(*inputs)
     if not inputs or any(x is None for x in inputs):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from ..arguments import function
 from ..backend import Array
 from ..modes import modes
 from ..ops import Op
@@ -24,6 +25,7 @@ def forward_hook(hook: ForwardHook, path: str | None = None, ops: Ops = None) ->
         hook: what to call.
         path, ops: which operations; see `Tensor.backward_steps`.
     """
+    function(hook, "hook")
     chosen = matching(ops, path)
 
     def call(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
@@ -48,6 +50,7 @@ def backward_hook(hook: BackwardHook, path: str | None = None, ops: Ops = None) 
         hook: what to call.
         path, ops: which operations; see `Tensor.backward_steps`.
     """
+    function(hook, "hook")
     chosen = matching(ops, path)
 
     def call(step: Step) -> None:

@@ -1,9 +1,11 @@
 """The operators of a Tensor: + − × ÷, @, [], sum, reshape, ...; each applies an operation."""
 
+import math
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from ..arguments import integer
 from ..backend import Array, backend_name
-from ..errors import ShapeError
+from ..errors import MiniresError, RangeError, ShapeError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from ..ops.matmul import Matmul
 from ..ops.reduce import Max, Mean, Sum
@@ -72,9 +74,20 @@ class Operators:
         return Matmul()(other, self)
 
     def __getitem__(self, key: Any) -> Self:
+        """Return the elements that a key of integers, slices, None, ..., lists, arrays takes.
+
+        Raises:
+            RangeError: the key does not fit the shape.
+            DTypeError: a part of the key is something else.
+        """
         parts = key if isinstance(key, tuple) else (key,)
         key = tuple(p.data if isinstance(p, Operators) else p for p in parts)
-        return Index(key, backend_name(self.held))(self)
+        try:
+            return Index(key, backend_name(self.held))(self)
+        except MiniresError:
+            raise
+        except (IndexError, ValueError, OverflowError) as error:
+            raise RangeError(f"a key does not fit shape {self.shape}: {error}") from None
 
     def exp(self) -> Self:
         """Return e to the power of each element."""
@@ -97,7 +110,10 @@ class Operators:
         return Mean(dim, keepdim)(self)
 
     def max(self, dim: Dims = None, keepdim: bool = False) -> Self:
-        """Return the largest element over the dimensions `dim` (all of them by default)."""
+        """Return the largest element over the dimensions `dim` (all of them by default).
+
+        Equal ones share the gradient. A NaN is larger than any number.
+        """
         return Max(dim, keepdim)(self)
 
     def reshape(self, *shape: Any) -> Self:
@@ -111,9 +127,10 @@ class Operators:
             ShapeError: there is no such dimension.
         """
         n = max(self.ndim, 1)  # a single number is as good as one dimension
-        if not -n <= start_dim < n:
+        if not -n <= integer(start_dim, "start_dim") < n:
             raise ShapeError(f"flatten got start_dim={start_dim} for shape {self.shape}")
-        return self.reshape(*self.shape[:start_dim], -1)
+        start = start_dim % n
+        return self.reshape(*self.shape[:start], math.prod(self.shape[start:]))
 
     def permute(self, *dims: Any) -> Self:
         """Return the dimensions in another order, as numbers or one tuple."""
@@ -125,6 +142,7 @@ class Operators:
         Raises:
             ShapeError: there is no such dimension.
         """
+        dim0, dim1 = integer(dim0, "dim0"), integer(dim1, "dim1")
         if not all(-self.ndim <= d < self.ndim for d in (dim0, dim1)):
             raise ShapeError(f"transpose got dimensions {dim0} and {dim1} for shape {self.shape}")
         dims = list(range(self.ndim))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import translate
 from typing import Any, TypeAlias
 
+from ..arguments import several, shown
 from ..errors import UsageError
 from ..ops import Op
 
@@ -19,9 +20,16 @@ def matching(ops: Ops, path: str | None) -> Callable[[Op], bool]:
         ops: names such as "Add", classes, or several of either; None for all.
         path: a module's path such as "layer2" or "layer2.0.conv1", of the operation's module or
             of one around it; * stands for anything: "*.bn1"; None for all.
+
+    Raises:
+        UsageError: `ops` or `path` is something else.
     """
     wanted: Any = () if ops is None else ops
-    wanted = (wanted,) if isinstance(wanted, str | type) else tuple(wanted)
+    wanted = (wanted,) if isinstance(wanted, str | type) else several(wanted, "ops")
+    if not all(isinstance(op, str | type) for op in wanted):
+        raise UsageError(f"ops are names or classes of operations, got {shown(ops)}")
+    if path is not None and not isinstance(path, str):
+        raise UsageError(f"path is the path of a module, got {shown(path)}")
     names = {op for op in wanted if isinstance(op, str)}
     classes = tuple(op for op in wanted if isinstance(op, type))
     # "layer1" is not "layer10": what follows must begin with a dot.

@@ -5,12 +5,12 @@ graph never run through a tensor, and it keeps alive only what operations chose 
 forwards, so that dropping the loss frees everything.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 
+from ..arguments import flag
 from ..backend import (
     Array,
     array_module,
@@ -24,6 +24,7 @@ from ..backend import (
     placed,
     plain,
     real_numbers,
+    single,
     to_numpy,
 )
 from ..errors import DTypeError, GraphError
@@ -76,7 +77,7 @@ class Tensor(Operators):
         data = placed(data)
         if dtype is not None:
             expect_real(data.dtype)
-            data = data.astype(dtype, copy=False)
+            data = data.astype(*destination(dtype=dtype)[:1], copy=False)
         self._hold(data, requires_grad)
 
     @classmethod
@@ -87,13 +88,13 @@ class Tensor(Operators):
         return tensor
 
     def _hold(self, data: Any, requires_grad: bool) -> None:
+        self.requires_grad = flag(requires_grad, "requires_grad")
         if requires_grad:
             expect_differentiable(data.dtype)
         expect_real(data.dtype)
         self.held = data
         self.grad: Array | None = None
         self.op: Op | None = None
-        self.requires_grad = requires_grad
         self.retains_grad = False
         self.name = ""
         self.assigned = -1
@@ -134,7 +135,7 @@ class Tensor(Operators):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return math.prod(self.shape)
+        return self.held.size
 
     def numpy(self) -> Array:
         """Return the data as a NumPy array: shared on the CPU, copied from a GPU."""
@@ -142,7 +143,7 @@ class Tensor(Operators):
 
     def item(self) -> float:
         """Return the single element as a Python number."""
-        return self.data.item()
+        return single(self.data)
 
     def detach(self) -> "Tensor":
         """Return the same data as a leaf that requires no gradient."""

@@ -1,4 +1,4 @@
-"""Which array library owns an array, loading it, moving and changing arrays, random generators."""
+"""Which array library owns an array, loading it, moving arrays, writes in place, random numbers."""
 
 from .arrays import (
     Array,
@@ -14,8 +14,9 @@ from .arrays import (
     placed,
     plain,
     real_numbers,
+    single,
     to_numpy,
 )
 from .library import BACKENDS, default, load, use
-from .random import generator, manual_seed
+from .random import generator, manual_seed, stream
 from .writes import Write, later_write, moment, note_write, writes_since

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..arguments import shown
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
 from .library import BACKENDS, default, load
 
@@ -127,20 +128,29 @@ def destination(
         DeviceError: the backend cannot be used.
     """
     expected = f"expected a backend ({', '.join(BACKENDS)}) or a dtype"
-    named = [t for t in (*targets, backend) if isinstance(t, str) and t in BACKENDS]
-    types = [t for t in (*targets, dtype) if t is not None and t not in named]
-    if backend is not None and backend not in named:
-        load(backend)  # raises
+    if backend is not None and not isinstance(backend, str):
+        raise UsageError(f"to() got the backend {shown(backend)}; {expected}")
+    named = [t for t in targets if isinstance(t, str) and t in BACKENDS]
+    types = [t for t in targets if t is not None and not (isinstance(t, str) and t in BACKENDS)]
+    named += [] if backend is None else [backend]
+    types += [] if dtype is None else [dtype]
     if len(named) > 1 or len(types) > 1 or not (named or types):
-        given = ", ".join(map(repr, named + types)) or "nothing"
+        given = ", ".join(map(shown, named + types)) or "nothing"
         raise UsageError(f"to() got {given}; {expected}, or one of each")
     name = named[0] if named else None
     if name is not None:
         load(name)
     try:
         return np.dtype(*types) if types else None, name
-    except (TypeError, ValueError, SyntaxError):
-        raise UsageError(f"to() got {types[0]!r}; {expected}") from None
+    except (TypeError, ValueError, SyntaxError):  # as NumPy raises of what text and lists
+        raise UsageError(f"to() got {shown(types[0])}; {expected}") from None
+
+
+def single(array: Array) -> float:
+    """Return the only element of an array as a Python number; raise ShapeError for several."""
+    if array.size != 1:
+        raise ShapeError(f"item() needs a tensor of one element, got shape {array.shape}")
+    return array.item()
 
 
 def to_numpy(array: Any) -> Array:

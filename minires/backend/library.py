@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import shown
 from ..errors import DeviceError, UsageError
 
 BACKENDS = ("numpy", "cupy")
@@ -34,7 +35,7 @@ class use:  # noqa: N801 - it is called as a function, and can be left again
 
     def __init__(self, name: str) -> None:
         global _default
-        load(name)
+        load(name if isinstance(name, str) else shown(name))
         self._before, _default = _default, name
 
     def __enter__(self) -> None:

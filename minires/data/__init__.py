@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..arguments import flag, is_one_of, shown
 from ..deprecated import keep_old_names
 from ..errors import UsageError
 from . import cifar10 as _cifar10
@@ -26,8 +27,9 @@ def load(name: str, data_dir: Path | None = None, download: bool = False) -> Dat
         UsageError: there is no such dataset, or CIFAR-10 has neither `data_dir` nor `download`.
         DataError: a file is missing or altered, or the download failed.
     """
-    if name not in NAMES:
-        raise UsageError(f"there is no dataset {name!r}; there are: {', '.join(NAMES)}")
+    if not is_one_of(name, NAMES):
+        raise UsageError(f"there is no dataset {shown(name)}; there are: {', '.join(NAMES)}")
+    download = flag(download, "download")
     if name == "digits":
         if data_dir is not None or download:
             raise UsageError("digits is part of minires: it takes no data folder and no download")

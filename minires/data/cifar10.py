@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import arguments
 from ..backend import Array
 from ..errors import DataError, UsageError
 from .dataset import Dataset
@@ -36,7 +37,7 @@ def cifar10(folder: str | Path) -> Dataset:
         UsageError: there is no such folder, or a file is missing.
         DataError: a file is cut short or too long, or has a label above 9.
     """
-    folder = Path(folder)
+    folder = arguments.path(folder, "folder")
     if not folder.is_dir():
         raise UsageError(f"there is no data folder {folder}")
     if (folder / FOLDER).is_dir():

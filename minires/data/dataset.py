@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from .. import kernels
-from ..backend import Array, move
-from ..errors import DataError, UsageError
+from ..arguments import integer, real, shown
+from ..backend import Array, destination, is_array, move, stream
+from ..errors import DataError, ShapeError, UsageError
 from ..ops import augment
 
 _TEST_BATCH = 256
@@ -34,6 +35,14 @@ class Source(Protocol):
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
         """Yield all test images and labels, in order."""
+
+
+def expect_pixels(images: Any, shape: tuple[int | None, ...]) -> None:
+    """Check for numbers (N, *shape), where None is any size."""
+    known = is_array(images) and images.dtype.kind in "uif" and images.ndim == len(shape) + 1
+    if not known or any(m not in (None, n) for n, m in zip(images.shape[1:], shape, strict=True)):
+        sizes = ", ".join("?" if m is None else str(m) for m in shape)
+        raise ShapeError(f"expected images (N, {sizes}), got {shown(images)}")
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ class Dataset:
 
     def draws(self, seed: int, epoch: int) -> augment.Draws:
         """Return the random numbers of the epoch number `epoch`, in its order; see `Source`."""
-        rng = np.random.default_rng([seed, epoch])
+        rng = stream([seed, epoch])
         n = self.train_size
         return augment.Draws(
             image=rng.permutation(n),
@@ -119,6 +128,8 @@ class Dataset:
         self, batch_size: int, seed: int, epoch: int, first: int = 0
     ) -> Iterator[tuple[Array, Array]]:
         """Yield an epoch's batches, augmented; see `Source` and `ops.augment.training_batch`."""
+        batch_size = integer(batch_size, "batch_size", at_least=1)
+        first = integer(first, "first", at_least=0)
         draws = self.draws(seed, epoch)
         for start in range(first * batch_size, self.train_size, batch_size):
             yield kernels.call(
@@ -140,6 +151,7 @@ class Dataset:
 
     def to(self, backend: str) -> "Dataset":
         """Return the same dataset with its arrays, and so its batches, on a backend."""
+        destination(backend=backend)
         return replace(
             self,
             train_images=move(self.train_images, backend),
@@ -150,7 +162,7 @@ class Dataset:
 
     def with_validation(self, share: float = 0.2) -> "Dataset":
         """Return a dataset that tests on the last `share` of the training images, without them."""
-        n = round(len(self.train_images) * (1 - share))
+        n = round(len(self.train_images) * (1 - real(share, "share", 0, 1)))
         return replace(
             self,
             name=f"{self.name}, validation split",
@@ -167,7 +179,7 @@ class Dataset:
             UsageError: `size` is no multiple of their height.
         """
         height = self.train_images.shape[2]
-        times, rest = divmod(size, height)
+        times, rest = divmod(integer(size, "size"), height)
         if rest or times < 1:
             raise UsageError(
                 f"{self.name} has images of {height} pixels, which can be enlarged to a multiple "
@@ -182,4 +194,5 @@ class Dataset:
 
     def inputs(self, images: Array) -> Array:
         """Return uint8 images as input of a model: white is 1, the mean image subtracted."""
+        expect_pixels(images, self.train_images.shape[1:])
         return augment.standardised(images, self.mean if self.standardised else None, self.white)

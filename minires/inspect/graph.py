@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ..arguments import is_integer, shown
 from ..autograd import Op, Tensor
 from ..autograd.backward import reverse_order
 from ..backend import is_array
@@ -66,6 +67,8 @@ class Graph:
     """
 
     def __init__(self, tensor: Tensor) -> None:
+        if not isinstance(tensor, Tensor):
+            raise UsageError(f"Graph needs a tensor, got {shown(tensor)}")
         if tensor.op is None:
             raise GraphError(
                 "this tensor is a leaf: no operation that is recorded led to it; "
@@ -93,9 +96,10 @@ class Graph:
             fold: how many parts of a module's path count: with 1 "layer1" is a block, with 2
                 "layer1.0" is; None folds nothing.
         """
-        if fold is not None and fold < 1:
+        if fold is not None and not (is_integer(fold) and fold >= 1):
             raise UsageError(
-                f"fold is how many parts of a module's path make a block, at least 1; got {fold}"
+                "fold is how many parts of a module's path make a block, at least 1; got "
+                f"{shown(fold)}"
             )
 
         def key(i: int) -> object:

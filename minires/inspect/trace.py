@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from ..autograd import Op, expect_some, matching, norm
+from ..arguments import function, integer
+from ..autograd import Op, Tensor, expect_some, matching, norm
 from ..autograd.hooks import forward_hook
 from ..backend import Array, to_numpy
 from .graph import Graph
@@ -137,7 +138,13 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
         x: the images; labels: (N,).
         channels: how many feature maps of an array to keep.
         image: of which image of the batch.
+
+    Raises:
+        UsageError: `model` is no function, `channels` is below 1, or there is no such image.
     """
+    x, labels = (a if isinstance(a, Tensor) else Tensor(a) for a in (x, labels))
+    channels = integer(channels, "channels", at_least=1)
+    image = integer(image, "image", at_least=0, at_most=(len(x) if x.ndim else 0) - 1)
     outputs: dict[Op, Summary] = {}
     shapes: dict[Op, tuple[tuple[int, ...] | None, ...]] = {}
 
@@ -146,7 +153,7 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
         shapes[op] = tuple(None if x is None else x.shape for x in inputs)
 
     with forward_hook(see):
-        loss = F.cross_entropy(model(x), labels)
+        loss = F.cross_entropy(function(model, "model")(x), labels)
     nodes = Graph(loss).nodes
     number: dict[Any, int] = {node.op: i for i, node in enumerate(nodes)}  # a leaf has none
     records = []

@@ -59,8 +59,9 @@ def axes(
     padding: tuple[int, int],
 ) -> tuple[Axis, Axis]:
     """Return the vertical and the horizontal axis of windows on (N, C, H, W) images."""
+    # A stride beyond the padded image is as good as one of its size, and has no more phases.
     down, across = (
-        Axis(k, s, -p, size, (size + 2 * p - k) // s + 1)
+        Axis(k, min(s, size + 2 * p), -p, size, (size + 2 * p - k) // s + 1)
         for size, k, s, p in zip(image[2:], kernel, stride, padding, strict=True)
     )
     return down, across

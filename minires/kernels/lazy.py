@@ -31,7 +31,8 @@ class LazyArray:
     def realize(self) -> Array:
         """Return the array; it is computed once."""
         if self._array is None:
-            self._array = self.compute()
+            with np.errstate(under="ignore"):
+                self._array = self.compute()
         return self._array
 
     def realized_as(self, array: Array) -> None:

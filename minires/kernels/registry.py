@@ -8,6 +8,8 @@ versions (an optimiser's update, the sum of two gradients) are in the same table
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ..backend import backend_name
 from ..modes import modes
 from ..ops.op import Gradients, Op
@@ -90,4 +92,5 @@ def choose(op: Op, inputs: Sequence[Any]) -> Kernel:
 def call(reference: Callable[..., T], like: Any, *arguments: Any) -> T:
     """Return `reference(*arguments)`, computed by the kernel for the backend of `like` if any."""
     kernel = None if modes.textbook else _table.get((reference, backend_name(like)))
-    return kernel(*arguments) if kernel else reference(*map(realized, arguments))
+    with np.errstate(under="ignore"):
+        return kernel(*arguments) if kernel else reference(*map(realized, arguments))

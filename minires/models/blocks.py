@@ -1,9 +1,10 @@
 """The blocks of the models, plain or with a shortcut (He et al. 2015, figures 2 and 5)."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from .. import functional as F
+from ..arguments import function, integer, is_integer, is_one_of, shown
 from ..autograd import Tensor
 from ..errors import UsageError
 from ..nn import BatchNorm2d, Conv2d, Module, Sequential, he_normal
@@ -53,15 +54,14 @@ class Block(Module):
         norm: Norm = BatchNorm2d,
         init: Init = he_normal,
     ) -> None:
-        if shortcut is not None and shortcut not in get_args(Shortcut):
-            raise UsageError(f"shortcut must be A, B, C or None, got {shortcut!r}")
+        expect_shortcut(shortcut)
         self.layers: list[tuple[Conv2d, Module]] = []
         before, self.stride = in_channels, 1
         for number, (channels, kernel, stride) in enumerate(layers, start=1):
             conv = Conv2d(
                 before, channels, kernel, stride, padding=kernel // 2, bias=False, init=init
             )
-            bn = norm(channels)
+            bn = norm_layer(norm, channels)
             setattr(self, f"conv{number}", conv)
             setattr(self, f"bn{number}", bn)
             self.layers.append((conv, bn))
@@ -71,7 +71,7 @@ class Block(Module):
         if shortcut == "C" or (shortcut == "B" and self.shape_changes):
             self.downsample = Sequential(
                 Conv2d(in_channels, self.channels, 1, self.stride, bias=False, init=init),
-                norm(self.channels),
+                norm_layer(norm, self.channels),
             )
         self.shortcut = shortcut
 
@@ -136,6 +136,7 @@ class Bottleneck(Block):
         stride_in: str = "3x3",
     ) -> None:
         expect_stride_in(stride_in)
+        channels = integer(channels, "channels", at_least=1)
         first, second = (1, stride) if stride_in == "3x3" else (stride, 1)
         layers = [
             Layer(channels, 1, first),
@@ -145,11 +146,29 @@ class Bottleneck(Block):
         super().__init__(in_channels, layers, shortcut, norm, init)
 
 
+def norm_layer(norm: Norm, channels: int) -> Module:
+    """Return `norm(channels)`.
+
+    Raises:
+        UsageError: `norm` is no function, or returns no module.
+    """
+    layer = function(norm, "norm")(channels)
+    if not isinstance(layer, Module):
+        raise UsageError(f"norm must return a module, got {shown(layer)}")
+    return layer
+
+
+def expect_shortcut(shortcut: Any) -> None:
+    """Raise UsageError unless `shortcut` is one of the paper's options, or None."""
+    if shortcut is not None and not is_one_of(shortcut, get_args(Shortcut)):
+        raise UsageError(f"shortcut must be A, B, C or None, got {shown(shortcut)}")
+
+
 def expect_stride_in(stride_in: str) -> None:
     """Raise UsageError where `stride_in` names no convolution of a bottleneck."""
-    if stride_in not in ("3x3", "1x1"):
+    if not is_one_of(stride_in, ("3x3", "1x1")):
         raise UsageError(
-            f"stride_in must be 3x3 (torchvision) or 1x1 (the paper), got {stride_in!r}"
+            f"stride_in must be 3x3 (torchvision) or 1x1 (the paper), got {shown(stride_in)}"
         )
 
 
@@ -159,10 +178,10 @@ def blocks_a_stage(depth: int, period: int) -> int:
     Raises:
         UsageError: `depth` is not of that form.
     """
-    n, rest = divmod(depth - 2, period)
+    n, rest = divmod(depth - 2, period) if is_integer(depth) else (0, 0)
     if n < 1 or rest != 0:
         depths = ", ".join(str(period * n + 2) for n in (1, 2, 3, 4, 5, 9, 18))
-        raise UsageError(f"depth must be {period}n + 2 ({depths}, ...), got {depth}")
+        raise UsageError(f"depth must be {period}n + 2 ({depths}, ...), got {shown(depth)}")
     return n
 
 

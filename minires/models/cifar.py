@@ -7,7 +7,7 @@ from .. import functional as F
 from ..autograd import Tensor
 from ..nn import BatchNorm2d, Conv2d, Linear, Module, he_normal
 from ..nn.layers import Init
-from .blocks import BasicBlock, Norm, Shortcut, blocks_a_stage, stage
+from .blocks import BasicBlock, Norm, Shortcut, blocks_a_stage, norm_layer, stage
 
 
 class CifarNet(Module):
@@ -45,7 +45,7 @@ class CifarNet(Module):
         n = blocks_a_stage(depth, 6)
         block = partial(BasicBlock, shortcut=shortcut, norm=norm, init=init)
         self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, init=init)
-        self.bn1 = norm(16)
+        self.bn1 = norm_layer(norm, 16)
         self.layer1 = stage(block, n, 16, 16, 1, checkpoint_every)
         self.layer2 = stage(block, n, 16, 32, 2, checkpoint_every)
         self.layer3 = stage(block, n, 32, 64, 2, checkpoint_every)

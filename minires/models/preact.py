@@ -10,7 +10,7 @@ from .. import functional as F
 from ..autograd import Tensor
 from ..nn import BatchNorm2d, Conv2d, Linear, Module, he_normal
 from ..nn.layers import Init
-from .blocks import Norm, blocks_a_stage, stage
+from .blocks import Norm, blocks_a_stage, norm_layer, stage
 
 EXPANSION = 4
 
@@ -31,11 +31,11 @@ class PreactBottleneck(Module):
         init: Init = he_normal,
     ) -> None:
         after = EXPANSION * channels
-        self.bn1 = norm(in_channels)
+        self.bn1 = norm_layer(norm, in_channels)
         self.conv1 = Conv2d(in_channels, channels, 1, bias=False, init=init)
-        self.bn2 = norm(channels)
+        self.bn2 = norm_layer(norm, channels)
         self.conv2 = Conv2d(channels, channels, 3, stride, padding=1, bias=False, init=init)
-        self.bn3 = norm(channels)
+        self.bn3 = norm_layer(norm, channels)
         self.conv3 = Conv2d(channels, after, 1, bias=False, init=init)
         if stride != 1 or in_channels != after:
             self.downsample = Conv2d(in_channels, after, 1, stride, bias=False, init=init)
@@ -84,7 +84,7 @@ class PreactNet(Module):
         self.layer1 = stage(block, n, 16, 16, 1, checkpoint_every, EXPANSION)
         self.layer2 = stage(block, n, 64, 32, 2, checkpoint_every, EXPANSION)
         self.layer3 = stage(block, n, 128, 64, 2, checkpoint_every, EXPANSION)
-        self.bn = norm(256)
+        self.bn = norm_layer(norm, 256)
         self.fc = Linear(256, num_classes, init=init)
 
     def forward(self, x: Tensor) -> Tensor:

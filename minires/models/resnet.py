@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from .. import functional as F
+from ..arguments import is_integer, shown
 from ..autograd import Tensor
 from ..errors import UsageError
 from ..nn import (
@@ -17,7 +18,7 @@ from ..nn import (
     he_normal,
 )
 from ..nn.layers import Init
-from .blocks import BasicBlock, Bottleneck, Norm, Shortcut, expect_stride_in
+from .blocks import BasicBlock, Bottleneck, Norm, Shortcut, expect_stride_in, norm_layer
 
 # Of each depth: its block, and how many of them each stage has.
 DEPTHS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int]]] = {
@@ -57,13 +58,14 @@ class ResNet(Module):
         norm: Norm = BatchNorm2d,
         init: Init = he_normal,
     ) -> None:
-        if depth not in DEPTHS:
-            raise UsageError(f"depth must be one of {', '.join(map(str, DEPTHS))}, got {depth}")
+        if not (is_integer(depth) and depth in DEPTHS):
+            known = ", ".join(map(str, DEPTHS))
+            raise UsageError(f"depth must be one of {known}, got {shown(depth)}")
         expect_stride_in(stride_in)
         kind, counts = DEPTHS[depth]
         block = partial(Bottleneck, stride_in=stride_in) if kind is Bottleneck else kind
         self.conv1 = Conv2d(3, 64, 7, stride=2, padding=3, bias=False, init=init)
-        self.bn1 = norm(64)
+        self.bn1 = norm_layer(norm, 64)
         self.maxpool = MaxPool2d(3, stride=2, padding=1)
         before = 64
         for stage, count in enumerate(counts):

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..arguments import integer, is_one_of, shown
 from ..errors import UsageError
-from .blocks import Shortcut
+from .blocks import Shortcut, expect_shortcut, expect_stride_in
 from .cifar import CifarNet
 from .preact import PreactNet
 from .resnet import DEPTHS, ResNet
@@ -30,8 +31,7 @@ class NetSpec:
         stride_in: where a bottleneck of the family imagenet has its stride, see `Bottleneck`.
 
     Raises:
-        UsageError: a kind or family that does not exist, or a shortcut for a kind that has none to
-            choose.
+        UsageError: there is no such kind, family or shortcut, or the kind has none to choose.
     """
 
     kind: str
@@ -41,9 +41,12 @@ class NetSpec:
     stride_in: str = "3x3"
 
     def __post_init__(self) -> None:
-        for value, known in ((self.kind, KINDS), (self.family, tuple(CLASSES))):
-            if value not in known:
-                raise UsageError(f"a net is one of {', '.join(known)}; got {value!r}")
+        if not (is_one_of(self.kind, KINDS) and is_one_of(self.family, CLASSES)):
+            given = f"{shown(self.kind)} and {shown(self.family)}"
+            raise UsageError(f"a net is of a kind and a family, got {given}")
+        integer(self.depth, "depth", at_least=1)
+        expect_shortcut(self.shortcut)
+        expect_stride_in(self.stride_in)
         if self.kind == "resnet":
             usual = "A" if self.family == "cifar" else "B"
             object.__setattr__(self, "shortcut", self.shortcut or usual)
@@ -68,8 +71,9 @@ class NetSpec:
         Raises:
             UsageError: the family has no net of that name, or the net has no shortcuts to choose.
         """
-        if family not in (*CLASSES, "any"):
-            raise UsageError(f"family is one of {', '.join(CLASSES)} and any; got {family!r}")
+        if not (isinstance(name, str) and is_one_of(family, (*CLASSES, "any"))):
+            given = f"{shown(name)} of {shown(family)}"
+            raise UsageError(f"expected the name of a net and a family, got {given}")
         match = re.fullmatch(r"(plain|resnet|preact)([1-9][0-9]{0,5})", name)
         kind, depth = (match[1], int(match[2])) if match else ("", 0)
         period = 9 if kind == "preact" else 6

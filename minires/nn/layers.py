@@ -6,13 +6,14 @@ from functools import partial
 import numpy as np
 
 from .. import functional as F
+from .. import ops
+from ..arguments import Pair, flag, integer, pair, real, shown
 from ..autograd import Tensor
 from ..autograd.checkpoint import checkpoint
 from ..backend import Array
 from ..deprecated import old_parameters
-from ..errors import UsageError
-from ..ops.checks import Pair, pair
-from .init import by_column, he_normal
+from ..errors import RangeError, UsageError
+from .init import by_column, drawn, he_normal
 from .module import Module, Parameter
 
 Init = Callable[[tuple[int, ...]], Array]
@@ -31,9 +32,13 @@ class Conv2d(Module):
         bias: bool = True,
         init: Init = he_normal,
     ) -> None:
+        out_channels = integer(out_channels, "out_channels", at_least=1)
+        in_channels = integer(in_channels, "in_channels", at_least=1)
         kernel = pair(kernel_size, "kernel_size", at_least=1)
-        self.weight = Parameter(by_column(init((out_channels, in_channels, *kernel))))
-        self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
+        self.weight = Parameter(by_column(drawn(init, (out_channels, in_channels, *kernel))))
+        has_bias = flag(bias, "bias")
+        self.bias = Parameter(np.zeros(out_channels, np.float32)) if has_bias else None
+        ops.Conv2d(stride, padding)  # raises here what every forward would
         self.stride = stride
         self.padding = padding
 
@@ -47,8 +52,11 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, init: Init = he_normal
     ) -> None:
-        self.weight = Parameter(init((out_features, in_features)))
-        self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None
+        out_features = integer(out_features, "out_features", at_least=0)
+        in_features = integer(in_features, "in_features", at_least=1)
+        self.weight = Parameter(drawn(init, (out_features, in_features)))
+        has_bias = flag(bias, "bias")
+        self.bias = Parameter(np.zeros(out_features, np.float32)) if has_bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
@@ -59,12 +67,13 @@ class BatchNorm2d(Module):
 
     @old_parameters(channels="num_features")
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        num_features = integer(num_features, "num_features", at_least=1)
         self.weight = Parameter(np.ones(num_features, np.float32))
         self.bias = Parameter(np.zeros(num_features, np.float32))
         self.running_mean = Tensor(np.zeros(num_features, np.float32))
         self.running_var = Tensor(np.ones(num_features, np.float32))
-        self.eps = eps
-        self.momentum = momentum
+        self.eps = real(eps, "eps", at_least=0)
+        self.momentum = real(momentum, "momentum", 0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         running = self.running_mean, self.running_var
@@ -96,6 +105,7 @@ class MaxPool2d(Module):
     def __init__(
         self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
     ) -> None:
+        ops.MaxPool2d(kernel_size, stride, padding)  # raises here what every forward would
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
@@ -124,12 +134,12 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module, checkpoint_every: int | None = None) -> None:
-        if checkpoint_every is not None and checkpoint_every < 1:
-            raise UsageError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
+        if checkpoint_every is not None:
+            checkpoint_every = integer(checkpoint_every, "checkpoint_every", at_least=1)
         self.checkpoint_every = checkpoint_every
         for i, module in enumerate(modules):
             if not isinstance(module, Module):
-                raise UsageError(f"Sequential takes modules, got {module!r} at index {i}")
+                raise UsageError(f"Sequential takes modules, got {shown(module)} at index {i}")
             setattr(self, str(i), module)
 
     def __iter__(self) -> Iterator[Module]:
@@ -139,7 +149,10 @@ class Sequential(Module):
         return sum(1 for _ in self)
 
     def __getitem__(self, i: int) -> Module:
-        return list(self)[i]
+        try:
+            return list(self)[i]
+        except (IndexError, TypeError):
+            raise RangeError(f"{len(self)} modules have no index {shown(i)}") from None
 
     def forward(self, x: Tensor) -> Tensor:
         modules, every = list(self), self.checkpoint_every

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..arguments import flag, shown
 from ..autograd import Tensor
 from ..backend import (
     Array,
@@ -112,6 +113,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Use the batch's statistics in batch norm (the mode for training)."""
+        mode = flag(mode, "mode")
         for _, module in self.named_modules():
             module.training = mode
         return self
@@ -171,8 +173,10 @@ class Module:
             What was not copied.
 
         Raises:
-            StateDictError: names or shapes differ, and `strict`.
+            StateDictError: names or shapes differ, and `strict`; or `state` is no arrays by name.
         """
+        if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+            raise StateDictError(f"expected weights by name, got {shown(state)}")
         own = dict(self.named_tensors())
         given = {
             name: _with_shape(value)
@@ -180,7 +184,7 @@ class Module:
             if not name.endswith("num_batches_tracked")
         }
         report = _compare(own, given)
-        if strict and not report.fits():
+        if flag(strict, "strict") and not report.fits():
             raise StateDictError(f"the weights do not fit the model: {report}")
         skipped = {*report.missing, *(entry.name for entry in report.mismatched)}
         for name, tensor in own.items():
@@ -196,7 +200,10 @@ def _with_shape(value: Any) -> Any:
     if is_array(value):
         return to_numpy(value)
     deferred = isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
-    return value if deferred else np.asarray(value)
+    try:
+        return value if deferred else np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise StateDictError(f"expected an array, got {shown(value)}") from error
 
 
 def _compare(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> LoadReport:

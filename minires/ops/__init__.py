@@ -1,8 +1,8 @@
 """The reference operations: forward and hand-written backward side by side, on arrays alone."""
 
+from ..arguments import Pair
 from .arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
 from .batchnorm import BatchNorm, BatchNormInference
-from .checks import Pair
 from .conv import Conv2d
 from .loss import CrossEntropy, LogSoftmax
 from .matmul import Linear, Matmul

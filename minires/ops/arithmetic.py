@@ -1,5 +1,6 @@
 """Element by element: + − × ÷, powers, exp and log, with NumPy's broadcasting."""
 
+from ..arguments import real
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
@@ -40,6 +41,8 @@ class Add(BinaryOp):
 
 class Sub(BinaryOp):
     """y = a − b.  ga = gy, gb = −gy.  Saves nothing."""
+
+    check = checks.difference
 
     def forward(self, a: Array, b: Array) -> Array:
         return a - b
@@ -82,6 +85,8 @@ def add_gradients(a: Array, b: Array) -> Array:
 class Neg(Op):
     """y = −x.  gx = −gy.  Saves nothing."""
 
+    check = checks.numbers
+
     def forward(self, x: Array) -> Array:
         return -x
 
@@ -93,7 +98,7 @@ class Pow(Op):
     """y = x^p for a number p.  gx = gy p x^(p−1).  Saves x."""
 
     def __init__(self, exponent: float) -> None:
-        self.exponent = float(exponent)
+        self.exponent = real(exponent, "exponent")
 
     def forward(self, x: Array) -> Array:
         self.save(x)

@@ -1,5 +1,6 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
+from ..arguments import real
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
@@ -30,7 +31,7 @@ class BatchNorm(Op):
     var: Array
 
     def __init__(self, eps: float = 1e-5) -> None:
-        self.eps = eps
+        self.eps = real(eps, "eps", at_least=0)
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
         axes = (0, *range(2, x.ndim))
@@ -60,7 +61,7 @@ class BatchNormInference(Op):
     """y = w x̂ + b with x̂ = (x − μ) / √(σ² + ε), μ and σ² given and constant.
 
     (N, C, ...), (C,), (C,) -> (N, C, ...).  gx = w gy / √(σ² + ε), gw = Σ gy x̂, gb = Σ gy.
-    Saves x̂, w and 1/√(σ² + ε).
+    μ and σ² may be of another type than x. Saves x̂, w and 1/√(σ² + ε).
     """
 
     check = checks.batch_norm_inference
@@ -68,11 +69,12 @@ class BatchNormInference(Op):
     def __init__(self, mean: Array, var: Array, eps: float = 1e-5) -> None:
         self.mean = mean
         self.var = var
-        self.eps = eps
+        self.eps = real(eps, "eps", at_least=0)
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
-        r = 1 / array_module(x).sqrt(per_channel(self.var, x.ndim) + self.eps)
-        xhat = (x - per_channel(self.mean, x.ndim)) * r
+        mean, var = (per_channel(s.astype(x.dtype), x.ndim) for s in (self.mean, self.var))
+        r = 1 / array_module(x).sqrt(var + self.eps)
+        xhat = (x - mean) * r
         self.save(xhat, w, r)
         return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
 

@@ -7,25 +7,11 @@ operation, the other arguments are its inputs.
 import math
 from typing import Any
 
-import numpy as np
-
+from ..arguments import LARGEST, Pair, is_integer, shown
 from ..backend import Array, expect_same_backend, is_array
-from ..errors import DTypeError, LabelError, ShapeError, UsageError
-
-Pair = tuple[int, int]
-
+from ..errors import DTypeError, LabelError, ShapeError
 
 # --- settings ---------------------------------------------------------------------------------
-
-
-def pair(value: int | Pair, name: str, at_least: int) -> Pair:
-    """Return `value` as (vertical, horizontal); one number counts for both."""
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or not all(isinstance(n, int | np.integer) and n >= at_least for n in both):
-        raise UsageError(
-            f"{name} must be one or two integers of at least {at_least}, got {value!r}"
-        )
-    return int(both[0]), int(both[1])
 
 
 def pool_padding(padding: Pair, kernel: Pair) -> None:
@@ -35,12 +21,6 @@ def pool_padding(padding: Pair, kernel: Pair) -> None:
             f"padding must be at most half the kernel, got padding {padding} "
             f"for a kernel of {kernel}: a window could lie in the padding alone"
         )
-
-
-def label_smoothing(value: float) -> None:
-    """Check that `value` is a share."""
-    if not 0 <= value <= 1:
-        raise UsageError(f"label_smoothing must be between 0 and 1, got {value}")
 
 
 # --- shapes -----------------------------------------------------------------------------------
@@ -55,6 +35,12 @@ def images(x: Array) -> None:
     """Check that x is (N, C, H, W)."""
     if x.ndim != 4:
         raise ShapeError(f"expected images (N, C, H, W), got shape {x.shape}")
+
+
+def floats(op: Any, x: Array) -> None:
+    """Check that x holds floats."""
+    if x.dtype.kind != "f":
+        raise DTypeError(f"{op.name} expected floats, got {x.dtype}")
 
 
 def windows(shape: tuple[int, ...], kernel: Pair, padding: Pair) -> None:
@@ -88,6 +74,18 @@ def binary(op: Any, a: Array, b: Array) -> None:
         raise ShapeError(f"{op.name} got shapes {a.shape} and {b.shape}, which do not broadcast")
 
 
+def difference(op: Any, a: Array, b: Array) -> None:
+    """Check that two shapes broadcast, and hold numbers."""
+    binary(op, a, b)
+    numbers(op, a)
+
+
+def numbers(op: Any, x: Array) -> None:
+    """Check that x holds no booleans, of which NumPy has no negative."""
+    if x.dtype.kind == "b":
+        raise DTypeError(f"{op.name} expected numbers, got {x.dtype}")
+
+
 def matmul(op: Any, a: Array, b: Array) -> None:
     """Check for (..., I, J) and (..., J, K)."""
     s, t = a.shape, b.shape
@@ -105,11 +103,11 @@ def linear(op: Any, x: Array, w: Array, b: Array | None) -> None:
 
 
 def conv2d(op: Any, x: Array, w: Array, b: Array | None) -> None:
-    """Check for (N, C, H, W), (O, C, kh, kw) and (O,)."""
-    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1]:
+    """Check for (N, C, H, W), (O, C, kh, kw), which is not empty, and (O,)."""
+    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1] or w.size == 0:
         raise ShapeError(
             f"conv2d got x of shape {x.shape} and w of shape {w.shape}; "
-            "expected (N, C, H, W) and (O, C, kh, kw) with the same C"
+            "expected (N, C, H, W) and (O, C, kh, kw) with the same C, w not empty"
         )
     _bias("conv2d", w, b)
     windows(x.shape, (w.shape[2], w.shape[3]), op.padding)
@@ -125,14 +123,15 @@ def _bias(what: str, w: Array, b: Array | None) -> None:
 def pool2d(op: Any, x: Array) -> None:
     """Check for floats (N, C, H, W) that the windows fit into."""
     images(x)
-    if x.dtype.kind != "f":
-        raise DTypeError(f"{op.name} expected floats, got {x.dtype}")
+    floats(op, x)
     windows(x.shape, op.kernel_size, op.padding)
 
 
 def global_avg_pool2d(op: Any, x: Array) -> None:
-    """Check for (N, C, H, W)."""
+    """Check for (N, C, H, W) with pixels."""
     images(x)
+    if 0 in x.shape[2:]:
+        raise ShapeError(f"global_avg_pool2d expected images with pixels, got shape {x.shape}")
 
 
 def batch_norm(op: Any, x: Array, w: Array, b: Array) -> None:
@@ -150,15 +149,23 @@ def batch_norm_inference(op: Any, x: Array, w: Array, b: Array) -> None:
 
 
 def log_softmax(op: Any, x: Array) -> None:
-    """Check that x has the dimension, and elements."""
-    if not (-x.ndim <= op.dim < x.ndim and x.size > 0):
-        raise ShapeError(f"log_softmax got dim={op.dim} for x of shape {x.shape}")
+    """Check that x has the dimension, and elements along it."""
+    floats(op, x)
+    if not (-x.ndim <= op.dim < x.ndim and x.shape[op.dim] > 0):
+        raise ShapeError(
+            f"log_softmax got dim={op.dim} for x of shape {x.shape}; expected a dimension of it "
+            "that is not empty"
+        )
 
 
 def logits(op: Any, x: Array) -> None:
     """Check for logits (N, C) and integer labels (N,) beside them."""
     if x.ndim != 2 or 0 in x.shape:
-        raise ShapeError(f"cross_entropy expected logits (N, C), got shape {x.shape}")
+        raise ShapeError(
+            f"cross_entropy expected logits (N, C) of at least one image and one class, "
+            f"got shape {x.shape}"
+        )
+    floats(op, x)
     labels = op.labels
     expect_same_backend("cross_entropy", x=x, labels=labels)
     if labels.dtype.kind not in "iu":
@@ -183,45 +190,53 @@ def cross_entropy(op: Any, x: Array) -> None:
 def reduction(op: Any, x: Array) -> None:
     """Check that `op.dim` are dimensions of x, each at most once."""
     dims = op.dims(x)
-    whole = [d for d in dims if isinstance(d, int | np.integer) and -x.ndim <= d < x.ndim]
+    whole = [d for d in dims if is_integer(d) and -x.ndim <= d < x.ndim]
     if len({d % x.ndim for d in whole}) != len(dims):
         raise ShapeError(
-            f"{op.name} got dim={op.dim} for shape {x.shape}; expected dimensions of it, "
+            f"{op.name} got dim={shown(op.dim)} for shape {x.shape}; expected dimensions of it, "
             "each at most once"
         )
 
 
-def max_reduction(op: Any, x: Array) -> None:
-    """Check the dimensions, and that there is an element to be the largest."""
+def reduction_of_some(op: Any, x: Array) -> None:
+    """Check the dimensions, and that there are elements along them."""
     reduction(op, x)
-    if x.size == 0:
-        raise ShapeError(f"max of an empty array of shape {x.shape}")
+    if 0 in (x.shape[d] for d in op.axes(x)):
+        raise ShapeError(
+            f"{op.name} got dim={op.dim} for shape {x.shape}; expected an element along it"
+        )
 
 
 def reshape(op: Any, x: Array) -> None:
     """Check that the elements of x fit the shape, of which one size may be -1."""
-    known = math.prod(size for size in op.shape if size != -1)
-    free = op.shape.count(-1)
-    valid = all(size >= -1 for size in op.shape)
+    valid = all(is_integer(n) and -1 <= n <= max(x.size, LARGEST) for n in op.shape)
+    known = math.prod(n for n in op.shape if n != -1) if valid else 0
+    free = op.shape.count(-1) if valid else 0
     fits = x.size == known if free == 0 else free == 1 and known > 0 and x.size % known == 0
     if not (valid and fits):
-        raise ShapeError(f"reshape got shape {x.shape} for the shape {op.shape}")
+        raise ShapeError(
+            f"reshape got shape {x.shape} for the shape {shown(op.shape)}; expected sizes with as "
+            "many elements, one of which may be -1"
+        )
 
 
 def permute(op: Any, x: Array) -> None:
     """Check that `op.dims` names every dimension of x once."""
     n = x.ndim
-    if sorted(d % n if -n <= d < n else d for d in op.dims) != list(range(n)):
+    dims = [d % n for d in op.dims if is_integer(d) and -n <= d < n]
+    if len(op.dims) != n or sorted(dims) != list(range(n)):
         raise ShapeError(
-            f"permute got dims {op.dims} for shape {x.shape}; expected each of 0 to {n - 1} once"
+            f"permute got dims {shown(op.dims)} for shape {x.shape}; expected each of 0 to {n - 1} "
+            "once"
         )
 
 
 def pad(op: Any, x: Array) -> None:
     """Check for two widths of at least 0 for each dimension of x."""
-    if len(op.widths) != x.ndim or any(n < 0 for both in op.widths for n in both):
+    widths = [n for both in op.widths for n in both]
+    if len(op.widths) != x.ndim or not all(is_integer(n) and 0 <= n <= LARGEST for n in widths):
         raise ShapeError(
-            f"pad got widths {op.widths} for shape {x.shape}; expected a (before, after) of "
+            f"pad got widths {shown(op.widths)} for shape {x.shape}; expected a (before, after) of "
             "sizes of at least 0 for each dimension"
         )
 

@@ -1,8 +1,8 @@
 """Convolution as one matrix product (im2col), and its three gradients."""
 
+from ..arguments import Pair, pair
 from ..backend import Array
 from . import checks
-from .checks import Pair, pair
 from .op import Gradients, Op
 from .windows import col2im, im2col, output_size
 
@@ -22,6 +22,7 @@ class Conv2d(Op):
     """
 
     check = checks.conv2d
+    optional = ("b",)
 
     def __init__(self, stride: int | Pair = 1, padding: int | Pair = 0) -> None:
         self.stride = pair(stride, "stride", at_least=1)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..arguments import integer, real
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
@@ -20,7 +21,7 @@ class LogSoftmax(Op):
     check = checks.log_softmax
 
     def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
+        self.dim = integer(dim, "dim")
 
     def forward(self, x: Array) -> Array:
         y = log_softmax(x, self.dim)
@@ -43,16 +44,16 @@ class CrossEntropy(Op):
     check = checks.cross_entropy
 
     def __init__(self, labels: Array, label_smoothing: float = 0.0) -> None:
-        checks.label_smoothing(label_smoothing)
         self.labels = labels
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = real(label_smoothing, "label_smoothing", 0, 1)
 
     def forward(self, x: Array) -> Array:
         N, xp = x.shape[0], array_module(x)
         logp = log_softmax(x, dim=1)
         t = self._targets(xp, x)
         self.save((xp.exp(logp) - t) / N)
-        return -(t * logp).sum() / N
+        counted = xp.where(t > 0, logp, 0)  # ln 0 of other classes is −∞, and 0 · ∞ would be NaN
+        return -(t * counted).sum() / N
 
     def backward(self, gy: Array) -> Gradients:
         (gx,) = self.saved

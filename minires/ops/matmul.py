@@ -32,6 +32,7 @@ class Linear(Op):
     """
 
     check = checks.linear
+    optional = ("b",)
 
     def forward(self, x: Array, w: Array, b: Array | None) -> Array:
         self.save(x, w)

@@ -23,6 +23,7 @@ class Op:
     Attributes:
         needs_grad: for each input, whether its gradient is wanted; known in `forward`.
         input_names: the names of the inputs in `forward`.
+        optional: the names of those that may be left out: None, in `forward`.
         input_shapes: the shape of each input, () for one left out; known in `forward`.
         kernel: what computed it, the reference or a faster one; see `minires.kernels`.
         sources: for each input, the Op that made it, the leaf Tensor that it is, or None.
@@ -34,6 +35,7 @@ class Op:
     saved: tuple[Any, ...] = ()
     needs_grad: tuple[bool, ...] = ()
     input_names: tuple[str, ...] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
     input_shapes: tuple[tuple[int, ...], ...] = ()
     kernel: Any = None
     sources: tuple[Any, ...] = ()

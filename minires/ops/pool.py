@@ -1,10 +1,13 @@
 """Pooling: the largest or the mean value of a window, and the mean of a whole feature map."""
 
 import math
+from typing import Any
 
+import numpy as np
+
+from ..arguments import Pair, pair
 from ..backend import Array, array_module
 from . import checks
-from .checks import Pair, pair
 from .op import Gradients, Op
 from .windows import col2im, im2col, output_size
 
@@ -36,20 +39,35 @@ class Pool2d(Op):
         return col2im(columns, self.input_shapes[0], self.stride, self.padding)
 
 
-class MaxPool2d(Pool2d):
-    """y = the largest value of each window; padding is −∞, so it never wins.
+def tap_dtype(taps: int) -> np.dtype[Any]:
+    """Return the smallest type that tells so many taps apart."""
+    return np.min_scalar_type(taps - 1)
 
-    gx = gy, added to the pixel that the largest value came from (the first one of equals).
-    Saves the kernel tap of that pixel, as one byte a window (two above 256 taps).
+
+class MaxPool2d(Pool2d):
+    """y = the largest value of each window; padding is −∞, and never wins, even over −∞.
+
+    gx = gy, added to the pixel that the largest value came from: the first one of equals, and the
+    first NaN where there is one. Saves the kernel tap of that pixel, as one byte a window (two or
+    four where there are more taps than a byte can tell apart).
     """
 
     outside = -math.inf
 
     def forward(self, x: Array) -> Array:
         columns = self.windows(x)
-        taps = columns.shape[1]
-        self.save(columns.argmax(axis=1).astype("uint8" if taps <= 256 else "uint16"))
+        _, taps, Ho, Wo, _ = columns.shape
+        xp = array_module(x)
+        winner = xp.maximum(columns.argmax(axis=1), self.first_pixel(xp, Ho, Wo))
+        self.save(winner.astype(tap_dtype(taps)))
         return columns.max(axis=1).transpose(3, 0, 1, 2)
+
+    def first_pixel(self, xp: Any, Ho: int, Wo: int) -> Array:
+        """Return (Ho, Wo, 1): the first tap of each window that lies on a pixel."""
+        (sh, sw), (ph, pw) = self.stride, self.padding
+        u = xp.maximum(ph - sh * xp.arange(Ho), 0)
+        v = xp.maximum(pw - sw * xp.arange(Wo), 0)
+        return (u[:, None] * self.kernel_size[1] + v)[:, :, None]
 
     def backward(self, gy: Array) -> Gradients:
         (winner,) = self.saved

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from ..arguments import flag
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
@@ -15,7 +16,7 @@ class Reduction(Op):
 
     def __init__(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> None:
         self.dim = dim
-        self.keepdim = keepdim
+        self.keepdim = flag(keepdim, "keepdim")
 
     def dims(self, x: Array) -> tuple[Any, ...]:
         """Return `dim` as a tuple, all dimensions for None."""
@@ -49,6 +50,8 @@ class Sum(Reduction):
 class Mean(Reduction):
     """y = Σ x / m.  gx = gy / m, repeated, with m elements to a mean.  Saves no array."""
 
+    check = checks.reduction_of_some
+
     def forward(self, x: Array) -> Array:
         axes = self.axes(x)
         self.save(axes)
@@ -63,10 +66,10 @@ class Mean(Reduction):
 class Max(Reduction):
     """y = max x.  gx = gy where x is the maximum; several maxima share it equally.
 
-    Saves x and y.
+    A NaN is larger than any number: y is NaN, and the gradient goes to the NaNs. Saves x and y.
     """
 
-    check = checks.max_reduction
+    check = checks.reduction_of_some
 
     def forward(self, x: Array) -> Array:
         axes = self.axes(x)
@@ -76,6 +79,6 @@ class Max(Reduction):
 
     def backward(self, gy: Array) -> Gradients:
         x, y, axes = self.saved
-        is_max = x == self.repeat(y, axes)
+        is_max = (x == self.repeat(y, axes)) | array_module(x).isnan(x)
         share = self.repeat(gy, axes) / is_max.sum(axis=axes, keepdims=True, dtype=x.dtype)
         return array_module(x).where(is_max, share, 0)

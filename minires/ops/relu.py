@@ -5,9 +5,10 @@ from .op import Gradients, Op
 
 
 class ReLU(Op):
-    """y = max(x, 0).  gx = gy where y > 0, and 0 at and below the kink.
+    """y = max(x, 0).  gx = gy, but 0 where y ≤ 0: at the kink and below it.
 
-    Saves y, which the next layer needs anyway, so that it costs no memory of its own.
+    A NaN is not ≤ 0: it stays in y, and its gradient passes. Saves y, which the next layer needs
+    anyway, so that it costs no memory of its own.
     """
 
     def forward(self, x: Array) -> Array:
@@ -17,4 +18,4 @@ class ReLU(Op):
 
     def backward(self, gy: Array) -> Gradients:
         (y,) = self.saved
-        return array_module(y).where(y > 0, gy, 0)  # and not gy · 0, NaN where gy is infinite
+        return array_module(y).where(y <= 0, 0, gy)  # and not gy · 0, NaN where gy is infinite

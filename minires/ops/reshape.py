@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..arguments import real
 from ..backend import Array, array_module, is_array
 from . import checks
 from .keys import key_parts
@@ -50,7 +51,7 @@ class Pad(Op):
 
     def __init__(self, widths: tuple[tuple[int, int], ...], value: float = 0.0) -> None:
         self.widths = tuple(map(tuple, widths))
-        self.value = value
+        self.value = real(value, "value")
 
     def forward(self, x: Array) -> Array:
         return array_module(x).pad(x, self.widths, constant_values=self.value)

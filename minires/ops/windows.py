@@ -4,8 +4,8 @@ Both go over the kh · kw taps of a kernel instead of over the windows: for one 
 pixels that all windows have there are one strided slice of the padded image.
 """
 
+from ..arguments import Pair
 from ..backend import Array, array_module
-from .checks import Pair
 
 
 def output_size(

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ..arguments import integer, shown
 from ..backend import Array
+from ..data.dataset import expect_pixels
+from ..errors import UsageError
 from .decoding import decode, opened, rgb, upright_size
 
 if TYPE_CHECKING:
@@ -73,6 +76,9 @@ def random_box(width: int, height: int, rng: np.random.Generator) -> Box:
     As torchvision's RandomResizedCrop: a shape that does not fit is drawn again, up to ten times;
     after that the box is the middle.
     """
+    width, height = integer(width, "width", at_least=1), integer(height, "height", at_least=1)
+    if not isinstance(rng, np.random.Generator):
+        raise UsageError(f"rng must be a generator of NumPy, got {shown(rng)}")
     low, high = math.log(RATIO[0]), math.log(RATIO[1])
     for _ in range(_TRIES):
         area = width * height * rng.uniform(*AREA)
@@ -90,6 +96,7 @@ def random_box(width: int, height: int, rng: np.random.Generator) -> Box:
 
 def normalise(images: Array) -> Array:
     """Return uint8 images (N, 3, H, W) as a model sees them: (x / 255 − MEAN) / STD, float32."""
+    expect_pixels(images, (3, None, None))
     x = images.astype(np.float32)
     x /= 255
     x -= np.array(MEAN, np.float32).reshape(3, 1, 1)

@@ -94,6 +94,38 @@ def test_the_gradient_of_a_tiny_input_is_not_lost_beside_a_large_one():
         gradcheck(lambda a, b: Product()(a, b), [leaf([1e-3, 2e-3]), leaf([1e3, 2e3])])
 
 
+@pytest.mark.parametrize("large", [1e3, 1e6, 1e9])
+def test_the_gradient_of_a_small_element_is_not_lost_beside_a_large_one(large):
+    """The tolerance is a share of each element's own gradient, not of the largest of the input."""
+    x = leaf([large, 1])
+    assert gradcheck(square(lambda gy, x: 2 * x * gy), [x], eps=1e-6 * large**0.5) < 1e-5
+    with pytest.raises(GradientError, match=r"input 0, element \(1,\)"):
+        gradcheck(square(lambda gy, x: 2 * x * gy * [1, 0.5]), [x], eps=1e-6 * large**0.5)
+
+
+def test_the_rounding_of_outputs_that_do_not_depend_on_an_element_is_no_excuse():
+    a, b = leaf([1e9]), leaf([1.0])
+    halved = square(lambda gy, x: x * gy)
+    with pytest.raises(GradientError, match="input 1"):
+        gradcheck(lambda a, b: (a * a).sum() * [1.0, 0.0] + halved(b) * [0.0, 1.0], [a, b])
+
+
+def test_accepts_a_gradient_that_differences_cannot_see():
+    """A change of 4e-6 in 1e12, whose last digit is 1e-4; backward is right."""
+    assert gradcheck(lambda x: (x * x).sum(), [leaf([1e6, 1])]) < 1e-5
+
+
+def test_an_input_that_the_function_does_not_use_has_the_gradient_0():
+    used, unused = leaf([1, 2]), leaf([3, 4])
+    assert gradcheck(lambda a, b: a * a, [used, unused]) < 1e-8
+    assert gradcheck(lambda a: Tensor(np.ones(2)), [unused]) == 0
+
+
+def test_a_function_that_cuts_its_graph_is_refused():
+    with pytest.raises(GradientError, match=r"input 0, .* backward gives no gradient, differences"):
+        gradcheck(lambda a: a.detach() * 2, [leaf([3, 4])])
+
+
 def test_refuses_gradients_that_are_all_tiny_and_wrong():
     """An absolute tolerance would pass over them."""
     with pytest.raises(GradientError, match="input 0"):

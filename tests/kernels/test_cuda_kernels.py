@@ -8,6 +8,7 @@ from oracles import assert_same, cotangent, run
 import minires
 from minires import Tensor, kernels, nn
 from minires import functional as F
+from minires.backend import to_numpy
 from minires.data.dataset import Dataset
 from minires.ops.update import update, update_all
 
@@ -200,6 +201,33 @@ def test_relu_of_nothing_promised(cupy):
     assert y[0, 0, 0, 1] == np.inf
 
 
+def test_the_gradient_of_a_nan_passes_a_relu(cupy):
+    """Alone, added to another gradient, and read by batch norm through the mask."""
+    values = numbers(0, 3, 2, 4, 5)
+    values[0, 0, 0, :3] = [np.nan, 0.0, -1.0]
+    for function in (
+        lambda x, w, b: F.relu(x) + b.sum(),
+        lambda x, w, b: F.relu(x) + x + b.sum(),
+        lambda x, w, b: F.relu(F.batch_norm(x, None, None, w, b, True)),
+    ):
+        answers = []
+        for xp in (cupy, np):
+            arrays = values, np.ones(2, np.float32), np.zeros(2, np.float32)
+            x, w, b = (Tensor(xp.asarray(a), requires_grad=True) for a in arrays)
+            y = function(x, w, b)
+            y.backward(xp.asarray(cotangent(y)))
+            answers.append([to_numpy(x.grad), to_numpy(b.grad)])
+        for got, expected in zip(*answers, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_max_pooling_of_minus_infinity_gives_the_gradient_to_pixels(cupy):
+    x = Tensor(cupy.full((2, 3, 7, 6), -np.inf, np.float32), requires_grad=True)
+    y = F.max_pool2d(x, 3, 2, 1)
+    y.backward(cupy.ones(y.shape, np.float32))
+    assert x.grad.get().sum() == y.size
+
+
 POOLS = [((2, 3, 7, 6), 3, 2, 1), ((33, 2, 4, 4), 2, 2, 0), ((1, 4, 5, 9), (3, 2), (1, 3), (0, 1))]
 
 
@@ -233,6 +261,14 @@ def test_cross_entropy(cupy, shape, smoothing):
         return F.cross_entropy(x, target, label_smoothing=smoothing)
 
     compare(cupy, loss, 20 * numbers(0, *shape))
+
+
+def test_cross_entropy_of_a_class_of_probability_0(cupy):
+    x = Tensor(cupy.asarray(np.array([[0, -np.inf, 1]], np.float32)), requires_grad=True)
+    loss = F.cross_entropy(x, cupy.asarray([0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(1.3132616875)
+    assert np.isfinite(x.grad.get()).all()
 
 
 def test_labels_that_are_no_class(cupy, monkeypatch):

@@ -63,6 +63,23 @@ def test_logits_far_out_neither_overflow_nor_lose_the_gradient(dtype):
     assert (F.log_softmax(x).numpy()[0] == [0, -2e4, -1e4]).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("smoothing", [0, 0.1, 1])
+def test_a_logit_of_minus_infinity_is_a_class_of_probability_0(dtype, smoothing):
+    """ln(1 + e) of the two others; with smoothing, 1 / C of ln 0 counts."""
+    x = np.array([[0, -np.inf, 1]], dtype)
+    y, (gx,), gy = run(lambda x: F.cross_entropy(x, [0], label_smoothing=smoothing), x)
+    assert y == pytest.approx(np.log(1 + np.e) if smoothing == 0 else np.inf)
+    p, t = np.exp(x) / (1 + np.e), (1 - smoothing) * np.eye(1, 3) + smoothing / 3
+    assert_same(gx, gy * (p - t), 1e-6)
+
+
+def test_a_label_of_probability_0_has_an_infinite_loss():
+    for smoothing in (0, 0.1, 1):
+        y = F.cross_entropy(np.array([[0, -np.inf, 1]]), [1], label_smoothing=smoothing)
+        assert y.item() == np.inf
+
+
 @pytest.mark.parametrize(
     "labels",
     [

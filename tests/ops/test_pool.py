@@ -87,6 +87,30 @@ def test_a_window_of_more_than_256_places():
     assert np.count_nonzero(gx) == 2
 
 
+def test_a_window_of_more_than_65536_places():
+    """Nor into two: tap 65,540 - 65,536 is not tap 4."""
+    x = np.zeros((1, 1, 257, 256))
+    x[0, 0, 256, 4] = 1
+    y, (gx,), gy = run(lambda x: F.max_pool2d(x, (257, 256)), x)
+    assert y.item() == 1
+    assert gx[0, 0, 256, 4] == gy.item()
+    assert np.count_nonzero(gx) == 1
+
+
+@pytest.mark.parametrize("settings", [(3, 2, 1), (2, 2, 1), (3, 1, 1), ((2, 3), (1, 2), (1, 0))])
+def test_the_padding_takes_no_gradient_from_windows_of_minus_infinity(settings):
+    """It goes to the first pixel, as where all pixels are equal numbers, and as in PyTorch."""
+    x = np.full((2, 1, 5, 6), -np.inf)
+    x[1, 0, 2, 3] = 0
+    _, (gx,), gy = run(lambda x: F.max_pool2d(x, *settings), x)
+    _, (expected,), _ = run(lambda x: F.max_pool2d(x, *settings), np.maximum(x, -1))
+    assert_same(gx, expected, 0)
+    assert gx.sum() == pytest.approx(gy.sum())
+    if oracles.torch:
+        pool = oracles.torch.nn.functional.max_pool2d
+        assert_same([gx], torch_run(lambda x: pool(x, *settings), gy, x)[1])
+
+
 @pytest.mark.parametrize("pool", [F.max_pool2d, F.avg_pool2d])
 def test_an_empty_batch_gives_an_empty_output(pool):
     y, (gx,), _ = run(lambda x: pool(x, 2), np.ones((0, 3, 4, 4)))

@@ -61,9 +61,25 @@ def test_refuses_dimensions_that_are_not_there(name, dim):
     assert f"{name.capitalize()} got dim={dim} for shape (2, 3)" in str(refusal.value)
 
 
-def test_the_maximum_of_nothing_is_refused():
-    with pytest.raises(ShapeError, match=r"empty array of shape \(0, 3\)"):
-        Tensor(np.ones((0, 3))).max(0)
+@pytest.mark.parametrize("name", ["mean", "max"])
+@pytest.mark.parametrize("dim", [0, None, (0, 1), -2])
+def test_the_mean_and_the_maximum_of_nothing_are_refused(name, dim):
+    with pytest.raises(ShapeError, match=r"for shape \(0, 3\); expected an element along it"):
+        getattr(Tensor(np.ones((0, 3))), name)(dim)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max"])
+def test_of_no_rows_there_are_no_results(name):
+    y, (gx,), _ = run(lambda x: getattr(x, name)(1), np.ones((0, 3)))
+    assert y.shape == (0,)
+    assert gx.shape == (0, 3)
+
+
+def test_the_gradient_of_a_maximum_that_is_no_number_goes_to_the_nans():
+    x = np.array([[1, np.nan, np.nan], [2, np.inf, 3]])
+    y, (gx,), gy = run(lambda x: x.max(1), x)
+    np.testing.assert_array_equal(y, [np.nan, np.inf])
+    assert_same(gx, [[0, gy[0] / 2, gy[0] / 2], [0, gy[1], 0]])
 
 
 def test_an_infinite_gradient_stays_with_the_maximum():

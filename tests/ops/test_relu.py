@@ -34,6 +34,13 @@ def test_a_nan_stays_one():
     assert np.isnan(Tensor([np.nan, 1]).relu().numpy()).tolist() == [True, False]
 
 
+def test_the_gradient_of_a_nan_passes():
+    """As in PyTorch: a NaN is not cut off, and what it leads to is not hidden."""
+    x = Tensor(np.array([np.nan, -1, 1]), requires_grad=True)
+    x.relu().backward(np.array([2.0, 3.0, 4.0]))
+    assert x.grad.tolist() == [2, 0, 4]
+
+
 def test_an_infinite_gradient_stays_out_of_what_was_cut_off():
     x = Tensor(np.array([-1.0, 1.0]), requires_grad=True)
     F.relu(x).backward(np.array([np.inf, np.inf]))

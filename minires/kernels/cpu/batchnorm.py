@@ -20,7 +20,7 @@ from ...backend import Array
 from ...ops import Gradients
 from ..inference import LazyBatchNormInference
 from ..lazy import realized
-from ..registry import Kernel, register
+from ..registry import REFERENCE, Kernel, register
 from .incoming import Incoming
 from .layout import are_constant_rows, result, rows
 from .maps import Combination, along, filled, tile_height, tiles
@@ -45,7 +45,11 @@ class CpuBatchNorm(Kernel):
         r = 1 / np.sqrt(op.var + x.dtype.type(op.eps))
         op.save(X, w, op.mean, r)
         scale = w * r
-        y = Combination([(X, scale)], b - op.mean * scale, x.shape[0])
+        shift = b - op.mean * scale
+        if not is_finite(shift):
+            op.kernel = REFERENCE
+            return op.forward(x, w, b)
+        y = Combination([(X, scale)], shift, x.shape[0])
         return y if are_constant_rows(x) else y.realize()
 
     def backward(self, op: ops.BatchNorm, gy: Any) -> Gradients:
@@ -100,11 +104,19 @@ class CpuBatchNormInference(LazyBatchNormInference):
     """Computed at once if x can still be written to."""
 
     def suits(self, op: ops.BatchNormInference, x: Any, w: Array, b: Array) -> bool:
-        return x.ndim == 4
+        return x.ndim == 4 and x.size > 0
+
+    def is_exact(self, shift: Array) -> bool:
+        return is_finite(shift)
 
     def scaled(self, x: Array, scale: Array, shift: Array) -> Any:
         y = Combination([(rows(x), scale)], shift, x.shape[0])
         return y if are_constant_rows(x) else y.realize()
+
+
+def is_finite(shift: Array) -> bool:
+    """Return whether scale · x + shift cannot be ∞ − ∞ where w (x − μ) r + b is a number."""
+    return bool(np.isfinite(shift).all())
 
 
 def moments(X: Array) -> tuple[Array, Array]:

@@ -25,7 +25,9 @@ class CpuCrossEntropy(Kernel):
         p /= total
         logs = np.log(total)[:, 0]
         # −Σ_c t_c (shifted_c − log total), with Σ_c t_c = 1
-        loss = logs - (1 - smooth) * shifted[at_label]
+        loss = logs
+        if smooth < 1:  # 0 · ∞ would be NaN
+            loss -= (1 - smooth) * shifted[at_label]
         if smooth:
             loss -= smooth / C * np.add.reduce(shifted, axis=1)
             p -= smooth / C

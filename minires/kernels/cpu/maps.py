@@ -140,7 +140,7 @@ class Combination(LazyMaps):
 
 
 class Masked(LazyMaps):
-    """The gradient behind a ReLU: g where y > 0, and 0 elsewhere."""
+    """The gradient behind a ReLU: g, but 0 where y ≤ 0."""
 
     def __init__(self, g: "Array | LazyMaps", y: Array, N: int) -> None:
         super().__init__(y, N)
@@ -153,19 +153,19 @@ class Masked(LazyMaps):
             g = spare
         else:
             g = self.g[h, c]
-        flags = np.greater(self.y[h, c], 0, out=empty(out.shape, np.dtype(bool)))
+        flags = np.less_equal(self.y[h, c], 0, out=empty(out.shape, np.dtype(bool)))
         masked(g, flags, out)
 
 
 def masked(g: Array, flags: Array, out: Array) -> None:
-    """Write g to `out` where a flag is set, 0 elsewhere; the flags are used up.
+    """Write 0 to `out` where a flag is set, g elsewhere; the flags are used up.
 
-    Each becomes a whole number of all bits or none, to which g is added by "and": `where` takes
-    ten times as long, and g · flag is NaN where g is infinite.
+    Each becomes a whole number of no bits or all, to which g is added by "and": `where` takes
+    ten times as long, and g · 0 is NaN where g is infinite.
     """
     bytes_, whole = flags.view(np.int8), np.dtype(f"i{g.itemsize}")
     mask = out.view(whole)
-    np.negative(bytes_, out=bytes_)
+    np.subtract(bytes_, 1, out=bytes_)
     np.copyto(mask, bytes_)
     np.bitwise_and(mask, g.view(whole), out=mask)
 

@@ -66,6 +66,6 @@ class CpuReLU(Kernel):
 @register(add_gradients, "numpy")
 def add(a: Any, b: Any) -> Any:
     """Return the sum of two gradients; of feature maps, lazy."""
-    if a.ndim != 4:
+    if a.ndim != 4 or a.size == 0:
         return realized(a) + realized(b)
     return Combination([(rows(realized(g)), None) for g in (a, b)], None, a.shape[0])

@@ -61,7 +61,7 @@ extern "C" __global__ void moving_average(float *__restrict__ r, const float *__
     r[c] = kept + momentum * factor * s[c];
 }
 
-// Σ g and Σ g (x − μ) of each part of each channel, with g = gy where y > 0 and 0 elsewhere: the
+// Σ g and Σ g (x − μ) of each part of each channel, with g = gy, but 0 where y <= 0: the
 // gradient of a ReLU that came after. Without one, y is not given and g = gy.
 extern "C" __global__ void part_sums(const float *__restrict__ gy, const float *__restrict__ y,
                                      const float *__restrict__ x, const float *__restrict__ mean,
@@ -72,7 +72,7 @@ extern "C" __global__ void part_sums(const float *__restrict__ gy, const float *
     const float average = mean[channel];
     float sum = 0, product = 0;
     for (int e = begin + threadIdx.x; e < end; e += THREADS) {
-        const float g = y && !(y[at + e] > 0) ? 0.f : gy[at + e];
+        const float g = y && y[at + e] <= 0 ? 0.f : gy[at + e];
         sum += g;
         product += g * (x[at + e] - average);
     }
@@ -115,6 +115,6 @@ extern "C" __global__ void input_gradient(const float *__restrict__ gy, const fl
     const int channel = blockIdx.y, e = blockIdx.x * blockDim.x + threadIdx.x;
     if (e >= M) return;
     const size_t at = (size_t)channel * M + e;
-    const float g = y && !(y[at] > 0) ? 0.f : gy[at];
+    const float g = y && y[at] <= 0 ? 0.f : gy[at];
     gx[at] = of_g[channel] * g + of_x[channel] * x[at] + constant[channel];
 }

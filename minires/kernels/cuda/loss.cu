@@ -20,7 +20,7 @@ extern "C" __global__ void cross_entropy(const float *__restrict__ x,
         const float shifted = x[c * N + n] - most;
         const float t = (c == label ? 1 - smoothing : 0) + smoothing / C;
         total += expf(shifted);
-        expected += t * shifted;
+        if (t > 0) expected += t * shifted;  // 0 times infinity would be NaN
     }
     losses[n] = known ? logf(total) - expected : nanf("");
     for (int c = 0; c < C; c++) {

@@ -16,12 +16,12 @@ extern "C" __global__ void combine(const float *__restrict__ a, const float *__r
     y[at] = rectify && value < 0 ? 0.f : value;  // a NaN is not less than 0, and stays
 }
 
-// out = g where y > 0, and 0 elsewhere; and another gradient added to it, if there is one.
+// out = g, but 0 where y <= 0; and another gradient added to it, if there is one.
 extern "C" __global__ void mask(const float *__restrict__ g, const float *__restrict__ y,
                                 const float *__restrict__ other, float *__restrict__ out,
                                 int size) {
     const int e = blockIdx.x * blockDim.x + threadIdx.x;
     if (e >= size) return;
-    const float passed = y[e] > 0 ? g[e] : 0.f;
+    const float passed = y[e] <= 0 ? 0.f : g[e];
     out[e] = other ? other[e] + passed : passed;
 }

@@ -72,7 +72,7 @@ class Combination(LazyMaps):
 
 
 class Masked(LazyMaps):
-    """The gradient behind a ReLU: g where y > 0, and 0 elsewhere; both (C, H, W, N)."""
+    """The gradient behind a ReLU: g, but 0 where y ≤ 0; both (C, H, W, N)."""
 
     def __init__(self, g: Array, y: Array) -> None:
         super().__init__(y)
