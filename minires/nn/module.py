@@ -10,6 +10,7 @@ from ..autograd import Tensor
 from ..backend import (
     Array,
     backend_name,
+    converted,
     destination,
     expect_differentiable,
     is_array,
@@ -142,7 +143,7 @@ class Module:
         for _, tensor in self.named_tensors():
             data = tensor.data
             if dtype is not None and data.dtype.kind == "f":
-                data = data.astype(dtype, copy=False)
+                data = converted(data, dtype)
             if backend is not None:
                 data = move(data, backend)
             if data is not tensor.data:
@@ -173,10 +174,11 @@ class Module:
             What was not copied.
 
         Raises:
-            StateDictError: names or shapes differ, and `strict`; or `state` is no arrays by name.
+            StateDictError: names or shapes differ, and `strict`; or they are not arrays by name.
         """
-        if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
-            raise StateDictError(f"expected weights by name, got {shown(state)}")
+        named = isinstance(state_dict, Mapping) and all(isinstance(n, str) for n in state_dict)
+        if not named:
+            raise StateDictError(f"expected weights by name, got {shown(state_dict)}")
         own = dict(self.named_tensors())
         given = {
             name: _with_shape(value)
@@ -189,7 +191,7 @@ class Module:
         skipped = {*report.missing, *(entry.name for entry in report.mismatched)}
         for name, tensor in own.items():
             if name not in skipped:
-                array = np.asarray(given[name]).astype(tensor.dtype, copy=False)
+                array = converted(np.asarray(given[name]), tensor.dtype)
                 note_write(tensor.data, "load_state_dict", name)
                 tensor.data[...] = move(array, backend_name(tensor.data))
         return report
