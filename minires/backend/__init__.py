@@ -12,5 +12,5 @@ from .arrays import (
     placed,
     to_numpy,
 )
-from .library import BACKENDS, default, load, use
+from .library import BACKENDS, capability, default, load, use
 from .random import generator, manual_seed

@@ -42,6 +42,8 @@ def nvrtc_library():
     folders = find_spec("nvidia").submodule_search_locations if find_spec("nvidia") else []
     for folder in folders:
         for file in sorted(Path(folder).glob("*/lib/libnvrtc.so.1?")):
+            for builtins in file.parent.glob("libnvrtc-builtins.so*"):  # it looks for them by name
+                ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
             return ctypes.CDLL(str(file))
     return None
 

@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import ops
-from ...backend import Array, load
+from ...backend import Array, capability, load
+from ...errors import DeviceError
 from ...modes import modes
 from ...ops import Gradients, Pair
+from ...ops.windows import output_size
 from ..geometry import Axis, axes
 from ..registry import Kernel, register
 from .launch import blocks, launch, structure
-from .layout import are_maps, empty, images, planes
+from .layout import are_counted, are_maps, empty, images, planes
 
 _BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
 LANES = 32  # numbers that a block adds up from their parts
@@ -29,7 +31,10 @@ class CudaConv2d(Kernel):
     """Convolution in hand-written kernels, in float32 or within `tf32`."""
 
     def suits(self, op: ops.Conv2d, x: Any, w: Array, b: Array | None) -> bool:
-        return are_maps(x) and w.size > 0
+        if not are_maps(x) or w.size == 0:
+            return False
+        out = output_size(x.shape, w.shape[2:], op.stride, op.padding)
+        return are_counted(x.shape[0] * w.shape[0] * math.prod(out))
 
     def forward(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> Array:
         p = plan(x.shape, w.shape, op.stride, op.padding, modes.tf32)
@@ -51,7 +56,7 @@ class CudaLinear(Kernel):
     """
 
     def suits(self, op: ops.Linear, x: Any, w: Array, b: Array | None) -> bool:
-        return x.dtype == np.float32 and 0 not in (*x.shape, *w.shape)
+        return x.dtype == np.float32 and are_counted(x.size, w.size, x.shape[0] * w.shape[0])
 
     def forward(self, op: ops.Linear, x: Array, w: Array, b: Array | None) -> Array:
         pixel = (1, 1)
@@ -132,6 +137,11 @@ class Plan:
     def __init__(
         self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, tf32: bool
     ) -> None:
+        if tf32 and capability(load("cupy")) < 8:
+            raise DeviceError(
+                "TF32 needs a GPU of compute capability 8.0 or more (Ampere, 2020), and this one "
+                f"has {capability(load('cupy'))}; compute without tf32"
+            )
         O, C, *kernel = w
         N = x[0]
         down, across = axes(x, tuple(kernel), stride, padding)
