@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from minires.kernels.cuda import batchnorm, sgd
+from minires.kernels.cuda import sgd
 from minires.kernels.cuda.conv import LANES, correlation_tile, gradient_tile
 from minires.kernels.cuda.launch import FOLDER, source
 
@@ -28,7 +28,6 @@ SIZES = {  # threads and macros with which a file is compiled, where there are s
     ],
     "parts": [{"LANES": LANES}],
     "sgd": [{"MOST": sgd._MOST}],
-    "batchnorm": [{}, {"threads": batchnorm._PARTS}],
 }
 CASES = [
     (file.stem, sizes)
