@@ -14,14 +14,16 @@
 //
 // The gradient of x is this very product, with gy for x and the kernel turned round. What that
 // changes is where a weight lies (its strides may be negative) and which pixels are written (with a
-// stride, those at one place of it at a time): both are given as strides.
+// stride, those at one place of it at a time): both are given as strides. Another gradient of x may
+// be added to it, where the y of a ReLU, `mask`, is above 0 if that is given too.
 
 #include "geometry.cuh"
 #include "sums.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y, Maps m,
-          Strides of_w, Strides of_y, int rows) {
+correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y,
+          const float *__restrict__ other, const float *__restrict__ mask, Maps m, Strides of_w,
+          Strides of_y, int rows) {
     __shared__ __align__(16) float ws[BK][BR + PAD];
     __shared__ __align__(16) float xs[BK][BQ + PAD];
     const int columns = m.Ho * m.Wo * m.N;
@@ -61,7 +63,10 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
         const int image = written % m.N, i = written / m.N / m.Wo, j = written / m.N % m.Wo;
         for (int r = 0; r < Sums::ROWS; r++) {
             const int row = first_row + Sums::row(r);
-            if (row < rows) y[place(of_y, row, i, j, image)] = sums.at(r, p);
+            if (row >= rows) continue;
+            const ptrdiff_t at = place(of_y, row, i, j, image);
+            const float added = other && !(mask && !(mask[at] > 0)) ? other[at] : 0.f;
+            y[at] = sums.at(r, p) + added;
         }
     }
 }

@@ -21,6 +21,7 @@ from ..geometry import Axis, axes
 from ..registry import Kernel, register
 from .launch import blocks, launch, structure
 from .layout import are_counted, are_maps, empty, images, planes
+from .maps import LazyMaps
 
 _BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
 LANES = 32  # numbers that a block adds up from their parts
@@ -44,8 +45,7 @@ class CudaConv2d(Kernel):
 
     def backward(self, op: ops.Conv2d, gy: Array) -> Gradients:
         X, w, p = op.saved
-        gx, gw, gb = p.backward(X, w, planes(gy), op.needs_grad)
-        return None if gx is None else images(gx), gw, gb
+        return p.backward(X, w, planes(gy), op.needs_grad)
 
 
 @register(ops.Linear, "cupy")
@@ -68,7 +68,7 @@ class CudaLinear(Kernel):
     def backward(self, op: ops.Linear, gy: Array) -> Gradients:
         X, kernel, p = op.saved
         gx, gw, gb = p.backward(X, kernel, _pixel(planes(gy)), op.needs_grad)
-        gx = None if gx is None else images(gx[:, 0, 0])
+        gx = None if gx is None else gx.realize()[:, :, 0, 0]
         return gx, None if gw is None else gw[:, :, 0, 0], gb
 
 
@@ -145,7 +145,7 @@ class Plan:
         O, C, *kernel = w
         N = x[0]
         down, across = axes(x, tuple(kernel), stride, padding)
-        self.y, self.gx = (O, down.out, across.out, N), (C, *x[2:], N)
+        self.y = (O, down.out, across.out, N)
         self.correlation = Correlation(O, C, down, across, N, tf32)
         self.input_gradient = InputGradient(O, C, down, across, N, tf32)
         self.weight_gradient = WeightGradient(O, C, down, across, N, tf32)
@@ -158,14 +158,11 @@ class Plan:
             y += b[:, None, None, None]
         return y
 
-    def backward(
-        self, x: Array, w: Array, g: Array, wanted: tuple[bool, ...]
-    ) -> tuple[Array | None, Array | None, Array | None]:
+    def backward(self, x: Array, w: Array, g: Array, wanted: tuple[bool, ...]) -> Any:
         """(C, H, W, N), (O, C, kh, kw), (O, Ho, Wo, N) -> those of gx, gw, gb that are wanted."""
         gx = gw = gb = None
         if wanted[0]:
-            gx = empty(self.gx)
-            self.input_gradient(g, w, gx)
+            gx = LazyInputGradient(self.input_gradient, g, w)
         if wanted[1]:
             gw = load("cupy").empty_like(w)
             self.weight_gradient(x, g, gw)
@@ -188,8 +185,10 @@ class Correlation:
         columns = down.out * across.out * N
         self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
 
-    def __call__(self, x: Array, w: Array, y: Array) -> None:
-        arguments = (x, w, y, self.maps, _strides(w), _strides(y), self.O)
+    def __call__(
+        self, x: Array, w: Array, y: Array, other: Array | None = None, mask: Array | None = None
+    ) -> None:
+        arguments = (x, w, y, other, mask, self.maps, _strides(w), _strides(y), self.O)
         launch("conv", "correlate", self.grid, *arguments, **self.settings)
 
 
@@ -200,11 +199,13 @@ class InputGradient:
     correlation, of stride 1, of gy with a part of the kernel turned round.
 
     Attributes:
+        maps: the shape of gx.
         phases: for each stride phase its pixels, the taps that meet them, the last one first,
             and the correlation of gy with these.
     """
 
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int, tf32: bool) -> None:
+        self.maps = (C, down.size, across.size, N)
         self.phases = []
         for row in range(min(down.stride, down.size)):
             taps_down, back_down = down.transposed(row)
@@ -214,10 +215,28 @@ class InputGradient:
                 gather = Correlation(C, O, back_down, back_across, N, tf32)
                 self.phases.append((pixels, (taps_down, taps_across), gather))
 
-    def __call__(self, g: Array, w: Array, gx: Array) -> None:
-        turned = w.swapaxes(0, 1)
+    def __call__(self, g: Array, w: Array, *added: Array | None) -> Array:
+        gx, turned = empty(self.maps), w.swapaxes(0, 1)
         for pixels, taps, gather in self.phases:
-            gather(g, turned[:, :, *taps], gx[:, *pixels])
+            there = (None if a is None else a[:, *pixels] for a in added)
+            gather(g, turned[:, :, *taps], gx[:, *pixels], *there)
+        return gx
+
+
+class LazyInputGradient(LazyMaps):
+    """gx, to which another gradient can be added as it is written."""
+
+    def __init__(self, compute: InputGradient, g: Array, w: Array) -> None:
+        super().__init__(compute.maps)
+        self.arguments = compute, g, w
+
+    def compute(self) -> Array:
+        return self.plus(None, None)
+
+    def plus(self, other: Array | None, mask: Array | None) -> Array:
+        """Return the sum with another gradient, where `mask` > 0 if given; both (C, H, W, N)."""
+        compute, g, w = self.arguments
+        return images(compute(g, w, other, mask))
 
 
 class WeightGradient:

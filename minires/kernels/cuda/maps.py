@@ -10,6 +10,8 @@ Not measured on a GPU yet.
 
 import math
 
+import numpy as np
+
 from ...backend import Array
 from ..lazy import LazyArray, realized
 from .launch import blocks, launch, over
@@ -17,14 +19,14 @@ from .layout import empty, images, planes
 
 
 class LazyMaps(LazyArray):
-    """Feature maps (C, H, W, N), as a tensor (N, C, H, W)."""
+    """Feature maps (C, H, W, N) in float32, as a tensor (N, C, H, W)."""
 
     backend = "cupy"
+    dtype = np.dtype(np.float32)
 
-    def __init__(self, like: Array) -> None:
-        self.maps = C, H, W, N = like.shape
+    def __init__(self, maps: tuple[int, ...]) -> None:
+        self.maps = C, H, W, N = maps
         self.shape = (N, C, H, W)
-        self.dtype = like.dtype
 
 
 class Combination(LazyMaps):
@@ -36,7 +38,7 @@ class Combination(LazyMaps):
     """
 
     def __init__(self, terms: list[tuple[Array, Array | None]], shift: Array | None) -> None:
-        super().__init__(terms[0][0])
+        super().__init__(terms[0][0].shape)
         self.terms = terms
         self.shift = shift
 
@@ -66,7 +68,7 @@ class Masked(LazyMaps):
     """The gradient behind a ReLU: g where y > 0, and 0 elsewhere; both (C, H, W, N)."""
 
     def __init__(self, g: Array, y: Array) -> None:
-        super().__init__(y)
+        super().__init__(y.shape)
         self.g = g
         self.y = y
 
