@@ -30,6 +30,9 @@ using std::min;
 
 struct Three { int x, y, z; };
 struct double2 { double x, y; };
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(16) int4 { int x, y, z, w; };
+static int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 static double2 make_double2(double x, double y) { return {x, y}; }
 static Three threadIdx, blockIdx, blockDim, gridDim;
 

@@ -30,32 +30,54 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
     const int first_row = blockIdx.y * BR, first_column = blockIdx.x * BQ;
     const int thread = threadIdx.x;
 
-    // What a thread loads: one column of x, every (THREADS / BQ)-th channel.
-    const int loaded = thread % BQ, q = first_column + loaded;
+    // What a thread loads for a step: one column of x, every (THREADS / BQ)-th channel, and weights.
+    constexpr int APART = THREADS / BQ, PIXELS = BK / APART;
+    constexpr int WEIGHTS = (BK * BR + THREADS - 1) / THREADS;
+    const int loaded = thread % BQ, first_k = thread / BQ, q = first_column + loaded;
     const int n = q % m.N, window = q / m.N;
     const int top = window / m.Wo * m.stride_h + m.first_h;
     const int left = window % m.Wo * m.stride_w + m.first_w;
     const size_t channel = (size_t)m.H * m.W * m.N;
-    Sums sums;
-
-    for (int u = 0; u < m.kh; u++)
-        for (int v = 0; v < m.kw; v++) {
-            const int h = top + u, l = left + v;
-            const bool inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
-            const float *pixel = inside ? x + ((size_t)h * m.W + l) * m.N + n : x;
-            for (int c0 = 0; c0 < m.channels; c0 += BK) {
-                for (int k = thread / BQ; k < BK; k += THREADS / BQ)
-                    xs[k][loaded] = inside && c0 + k < m.channels ? pixel[(c0 + k) * channel] : 0.f;
-                for (int e = thread; e < BK * BR; e += THREADS) {
-                    const int c = c0 + e % BK, r = first_row + e / BK;
-                    const bool there = c < m.channels && r < rows;
-                    ws[e % BK][e / BK] = there ? w[place(of_w, r, c, u, v)] : 0.f;
-                }
-                __syncthreads();
-                sums.add(ws, xs);
-                __syncthreads();
-            }
+    float pixels[PIXELS], weights[WEIGHTS];
+    const auto load = [&](int u, int v, int c0) {
+        const int h = top + u, l = left + v;
+        const bool inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
+        const float *pixel = x + ((ptrdiff_t)h * m.W + l) * m.N + n + (c0 + first_k) * channel;
+#pragma unroll
+        for (int i = 0; i < PIXELS; i++)
+            pixels[i] = inside && c0 + first_k + i * APART < m.channels
+                            ? pixel[i * APART * channel] : 0.f;
+#pragma unroll
+        for (int i = 0; i < WEIGHTS; i++) {
+            const int e = thread + i * THREADS, c = c0 + e % BK, r = first_row + e / BK;
+            const bool there = e < BK * BR && c < m.channels && r < rows;
+            weights[i] = there ? w[place(of_w, r, c, u, v)] : 0.f;
         }
+    };
+
+    // A step is loaded into registers while the one before it is multiplied: memory is far away.
+    Sums sums;
+    int u = 0, v = 0, c0 = 0;
+    bool more = m.kh > 0 && m.kw > 0;
+    if (more) load(u, v, c0);
+    while (more) {
+#pragma unroll
+        for (int i = 0; i < PIXELS; i++) xs[first_k + i * APART][loaded] = pixels[i];
+#pragma unroll
+        for (int i = 0; i < WEIGHTS; i++) {
+            const int e = thread + i * THREADS;
+            if (e < BK * BR) ws[e % BK][e / BK] = weights[i];
+        }
+        __syncthreads();
+        if ((c0 += BK) >= m.channels) {
+            c0 = 0;
+            if (++v == m.kw) v = 0, u++;
+        }
+        more = u < m.kh;
+        if (more) load(u, v, c0);
+        sums.add(ws, xs);
+        __syncthreads();
+    }
 
     for (int p = 0; p < Sums::COLUMNS; p++) {
         const int written = first_column + Sums::column(p);

@@ -125,10 +125,10 @@ def correlation_tile(O: int, C: int) -> Tile:
 def gradient_tile(O: int) -> Tile:
     """The tile for the weight gradient of O rows; BQ counts taps of the kernel and channels."""
     if O <= 16:
-        return Tile(BR=16, BQ=64, BK=32, TR=4, TQ=4)
+        return Tile(BR=16, BQ=64, BK=16, TR=4, TQ=4)
     if O <= 32:
-        return Tile(BR=32, BQ=64, BK=32, TR=4, TQ=4)
-    return Tile(BR=64, BQ=64, BK=32, TR=8, TQ=4)
+        return Tile(BR=32, BQ=64, BK=16, TR=4, TQ=4)
+    return Tile(BR=64, BQ=64, BK=16, TR=8, TQ=4)
 
 
 class Plan:
