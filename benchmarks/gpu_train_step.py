@@ -1,6 +1,7 @@
 """How long does one training step take on a GPU, beside PyTorch, and what does it consist of?
 
-    python benchmarks/gpu_train_step.py
+    python benchmarks/gpu_train_step.py                                # about 6 minutes
+    python benchmarks/gpu_train_step.py --nets resnet110@128,resnet50@64
 
 Needs an NVIDIA GPU, CuPy and a PyTorch for CUDA. Engines run in processes of their own and take
 turns; afterwards each is alone on the GPU for one step that is looked into. Prints a table and
@@ -17,7 +18,7 @@ from common import RESULTS, listed, machine, ms, ratio, spread, write
 from engines import ON_GPU
 from engines.minires import built
 from engines.nets import net_of
-from processes import Engine, compare, console, installed, medians
+from processes import Engine, StoppedError, compare, console, installed, medians
 from rich.table import Table
 
 from minires.backend import load
@@ -26,6 +27,7 @@ from minires.models.summary import summary
 
 TURN = 0.2  # seconds
 THREADS = 4  # on the CPU, for what launches the kernels
+FEW = "minires-graph,minires-graph-tf32,pytorch-graph,pytorch-graph-tf32,pytorch-eager"
 WARMUP = 6  # steps: kernels are compiled and graphs captured in the first few
 LANES = {(8, 0): 64}  # float32 multiply-adds a clock and multiprocessor, where they are not 128
 
@@ -64,11 +66,17 @@ def floor(net: str, batch: int, flops: float) -> float:
 
 
 def looked_into(name: str, net: str, batch: int, python: str) -> dict[str, float]:
-    """Launches, kernels and memory of a step of an engine that is alone on the GPU."""
+    """Launches, kernels and memory of a step of an engine that is alone on the GPU.
+
+    Nothing, if its process ends: not every machine lets a profiler look.
+    """
     engine = Engine("training", name, net, batch, THREADS, python)
     try:
         engine.warm_up(WARMUP)
         launches, kernels, megabytes = engine.ask("gpu")
+    except StoppedError:
+        console.print(f"{name} could not be looked into: its process ended", markup=False)
+        return {}
     finally:
         engine.close()
     return {"launches": launches, "kernels": kernels, "gpu_mb": megabytes}
@@ -88,7 +96,6 @@ def measure(
             **spread(taken),
             "ratio": ratio(taken, first),
             "share_of_float32_peak": least / spread(taken)["median_s"],
-            **looked_into(name, net, batch, pythons[name]),
         }
         for name, taken in seconds.items()
     }
@@ -101,10 +108,11 @@ def table(result: dict[str, Any]) -> Table:
     floor_ = ms(result["float32_floor_s"])
     title = f"{result['net']}, batch {result['batch']}; float32 arithmetic alone: {floor_}"
     columns = ("median", "min", "max", f"/ {first}", "of float32 peak", "launches", "kernels")
-    shown = Table(title, *columns, "memory")
+    shown = Table(title, *columns, "memory, MB")
     for name, r in result["engines"].items():
         times = [ms(r[key]) for key in ("median_s", "min_s", "max_s")]
-        counts = [f"{r['launches']:.0f}", f"{r['kernels']:.0f}", f"{r['gpu_mb']:,.0f} MB"]
+        keys = ("launches", "kernels", "gpu_mb")
+        counts = [f"{r[key]:,.0f}" if key in r else "" for key in keys]
         shares = f"{r['ratio']:.2f}", f"{100 * r['share_of_float32_peak']:.0f} %"
         shown.add_row(name, *times, *shares, *counts)
     return shown
@@ -113,8 +121,8 @@ def table(result: dict[str, Any]) -> Table:
 def main(
     nets: Annotated[
         str, typer.Option(help="By commas, each with its batch size.")
-    ] = "resnet20@128,resnet56@128,resnet110@128,resnet50@64",
-    engines: Annotated[str, typer.Option(help="By commas.")] = ",".join(ON_GPU),
+    ] = "resnet56@128,resnet20@128",
+    engines: Annotated[str, typer.Option(help=f"By commas, of {', '.join(ON_GPU)}.")] = FEW,
     rounds: Annotated[int, typer.Option(help="Turns that count.")] = 9,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "gpu_train_step.json",
 ) -> None:
@@ -126,9 +134,13 @@ def main(
     results: list[dict[str, Any]] = []
     for case in listed(nets):
         net, _, batch = case.partition("@")
-        results.append(measure(net, int(batch or 128), pythons, rounds, facts["flops"]))
+        result = measure(net, int(batch or 128), pythons, rounds, facts["flops"])
+        results.append(result)
+        write(out, facts, results=results)  # whatever happens when a step is looked into
+        for name, figures in result["engines"].items():
+            figures.update(looked_into(name, net, int(batch or 128), pythons[name]))
         write(out, facts, results=results)
-        console.print(table(results[-1]))
+        console.print(table(result))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Engine:
         self.process = subprocess.Popen(
             [python, "-m", "engines", mode, name, net, str(batch), str(threads)],
             cwd=HERE,
-            env={**os.environ, **_counts(threads)},
+            env=_environment(threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -76,8 +76,11 @@ class Engine:
         self.process.communicate()
 
 
-def _counts(threads: int) -> dict[str, str]:
-    return {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
+def _environment(threads: int) -> dict[str, str]:
+    """The environment of an engine that starts in another folder and has so many threads."""
+    counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
+    folders = [f for f in os.environ.get("PYTHONPATH", "").split(os.pathsep) if f]
+    return {**os.environ, **counts, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, folders))}
 
 
 def installed(names: Sequence[str], pythons: Sequence[Path]) -> dict[str, tuple[str, Any]]:
@@ -91,7 +94,9 @@ def installed(names: Sequence[str], pythons: Sequence[Path]) -> dict[str, tuple[
             raise SystemExit(f"there is no engine {name!r}; there are: {', '.join(KINDS)}")
         for python in (sys.executable, *map(os.path.abspath, pythons)):
             command = [python, "-m", "engines", "versions", name]
-            result = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
+            result = subprocess.run(
+                command, cwd=HERE, env=_environment(1), capture_output=True, text=True
+            )
             if result.returncode == 0:
                 found[name] = python, json.loads(result.stdout)
                 break

@@ -33,6 +33,10 @@ class DeviceError(MiniresError, RuntimeError):
     """A backend that cannot be used, or arrays of two backends in one operation."""
 
 
+class OutOfMemoryError(MiniresError, MemoryError):
+    """A training step for which there is not enough memory."""
+
+
 class GraphError(MiniresError, RuntimeError):
     """A backward pass asked of a graph that cannot give it."""
 

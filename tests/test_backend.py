@@ -79,7 +79,7 @@ def test_an_unknown_backend_is_refused_and_the_default_stays():
 def broken(monkeypatch):
     """Puts a module `cupy` in place whose parts fail as asked for."""
 
-    def put(driver=12040, built_for=12090, count=lambda: 1, ones=None):
+    def put(driver=12040, built_for=12090, count=lambda: 1, ones=None, capability="90"):
         module = ModuleType("cupy")
         module.__version__ = "14.2.0"
         runtime = SimpleNamespace(
@@ -87,7 +87,8 @@ def broken(monkeypatch):
             runtimeGetVersion=lambda: built_for,
             getDeviceCount=count,
         )
-        module.cuda = SimpleNamespace(runtime=runtime)
+        gpu = SimpleNamespace(compute_capability=capability)
+        module.cuda = SimpleNamespace(runtime=runtime, Device=lambda: gpu)
         module.ones = ones
         monkeypatch.setitem(sys.modules, "cupy", module)
         backend.load.cache_clear()
@@ -142,6 +143,14 @@ def test_there_is_no_gpu(broken):
     broken(count=fails(RuntimeError, "cudaErrorNoDevice: no CUDA-capable device is detected"))
     assert "finds no usable GPU (cudaErrorNoDevice: no CUDA-capable" in refusal()
     assert "nvidia-smi" in refusal()
+
+
+def test_the_gpu_is_too_old(broken):
+    broken(capability="61")
+    assert "this GPU has compute capability 6.1, and minires' kernels need 7.0" in refusal()
+    broken(capability="120", ones=np.ones)
+    with backend.use("cupy"):
+        assert backend.capability(backend.load("cupy")) == 12
 
 
 def test_kernels_cannot_be_compiled(broken):

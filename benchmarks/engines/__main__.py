@@ -20,7 +20,7 @@ import platform
 import resource
 import sys
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from . import KINDS, ON_GPU, Step
@@ -78,8 +78,16 @@ def versions(engine: str) -> None:
     """Print versions as JSON, if the engine can be imported."""
     kind = KINDS[engine]
     importlib.import_module(f".{kind.module}", __package__)
-    of = {library: version(library) for library in ("numpy", kind.library)}
+    of = {library: _version(library) for library in ("numpy", kind.library)}
     print(json.dumps({"python": platform.python_version(), **of}))
+
+
+def _version(library: str) -> str:
+    """The version of a library; it may be on the path without being installed."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return str(importlib.import_module(library).__version__)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,6 @@ from .arrays import (
     single,
     to_numpy,
 )
-from .library import BACKENDS, default, load, use
+from .library import BACKENDS, capability, default, load, use
 from .random import generator, manual_seed, stream
 from .writes import Write, later_write, moment, note_write, writes_since

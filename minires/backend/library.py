@@ -116,6 +116,11 @@ def _try_out(cupy: Any) -> None:
             f"(cupy-cuda{driver // 1000}x) or a newer driver, or use the numpy backend"
         )
     runtime.getDeviceCount()
+    if capability(cupy) < 7:
+        raise DeviceError(
+            f"this GPU has compute capability {capability(cupy)}, and minires' kernels need 7.0 or "
+            "more (Volta, 2017); take a newer one, or use the numpy backend"
+        )
     try:
         one = cupy.ones(1)
         float((one + one)[0])  # the first kernel: CuPy compiles them as they are needed
@@ -127,6 +132,11 @@ def _try_out(cupy: Any) -> None:
             f'pip install "cupy-cuda{built_for // 1000}x[ctk]" brings it; '
             "or use the numpy backend"
         ) from error
+
+
+def capability(cupy: Any) -> float:
+    """Return the compute capability of the GPU, such as 9.0."""
+    return int(cupy.cuda.Device().compute_capability) / 10
 
 
 def _cuda(version: int) -> str:

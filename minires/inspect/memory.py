@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 
 from .. import functional as F
+from ..backend import load
 from ..errors import UsageError
 from ..models import NetSpec
 from .graph import Graph, size_text
@@ -122,16 +123,24 @@ class Profile:
         return max(0, 1 + (available - one) // (two - one))
 
 
-def available() -> int:
-    """Return how many bytes a process could still get from this machine."""
+def available(backend: str = "numpy") -> int:
+    """Return how many bytes a process could still get: from this machine, or from its GPU."""
+    if backend == "cupy":
+        cupy = load(backend)
+        free, _ = cupy.cuda.runtime.memGetInfo()
+        return int(free + cupy.get_default_memory_pool().free_bytes())
     return int(psutil.virtual_memory().available)
 
 
 def check_memory(
-    spec: NetSpec, image: tuple[int, int, int], batch: int, checkpoint_every: int | None
+    spec: NetSpec,
+    image: tuple[int, int, int],
+    batch: int,
+    checkpoint_every: int | None,
+    backend: str = "numpy",
 ) -> None:
     """Raise UsageError, with what would fit, if a training step does not fit into memory."""
-    profile, there = Profile.of(spec, image), available()
+    profile, there = Profile.of(spec, image), available(backend)
     needed = profile.memory(batch, checkpoint_every).total
     if needed <= there:
         return

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from .. import functional as F
 from ..backend import Array, array_module, default, load, move
 from ..data.dataset import Dataset, Source
-from ..errors import NonFiniteError
+from ..errors import NonFiniteError, OutOfMemoryError
 from ..inspect import detect_anomaly
 from ..kernels.cuda.graph import Replayed, expect_graphs
 from ..modes import no_grad, tf32
@@ -115,12 +116,13 @@ class Trainer:
 
         Raises:
             NonFiniteError: the loss is NaN or infinite; no parameter was changed.
+            OutOfMemoryError: there is not enough memory for such a batch.
         """
         x, labels = move(x, self.backend), move(labels, self.backend)
         lr = self.schedule(self.iteration)
         # A NaN is found below and explained; NumPy's own warnings would only come before it.
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-        with silent, tf32(self.tf32):
+        with silent, tf32(self.tf32), _memory_error_explained(self.net, len(x)):
             if self.replayed:
                 rate = load(self.backend).full((), lr, np.float32)
                 loss, mistakes = self.replayed(x, labels, rate)
@@ -178,6 +180,18 @@ class Trainer:
             self.rows.append(row)
             self.totals = EpochTotals()
         return Progress(self.iteration, epoch, loss, error, row)
+
+
+@contextmanager
+def _memory_error_explained(net: str, images: int) -> Iterator[None]:
+    """Raise OutOfMemoryError for a MemoryError, NumPy's or CuPy's."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemoryError(
+            f"{net}: there is not enough memory for a training step on {images} images ({error}); "
+            "half as many need about half of it"
+        ) from error
 
 
 def _error_rate(model: Module, batches: Iterable[tuple[Array, Array]], backend: str) -> float:

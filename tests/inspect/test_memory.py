@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from standin import standin
 
 from minires import functional as F
 from minires import models
@@ -93,7 +94,7 @@ def test_the_largest_batch_fits_and_one_more_does_not():
 
 
 def test_a_training_that_does_not_fit_is_refused_with_what_would(monkeypatch):
-    monkeypatch.setattr(memory, "available", lambda: 150_000_000)
+    monkeypatch.setattr(memory, "available", lambda _: 150_000_000)
     check_memory(NetSpec.parse("resnet8"), IMAGE, 16, None)
     with pytest.raises(UsageError) as caught:
         check_memory(NetSpec.parse("resnet56"), IMAGE, 64, None)
@@ -101,9 +102,17 @@ def test_a_training_that_does_not_fit_is_refused_with_what_would(monkeypatch):
     assert "resnet56 at batch 64 would need about" in said
     assert "150 MB are free; --checkpoint-every" in said
     assert "and a batch of" in said
-    monkeypatch.setattr(memory, "available", lambda: 1_000)
+    monkeypatch.setattr(memory, "available", lambda _: 1_000)
     with pytest.raises(UsageError, match="choose a smaller model"):
         check_memory(NetSpec.parse("resnet8"), IMAGE, 16, None)
+
+
+def test_on_a_gpu_its_own_memory_counts():
+    with standin() as cupy:
+        cupy.cuda.runtime.memGetInfo = lambda: (100_000_000, 80 << 30)
+        check_memory(NetSpec.parse("resnet56"), IMAGE, 64, None)
+        with pytest.raises(UsageError, match="100 MB are free"):
+            check_memory(NetSpec.parse("resnet56"), IMAGE, 64, None, "cupy")
 
 
 @pytest.mark.parametrize("asked", [("resnet8", 0, None), ("resnet8", 4, 0), ("resnet9", 4, None)])

@@ -1,6 +1,6 @@
 // CUDA on one core of a CPU: a .cu file is compiled as C++ with this in front of it.
 //
-// The blocks of a grid run one after the other. The threads of a block are fibres: each runs until
+// The blocks of a grid run one after the other, in an order of chance. The threads of a block are fibres: each runs until
 // a barrier or its end, and between two barriers they run in an order of chance, another one each
 // time, so that a barrier that is missing shows. What a kernel is launched with is held against
 // what it declares, which CUDA itself does not do.
@@ -13,6 +13,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -29,6 +30,9 @@ using std::min;
 
 struct Three { int x, y, z; };
 struct double2 { double x, y; };
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(16) int4 { int x, y, z, w; };
+static int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 static double2 make_double2(double x, double y) { return {x, y}; }
 static Three threadIdx, blockIdx, blockDim, gridDim;
 
@@ -48,6 +52,7 @@ static ucontext_t beginning;
 static int current;
 static void (*body)(void **);
 static void **arguments;
+static unsigned chance = 1;
 
 // Back to the scheduler; it returns here when this fibre's turn comes again.
 static void pause(State state) {
@@ -86,7 +91,6 @@ static void resume(int thread) {
 
 // false: some threads wait at a barrier that the others have gone past.
 static bool run_block(int threads) {
-    static unsigned chance = 1;
     std::vector<int> order(threads);
     for (int t = 0; t < threads; t++) order[t] = t, fibres[t]->state = ready;
     for (;;) {
@@ -134,18 +138,28 @@ static bool launch(Three grid, int threads, void (*kernel)(void **), void **valu
     make_fibres(threads);
     body = kernel, arguments = values;
     gridDim = grid, blockDim = {threads, 1, 1};
-    for (int z = 0; z < grid.z; z++)
-        for (int y = 0; y < grid.y; y++)
-            for (int x = 0; x < grid.x; x++) {
-                blockIdx = {x, y, z};
-                if (!run_block(threads)) return false;
-            }
+    const size_t count = (size_t)grid.x * grid.y * grid.z;
+    size_t step = chance % count | 1;  // one with no divisor in common with count reaches all
+    while (std::gcd(step, count) != 1) step++;
+    for (size_t n = 0, block = chance % count; n < count; n++, block = (block + step) % count) {
+        blockIdx = {int(block % grid.x), int(block / grid.x % grid.y), int(block / grid.x / grid.y)};
+        if (!run_block(threads)) return false;
+    }
     return true;
 }
 
 }  // namespace emulator
 
 static void __syncthreads() { emulator::pause(emulator::waiting); }
+
+// Blocks run one after the other, and see what was written before.
+static void __threadfence() {}
+template <typename T> T __ldcg(const T *address) { return *address; }
+static unsigned atomicInc(unsigned *counter, unsigned most) {
+    const unsigned before = *counter;
+    *counter = before >= most ? 0 : before + 1;
+    return before;
+}
 
 // TF32 has 10 bits of fraction; halfway goes away from 0.
 static unsigned rounded(float x) {

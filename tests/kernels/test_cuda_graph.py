@@ -1,5 +1,6 @@
 """A training step that is captured as a CUDA graph and replayed: the same history, bit for bit."""
 
+import gc
 from contextlib import ExitStack
 
 import numpy as np
@@ -100,6 +101,7 @@ def test_a_loss_that_is_not_finite_ends_a_replayed_training_too(somewhere):
 @pytest.mark.parametrize("graph", [False, True])
 def test_a_thousand_steps_take_no_more_memory_than_ten(graph):
     with device("gpu") as cupy:
+        gc.collect()  # what an earlier trainer held would be freed in between
         t = trainer(graph)
         x = cupy.zeros((6, 1, 8, 8), "float32")
         labels = cupy.zeros(6, "int64")
@@ -109,7 +111,7 @@ def test_a_thousand_steps_take_no_more_memory_than_ten(graph):
             if number in (9, 999):
                 free, total = cupy.cuda.runtime.memGetInfo()
                 used.append(total - free)
-        assert used[1] == used[0]
+        assert used[1] <= used[0]
 
 
 def test_what_cannot_be_captured_is_launched_and_said(graphs, cupy, monkeypatch):

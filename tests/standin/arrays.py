@@ -197,6 +197,9 @@ class Pool:
     def total_bytes(self):
         return self.used_bytes()
 
+    def free_bytes(self):
+        return 0
+
     def free_all_blocks(self, stream=None):
         pass
 

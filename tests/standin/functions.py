@@ -225,6 +225,7 @@ def _cuda():
     return SimpleNamespace(
         runtime=SimpleNamespace(
             getDeviceCount=lambda: 1,
+            memGetInfo=lambda: (80 << 30, 80 << 30),
             driverGetVersion=lambda: 12090,
             runtimeGetVersion=lambda: 12090,
         ),

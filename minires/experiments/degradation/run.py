@@ -213,13 +213,8 @@ def _check_possible(config: Config, graph: bool, until: int | None) -> None:
 
 
 def _check_memory(config: Config, dataset: Dataset) -> None:
-    """Raise for nets that would not fit into this machine's memory, the deepest first.
-
-    The memory of a GPU is not checked here: its allocator raises when it is full.
-    """
-    if config.backend != "numpy":
-        return
+    """Raise for nets that would not fit into the backend's memory, the deepest first."""
     image = dataset.train_images.shape[1:]
     batch = config.recipe(dataset).batch_size
     for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
-        check_memory(net, image, batch, config.checkpoint_every)
+        check_memory(net, image, batch, config.checkpoint_every, config.backend)

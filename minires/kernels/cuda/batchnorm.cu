@@ -1,47 +1,46 @@
 // Batch norm. A channel's values lie next to each other: (C, H, W, N), M = H · W · N of them.
 //
 // Sums over a channel are made in two steps: each block sums a part of a channel in float32, and
-// then one block a channel puts its parts together in float64. The order is always the same.
+// the last block of a channel puts its parts together in float64. The order is always the same.
 
 #include "reduce.cuh"
 
-// The mean of each part of each channel, and the sum of squared deviations from that mean.
-extern "C" __global__ void part_moments(const float *__restrict__ x, double2 *__restrict__ parts,
-                                        int M, int values_a_part) {
-    const int channel = blockIdx.y, part = blockIdx.x;
-    const int begin = part * values_a_part, end = min(begin + values_a_part, M);
+// Mean and (biased) variance of each channel; 1/√(σ² + ε); and what x is multiplied by and then
+// moved by: y = scale x + shift. Of each part the mean and the sum of squared deviations from it,
+// and of m_p values each
+//     μ = Σ_p m_p μ_p / M        σ² = Σ_p (squares_p + m_p (μ_p − μ)²) / M
+// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0.
+extern "C" __global__ void moments(const float *__restrict__ x, const float *__restrict__ w,
+                                   const float *__restrict__ b, double2 *parts,
+                                   float *__restrict__ mean, float *__restrict__ var,
+                                   float *__restrict__ r, float *__restrict__ scale,
+                                   float *__restrict__ shift, int M, int values_a_part,
+                                   float eps) {
+    const int channel = blockIdx.y, count = gridDim.x;
+    const int begin = blockIdx.x * values_a_part, end = min(begin + values_a_part, M);
     const float *values = x + (size_t)channel * M;
     float sum = 0;
     for (int e = begin + threadIdx.x; e < end; e += THREADS) sum += values[e];
-    const float mean = block_sum(sum) / (end - begin);
-    float squares = 0;
+    const float mean_here = block_sum(sum) / (end - begin);
+    float squares_here = 0;
     for (int e = begin + threadIdx.x; e < end; e += THREADS) {
-        const float centred = values[e] - mean;
-        squares += centred * centred;
+        const float centred = values[e] - mean_here;
+        squares_here += centred * centred;
     }
-    squares = block_sum(squares);
-    if (threadIdx.x == 0) parts[channel * gridDim.x + part] = make_double2(mean, squares);
-}
-
-// Mean and (biased) variance of a channel from those of its parts, m_p values each,
-//     μ = Σ_p m_p μ_p / M        σ² = Σ_p (squares_p + m_p (μ_p − μ)²) / M
-// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0; 1/√(σ² + ε);
-// and what x is multiplied by and then moved by: y = scale x + shift.
-extern "C" __global__ void moments(const double2 *__restrict__ parts, const float *__restrict__ w,
-                                   const float *__restrict__ b, float *__restrict__ mean,
-                                   float *__restrict__ var, float *__restrict__ r,
-                                   float *__restrict__ scale, float *__restrict__ shift, int count,
-                                   int M, int values_a_part, float eps) {
-    const int channel = blockIdx.x;
+    squares_here = block_sum(squares_here);
     parts += channel * count;
-    double sum = 0;
+    if (threadIdx.x == 0) parts[blockIdx.x] = make_double2(mean_here, squares_here);
+    if (!is_last(channel, count)) return;
+
+    double all = 0;
     for (int p = threadIdx.x; p < count; p += THREADS)
-        sum += parts[p].x * min(values_a_part, M - p * values_a_part);
-    const double average = block_sum(sum) / M;
+        all += __ldcg(&parts[p]).x * min(values_a_part, M - p * values_a_part);
+    const double average = block_sum(all) / M;
     double squares = 0;
     for (int p = threadIdx.x; p < count; p += THREADS) {
-        const double apart = parts[p].x - average;
-        squares += parts[p].y + apart * apart * min(values_a_part, M - p * values_a_part);
+        const double2 part = __ldcg(&parts[p]);
+        const double apart = part.x - average;
+        squares += part.y + apart * apart * min(values_a_part, M - p * values_a_part);
     }
     squares = block_sum(squares);
     if (threadIdx.x > 0) return;
@@ -61,39 +60,37 @@ extern "C" __global__ void moving_average(float *__restrict__ r, const float *__
     r[c] = kept + momentum * factor * s[c];
 }
 
-// Σ g and Σ g (x − μ) of each part of each channel, with g = gy, but 0 where y <= 0: the
-// gradient of a ReLU that came after. Without one, y is not given and g = gy.
-extern "C" __global__ void part_sums(const float *__restrict__ gy, const float *__restrict__ y,
-                                     const float *__restrict__ x, const float *__restrict__ mean,
-                                     double2 *__restrict__ parts, int M, int values_a_part) {
-    const int channel = blockIdx.y, part = blockIdx.x;
-    const int begin = part * values_a_part, end = min(begin + values_a_part, M);
+// gw and gb from Σ g and Σ g (x − μ) over a channel, with g = gy, but 0 where y <= 0: the
+// gradient of a ReLU that came after. Without one, y is not given and g = gy. And what g, x and 1
+// are multiplied by in
+//     gx = w r (g − gb/M − (x − μ) r gw/M)
+extern "C" __global__ void sums(const float *__restrict__ gy, const float *__restrict__ y,
+                                const float *__restrict__ x, const float *__restrict__ w,
+                                const float *__restrict__ mean, const float *__restrict__ r,
+                                double2 *parts, float *__restrict__ gw, float *__restrict__ gb,
+                                float *__restrict__ of_g, float *__restrict__ of_x,
+                                float *__restrict__ constant, int M, int values_a_part) {
+    const int channel = blockIdx.y, count = gridDim.x;
+    const int begin = blockIdx.x * values_a_part, end = min(begin + values_a_part, M);
     const size_t at = (size_t)channel * M;
     const float average = mean[channel];
-    float sum = 0, product = 0;
+    float sum_here = 0, product_here = 0;
     for (int e = begin + threadIdx.x; e < end; e += THREADS) {
         const float g = y && y[at + e] <= 0 ? 0.f : gy[at + e];
-        sum += g;
-        product += g * (x[at + e] - average);
+        sum_here += g;
+        product_here += g * (x[at + e] - average);
     }
-    sum = block_sum(sum);
-    product = block_sum(product);
-    if (threadIdx.x == 0) parts[channel * gridDim.x + part] = make_double2(sum, product);
-}
-
-// gw and gb, and what g, x and 1 are multiplied by in
-//     gx = w r (g − gb/M − (x − μ) r gw/M)
-extern "C" __global__ void sums(const double2 *__restrict__ parts, const float *__restrict__ w,
-                                const float *__restrict__ mean, const float *__restrict__ r,
-                                float *__restrict__ gw, float *__restrict__ gb,
-                                float *__restrict__ of_g, float *__restrict__ of_x,
-                                float *__restrict__ constant, int count, int M) {
-    const int channel = blockIdx.x;
+    sum_here = block_sum(sum_here);
+    product_here = block_sum(product_here);
     parts += channel * count;
+    if (threadIdx.x == 0) parts[blockIdx.x] = make_double2(sum_here, product_here);
+    if (!is_last(channel, count)) return;
+
     double sum = 0, product = 0;
     for (int p = threadIdx.x; p < count; p += THREADS) {
-        sum += parts[p].x;
-        product += parts[p].y;
+        const double2 part = __ldcg(&parts[p]);
+        sum += part.x;
+        product += part.y;
     }
     sum = block_sum(sum);
     product = block_sum(product);

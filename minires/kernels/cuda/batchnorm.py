@@ -1,12 +1,12 @@
-"""Batch norm on a GPU: two kernels for its statistics, the rest lazy.
+"""Batch norm on a GPU: one kernel for its statistics, the rest lazy.
 
-Backward has as many, and one for gx; all of them read the gradient through the mask of the ReLU
+Backward has one for its sums and one for gx; both read the gradient through the mask of the ReLU
 that came after, if there was one. See batchnorm.cu.
 
 Not measured on a GPU yet.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .launch import blocks, launch, over
 from .layout import are_maps, empty, images, planes
 from .maps import Combination, unmasked
 
-_PARTS = 64  # of a channel, at most; as many threads add them up
+_PARTS = 64  # of a channel, at most
 _VALUES = 1024  # of a part, at least
 
 
@@ -36,25 +36,23 @@ class CudaBatchNorm(Kernel):
 
     def forward(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> Any:
         X, w, b = planes(realized(x)), *map(load("cupy").ascontiguousarray, (w, b))
-        sums = Sums(X)
         op.mean, op.var, r, scale, shift = empty((5, len(X)))
-        made = (op.mean, op.var, r, scale, shift)
-        parts = sums.each_part("part_moments", X)
-        sizes = (sums.count, sums.M, sums.values)
-        sums.together("moments", parts, w, b, *made, *sizes, float(op.eps))
+        p = parts(X)
+        made = (p.memory, op.mean, op.var, r, scale, shift)
+        launch("batchnorm", "moments", p.grid, X, w, b, *made, p.M, p.values, float(op.eps))
         op.save(X, w, op.mean, r)
         return Combination([(X, scale)], shift)
 
     def backward(self, op: ops.BatchNorm, gy: Any) -> Gradients:
         X, w, mean, r = op.saved
         g, y = unmasked(gy)
-        sums = Sums(X)
         gw, gb, *factors = empty((5, len(X)))
-        parts = sums.each_part("part_sums", g, y, X, mean)
-        sums.together("sums", parts, w, mean, r, gw, gb, *factors, sums.count, sums.M)
+        p = parts(X)
+        given, made = (g, y, X, w, mean, r), (p.memory, gw, gb, *factors)
+        launch("batchnorm", "sums", p.grid, *given, *made, p.M, p.values)
         gx = empty(X.shape)
-        grid = (blocks(sums.M), len(X))
-        launch("batchnorm", "input_gradient", grid, g, y, X, *factors, gx, sums.M)
+        grid = (blocks(p.M), len(X))
+        launch("batchnorm", "input_gradient", grid, g, y, X, *factors, gx, p.M)
         return images(gx), gw, gb
 
 
@@ -79,25 +77,24 @@ def cuda_moving_average(r: Array, s: Array, factor: float, momentum: float) -> N
         moving_average(r, s, factor, momentum)
 
 
-class Sums:
-    """Sums over each channel of maps (C, H, W, N), of parts of it first.
+class Parts(NamedTuple):
+    """How each channel of maps (C, H, W, N) is cut into parts, which are summed on their own.
 
     Attributes:
-        M: values a channel; count: its parts; values: of a part, the last one may have fewer.
+        grid: a block for each part of each channel.
+        memory: of two float64 a part.
+        M: values a channel; values: of a part, the last one may have fewer.
     """
 
-    def __init__(self, X: Array) -> None:
-        self.C = len(X)
-        self.M = X.size // self.C
-        self.values = blocks(self.M, min(_PARTS, blocks(self.M, _VALUES)))
-        self.count = blocks(self.M, self.values)
+    grid: tuple[int, int]
+    memory: Array
+    M: int
+    values: int
 
-    def each_part(self, name: str, *arrays: Array | None) -> Array:
-        """Run a kernel that makes two numbers of each part: (C, parts, 2), float64."""
-        parts = empty((self.C, self.count, 2), np.float64)
-        launch("batchnorm", name, (self.count, self.C), *arrays, parts, self.M, self.values)
-        return parts
 
-    def together(self, name: str, *arguments: Any) -> None:
-        """Run a kernel that adds up the parts of each channel."""
-        launch("batchnorm", name, (self.C,), *arguments, threads=_PARTS)
+def parts(X: Array) -> Parts:
+    """Return the parts of X."""
+    C, M = len(X), X.size // len(X)
+    values = blocks(M, min(_PARTS, blocks(M, _VALUES)))
+    count = blocks(M, values)
+    return Parts((count, C), empty((C, count, 2), np.float64), M, values)

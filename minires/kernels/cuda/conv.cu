@@ -14,46 +14,70 @@
 //
 // The gradient of x is this very product, with gy for x and the kernel turned round. What that
 // changes is where a weight lies (its strides may be negative) and which pixels are written (with a
-// stride, those at one place of it at a time): both are given as strides.
+// stride, those at one place of it at a time): both are given as strides. Another gradient of x may
+// be added to it, but 0 where the y of a ReLU, `mask`, is not above 0 if that is given too.
 
 #include "geometry.cuh"
 #include "sums.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y, Maps m,
-          Strides of_w, Strides of_y, int rows) {
+correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y,
+          const float *__restrict__ other, const float *__restrict__ mask, Maps m, Strides of_w,
+          Strides of_y, int rows) {
     __shared__ __align__(16) float ws[BK][BR + PAD];
     __shared__ __align__(16) float xs[BK][BQ + PAD];
     const int columns = m.Ho * m.Wo * m.N;
     const int first_row = blockIdx.y * BR, first_column = blockIdx.x * BQ;
     const int thread = threadIdx.x;
 
-    // What a thread loads: one column of x, every (THREADS / BQ)-th channel.
-    const int loaded = thread % BQ, q = first_column + loaded;
+    // What a thread loads for a step: one column of x, every (THREADS / BQ)-th channel, and weights.
+    constexpr int APART = THREADS / BQ, PIXELS = BK / APART;
+    constexpr int WEIGHTS = (BK * BR + THREADS - 1) / THREADS;
+    const int loaded = thread % BQ, first_k = thread / BQ, q = first_column + loaded;
     const int n = q % m.N, window = q / m.N;
     const int top = window / m.Wo * m.stride_h + m.first_h;
     const int left = window % m.Wo * m.stride_w + m.first_w;
     const size_t channel = (size_t)m.H * m.W * m.N;
-    Sums sums;
-
-    for (int u = 0; u < m.kh; u++)
-        for (int v = 0; v < m.kw; v++) {
-            const int h = top + u, l = left + v;
-            const bool inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
-            const float *pixel = inside ? x + ((size_t)h * m.W + l) * m.N + n : x;
-            for (int c0 = 0; c0 < m.channels; c0 += BK) {
-                for (int k = thread / BQ; k < BK; k += THREADS / BQ)
-                    xs[k][loaded] = inside && c0 + k < m.channels ? pixel[(c0 + k) * channel] : 0.f;
-                for (int e = thread; e < BK * BR; e += THREADS) {
-                    const int c = c0 + e % BK, r = first_row + e / BK;
-                    const bool there = c < m.channels && r < rows;
-                    ws[e % BK][e / BK] = there ? w[place(of_w, r, c, u, v)] : 0.f;
-                }
-                __syncthreads();
-                sums.add(ws, xs);
-                __syncthreads();
-            }
+    float pixels[PIXELS], weights[WEIGHTS];
+    const auto load = [&](int u, int v, int c0) {
+        const int h = top + u, l = left + v;
+        const bool inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
+        const float *pixel = x + ((ptrdiff_t)h * m.W + l) * m.N + n + (c0 + first_k) * channel;
+#pragma unroll
+        for (int i = 0; i < PIXELS; i++)
+            pixels[i] = inside && c0 + first_k + i * APART < m.channels
+                            ? pixel[i * APART * channel] : 0.f;
+#pragma unroll
+        for (int i = 0; i < WEIGHTS; i++) {
+            const int e = thread + i * THREADS, c = c0 + e % BK, r = first_row + e / BK;
+            const bool there = e < BK * BR && c < m.channels && r < rows;
+            weights[i] = there ? w[place(of_w, r, c, u, v)] : 0.f;
         }
+    };
+
+    // A step is loaded into registers while the one before it is multiplied: memory is far away.
+    Sums sums;
+    int u = 0, v = 0, c0 = 0;
+    bool more = m.kh > 0 && m.kw > 0;
+    if (more) load(u, v, c0);
+    while (more) {
+#pragma unroll
+        for (int i = 0; i < PIXELS; i++) xs[first_k + i * APART][loaded] = pixels[i];
+#pragma unroll
+        for (int i = 0; i < WEIGHTS; i++) {
+            const int e = thread + i * THREADS;
+            if (e < BK * BR) ws[e % BK][e / BK] = weights[i];
+        }
+        __syncthreads();
+        if ((c0 += BK) >= m.channels) {
+            c0 = 0;
+            if (++v == m.kw) v = 0, u++;
+        }
+        more = u < m.kh;
+        if (more) load(u, v, c0);
+        sums.add(ws, xs);
+        __syncthreads();
+    }
 
     for (int p = 0; p < Sums::COLUMNS; p++) {
         const int written = first_column + Sums::column(p);
@@ -61,7 +85,10 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
         const int image = written % m.N, i = written / m.N / m.Wo, j = written / m.N % m.Wo;
         for (int r = 0; r < Sums::ROWS; r++) {
             const int row = first_row + Sums::row(r);
-            if (row < rows) y[place(of_y, row, i, j, image)] = sums.at(r, p);
+            if (row >= rows) continue;
+            const ptrdiff_t at = place(of_y, row, i, j, image);
+            const float added = other && !(mask && mask[at] <= 0) ? other[at] : 0.f;
+            y[at] = sums.at(r, p) + added;
         }
     }
 }

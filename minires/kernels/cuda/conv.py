@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import ops
-from ...backend import Array, load
+from ...backend import Array, capability, load
+from ...errors import DeviceError
 from ...modes import modes
 from ...ops import Gradients, Pair
+from ...ops.windows import output_size
 from ..geometry import Axis, axes
 from ..registry import Kernel, register
 from .launch import blocks, launch, structure
-from .layout import are_maps, empty, images, planes
+from .layout import are_counted, are_maps, empty, images, planes
+from .maps import LazyMaps
 
 _BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
 LANES = 32  # numbers that a block adds up from their parts
@@ -29,7 +32,10 @@ class CudaConv2d(Kernel):
     """Convolution in hand-written kernels, in float32 or within `tf32`."""
 
     def suits(self, op: ops.Conv2d, x: Any, w: Array, b: Array | None) -> bool:
-        return are_maps(x) and w.size > 0
+        if not are_maps(x) or w.size == 0:
+            return False
+        out = output_size(x.shape, w.shape[2:], op.stride, op.padding)
+        return are_counted(x.shape[0] * w.shape[0] * math.prod(out))
 
     def forward(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> Array:
         p = plan(x.shape, w.shape, op.stride, op.padding, modes.tf32)
@@ -39,8 +45,7 @@ class CudaConv2d(Kernel):
 
     def backward(self, op: ops.Conv2d, gy: Array) -> Gradients:
         X, w, p = op.saved
-        gx, gw, gb = p.backward(X, w, planes(gy), op.needs_grad)
-        return None if gx is None else images(gx), gw, gb
+        return p.backward(X, w, planes(gy), op.needs_grad)
 
 
 @register(ops.Linear, "cupy")
@@ -51,7 +56,7 @@ class CudaLinear(Kernel):
     """
 
     def suits(self, op: ops.Linear, x: Any, w: Array, b: Array | None) -> bool:
-        return x.dtype == np.float32 and 0 not in (*x.shape, *w.shape)
+        return x.dtype == np.float32 and are_counted(x.size, w.size, x.shape[0] * w.shape[0])
 
     def forward(self, op: ops.Linear, x: Array, w: Array, b: Array | None) -> Array:
         pixel = (1, 1)
@@ -63,7 +68,7 @@ class CudaLinear(Kernel):
     def backward(self, op: ops.Linear, gy: Array) -> Gradients:
         X, kernel, p = op.saved
         gx, gw, gb = p.backward(X, kernel, _pixel(planes(gy)), op.needs_grad)
-        gx = None if gx is None else images(gx[:, 0, 0])
+        gx = None if gx is None else gx.realize()[:, :, 0, 0]
         return gx, None if gw is None else gw[:, :, 0, 0], gb
 
 
@@ -120,10 +125,10 @@ def correlation_tile(O: int, C: int) -> Tile:
 def gradient_tile(O: int) -> Tile:
     """The tile for the weight gradient of O rows; BQ counts taps of the kernel and channels."""
     if O <= 16:
-        return Tile(BR=16, BQ=64, BK=32, TR=4, TQ=4)
+        return Tile(BR=16, BQ=64, BK=16, TR=4, TQ=4)
     if O <= 32:
-        return Tile(BR=32, BQ=64, BK=32, TR=4, TQ=4)
-    return Tile(BR=64, BQ=64, BK=32, TR=8, TQ=4)
+        return Tile(BR=32, BQ=64, BK=16, TR=4, TQ=4)
+    return Tile(BR=64, BQ=64, BK=16, TR=8, TQ=4)
 
 
 class Plan:
@@ -132,10 +137,15 @@ class Plan:
     def __init__(
         self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, tf32: bool
     ) -> None:
+        if tf32 and capability(load("cupy")) < 8:
+            raise DeviceError(
+                "TF32 needs a GPU of compute capability 8.0 or more (Ampere, 2020), and this one "
+                f"has {capability(load('cupy'))}; compute without tf32"
+            )
         O, C, *kernel = w
         N = x[0]
         down, across = axes(x, tuple(kernel), stride, padding)
-        self.y, self.gx = (O, down.out, across.out, N), (C, *x[2:], N)
+        self.y = (O, down.out, across.out, N)
         self.correlation = Correlation(O, C, down, across, N, tf32)
         self.input_gradient = InputGradient(O, C, down, across, N, tf32)
         self.weight_gradient = WeightGradient(O, C, down, across, N, tf32)
@@ -148,14 +158,11 @@ class Plan:
             y += b[:, None, None, None]
         return y
 
-    def backward(
-        self, x: Array, w: Array, g: Array, wanted: tuple[bool, ...]
-    ) -> tuple[Array | None, Array | None, Array | None]:
+    def backward(self, x: Array, w: Array, g: Array, wanted: tuple[bool, ...]) -> Any:
         """(C, H, W, N), (O, C, kh, kw), (O, Ho, Wo, N) -> those of gx, gw, gb that are wanted."""
         gx = gw = gb = None
         if wanted[0]:
-            gx = empty(self.gx)
-            self.input_gradient(g, w, gx)
+            gx = LazyInputGradient(self.input_gradient, g, w)
         if wanted[1]:
             gw = load("cupy").empty_like(w)
             self.weight_gradient(x, g, gw)
@@ -178,8 +185,10 @@ class Correlation:
         columns = down.out * across.out * N
         self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
 
-    def __call__(self, x: Array, w: Array, y: Array) -> None:
-        arguments = (x, w, y, self.maps, _strides(w), _strides(y), self.O)
+    def __call__(
+        self, x: Array, w: Array, y: Array, other: Array | None = None, mask: Array | None = None
+    ) -> None:
+        arguments = (x, w, y, other, mask, self.maps, _strides(w), _strides(y), self.O)
         launch("conv", "correlate", self.grid, *arguments, **self.settings)
 
 
@@ -190,11 +199,13 @@ class InputGradient:
     correlation, of stride 1, of gy with a part of the kernel turned round.
 
     Attributes:
+        maps: the shape of gx.
         phases: for each stride phase its pixels, the taps that meet them, the last one first,
             and the correlation of gy with these.
     """
 
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int, tf32: bool) -> None:
+        self.maps = (C, down.size, across.size, N)
         self.phases = []
         for row in range(min(down.stride, down.size)):
             taps_down, back_down = down.transposed(row)
@@ -204,10 +215,28 @@ class InputGradient:
                 gather = Correlation(C, O, back_down, back_across, N, tf32)
                 self.phases.append((pixels, (taps_down, taps_across), gather))
 
-    def __call__(self, g: Array, w: Array, gx: Array) -> None:
-        turned = w.swapaxes(0, 1)
+    def __call__(self, g: Array, w: Array, *added: Array | None) -> Array:
+        gx, turned = empty(self.maps), w.swapaxes(0, 1)
         for pixels, taps, gather in self.phases:
-            gather(g, turned[:, :, *taps], gx[:, *pixels])
+            there = (None if a is None else a[:, *pixels] for a in added)
+            gather(g, turned[:, :, *taps], gx[:, *pixels], *there)
+        return gx
+
+
+class LazyInputGradient(LazyMaps):
+    """gx, to which another gradient can be added as it is written."""
+
+    def __init__(self, compute: InputGradient, g: Array, w: Array) -> None:
+        super().__init__(compute.maps)
+        self.arguments = compute, g, w
+
+    def compute(self) -> Array:
+        return self.plus(None, None)
+
+    def plus(self, other: Array | None, mask: Array | None) -> Array:
+        """Return the sum with another gradient, 0 where `mask` ≤ 0 if given; both (C, H, W, N)."""
+        compute, g, w = self.arguments
+        return images(compute(g, w, other, mask))
 
 
 class WeightGradient:

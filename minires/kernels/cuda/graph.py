@@ -9,6 +9,7 @@ serves it alone.
 Not measured on a GPU yet.
 """
 
+import gc
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -102,6 +103,7 @@ class Replayed:
 
     def _capture(self, *arrays: Array) -> Captured:
         buffers, start = tuple(a.copy() for a in arrays), moment()
+        gc.collect()  # a capture does not allow memory of other streams to be freed meanwhile
         self._stream.synchronize()
         self._stream.begin_capture()
         try:

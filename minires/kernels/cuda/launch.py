@@ -2,6 +2,7 @@
 
 import functools
 import math
+import zlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,19 @@ FOLDER = Path(str(resources.files(__package__)))
 THREADS = 256  # of a block, by default
 
 
+@functools.cache
+def _headers() -> int:
+    """A checksum of all .cuh files."""
+    return zlib.crc32(b"".join(file.read_bytes() for file in sorted(FOLDER.glob("*.cuh"))))
+
+
 def source(file: str, threads: int = THREADS, **sizes: int) -> tuple[str, tuple[str, ...]]:
-    """The text of `file`.cu, and the compiler's options that make THREADS and `sizes` macros."""
-    macros = {"THREADS": threads, **sizes}
+    """The text of `file`.cu, and the compiler's options that make THREADS and `sizes` macros.
+
+    CuPy keeps compiled kernels on disk by their text and options. A macro HEADERS, which no kernel
+    reads, has them compiled again when a header changes.
+    """
+    macros = {"THREADS": threads, **sizes, "HEADERS": _headers()}
     options = ("-std=c++17", f"-I{FOLDER}", *(f"-D{key}={value}" for key, value in macros.items()))
     return (FOLDER / f"{file}.cu").read_text(encoding="utf-8"), options
 

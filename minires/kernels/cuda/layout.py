@@ -33,4 +33,9 @@ def address(x: Any) -> int:
 
 def are_maps(x: Any) -> bool:
     """Return whether x, an array or lazy, is feature maps in float32, as the kernels take them."""
-    return x.ndim == 4 and x.dtype == np.float32 and x.size > 0
+    return x.ndim == 4 and x.dtype == np.float32 and are_counted(x.size)
+
+
+def are_counted(*sizes: int) -> bool:
+    """Return whether a kernel can count each of so many elements in an int, and there are some."""
+    return all(0 < size < 2**31 for size in sizes)

@@ -10,6 +10,8 @@ Not measured on a GPU yet.
 
 import math
 
+import numpy as np
+
 from ...backend import Array, later_write, moment
 from ...errors import GraphError
 from ..lazy import LazyArray, realized
@@ -18,14 +20,14 @@ from .layout import empty, images, planes
 
 
 class LazyMaps(LazyArray):
-    """Feature maps (C, H, W, N), as a tensor (N, C, H, W)."""
+    """Feature maps (C, H, W, N) in float32, as a tensor (N, C, H, W)."""
 
     backend = "cupy"
+    dtype = np.dtype(np.float32)
 
-    def __init__(self, like: Array) -> None:
-        self.maps = C, H, W, N = like.shape
+    def __init__(self, maps: tuple[int, ...]) -> None:
+        self.maps = C, H, W, N = maps
         self.shape = (N, C, H, W)
-        self.dtype = like.dtype
 
 
 class Combination(LazyMaps):
@@ -37,7 +39,7 @@ class Combination(LazyMaps):
     """
 
     def __init__(self, terms: list[tuple[Array, Array | None]], shift: Array | None) -> None:
-        super().__init__(terms[0][0])
+        super().__init__(terms[0][0].shape)
         self.terms = terms
         self.shift = shift
         self.moment = moment()
@@ -75,7 +77,7 @@ class Masked(LazyMaps):
     """The gradient behind a ReLU: g, but 0 where y ≤ 0; both (C, H, W, N)."""
 
     def __init__(self, g: Array, y: Array) -> None:
-        super().__init__(y)
+        super().__init__(y.shape)
         self.g = g
         self.y = y
 

@@ -14,7 +14,7 @@ from ...ops import Gradients
 from ...ops.windows import output_size
 from ..registry import Kernel, register
 from .launch import over, structure
-from .layout import are_maps, empty, images, planes
+from .layout import are_counted, are_maps, empty, images, planes
 
 
 @register(ops.MaxPool2d, "cupy")
@@ -22,7 +22,10 @@ class CudaMaxPool2d(Kernel):
     """Max pooling; the tap of each window that won is kept, in one byte."""
 
     def suits(self, op: ops.MaxPool2d, x: Any) -> bool:
-        return are_maps(x) and math.prod(op.kernel_size) <= 256
+        if not are_maps(x) or math.prod(op.kernel_size) > 256:
+            return False
+        out = output_size(x.shape, op.kernel_size, op.stride, op.padding)
+        return are_counted(math.prod((*x.shape[:2], *out)))
 
     def forward(self, op: ops.MaxPool2d, x: Array) -> Array:
         N, C, H, W = x.shape

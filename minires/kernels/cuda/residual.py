@@ -11,6 +11,7 @@ from ...ops import Gradients
 from ...ops.arithmetic import add_gradients
 from ..lazy import realized
 from ..registry import Kernel, register
+from .conv import LazyInputGradient
 from .layout import are_maps, images, planes
 from .maps import Combination, Masked, combination, unmasked
 
@@ -54,9 +55,16 @@ class CudaReLU(Kernel):
 
 @register(add_gradients, "cupy")
 def add(a: Any, b: Any) -> Array:
-    """Return the sum of two gradients; of feature maps, with the ReLU mask that one is behind."""
+    """Return the sum of two gradients; of feature maps, with the ReLU mask that one is behind.
+
+    A convolution's adds the other one as it is written.
+    """
     if not are_maps(a):
         return realized(a) + realized(b)
+    if not isinstance(a, LazyInputGradient) or a.is_realized:
+        a, b = b, a
+    if isinstance(a, LazyInputGradient) and not a.is_realized:
+        return a.plus(*unmasked(b))
     g, mask = unmasked(a)
     other = b
     if mask is None:

@@ -10,7 +10,9 @@
 //
 // A warp makes up to 32 rows and 32 columns of the tile.
 
-#define PAD 8  // the 4 rows and 8 columns of shared memory that a warp reads at once: in 32 banks
+// What a warp reads at once lies in 32 banks of shared memory:
+#define PAD 8       // 4 rows and 8 columns of it
+#define LONG_PAD 4  // 8 rows and 4 columns
 
 #ifdef __CUDACC__
 __device__ unsigned rounded(float x) {
@@ -44,15 +46,24 @@ struct Sums {
     __device__ float at(int r, int p) const { return of[r / 2][p / 2][r % 2 * 2 + p % 2]; }
 
     __device__ void add(const float (*a)[BR + PAD], const float (*b)[BQ + PAD]) {
+        add_products([&](int k, int r) { return a[k][r]; }, [&](int k, int c) { return b[k][c]; });
+    }
+
+    // The same of factors whose k lie next to each other.
+    __device__ void add_long(const float (*a)[BK + LONG_PAD], const float (*b)[BK + LONG_PAD]) {
+        add_products([&](int k, int r) { return a[r][k]; }, [&](int k, int c) { return b[c][k]; });
+    }
+
+    template <typename A, typename B> __device__ void add_products(A a, B b) {
 #pragma unroll
         for (int k = 0; k < BK; k += 8) {
             unsigned left[HIGH][4], right[WIDE][2];
             for (int i = 0; i < HIGH; i++)
                 for (int e = 0; e < 4; e++)
-                    left[i][e] = rounded(a[k + place() + e / 2 * 4][row(2 * i + e % 2)]);
+                    left[i][e] = rounded(a(k + place() + e / 2 * 4, row(2 * i + e % 2)));
             for (int j = 0; j < WIDE; j++)
                 for (int e = 0; e < 2; e++)
-                    right[j][e] = rounded(b[k + place() + e * 4][first_column() + 8 * j + group()]);
+                    right[j][e] = rounded(b(k + place() + e * 4, first_column() + 8 * j + group()));
             for (int i = 0; i < HIGH; i++)
                 for (int j = 0; j < WIDE; j++) multiply_add(of[i][j], left[i], right[j]);
         }

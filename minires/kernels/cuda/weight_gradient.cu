@@ -13,40 +13,57 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
                 float *__restrict__ parts, Maps m, int rows, int columns_a_part) {
     // Here BQ counts places and channels, and BK columns.
-    __shared__ __align__(16) float gs[BK][BR + PAD];
-    __shared__ __align__(16) float xs[BK][BQ + PAD];
-    __shared__ int down[BQ], right[BQ];  // from the first pixel under the window to that of k
-    __shared__ size_t from_x[BQ];        // where that is, for the window at pixel (0, 0)
+    __shared__ __align__(16) float gs[BR][BK + LONG_PAD];
+    __shared__ __align__(16) float xs[BQ][BK + LONG_PAD];
+    // From the first pixel under a window to that of k: down and right; and where that pixel is in
+    // x, for the window at pixel (0, 0).
+    __shared__ __align__(16) int4 taps[BQ];
     const int columns = m.Ho * m.Wo * m.N, depth = m.channels * m.kh * m.kw;
     const int first_row = blockIdx.y * BR, first_k = blockIdx.x * BQ, thread = threadIdx.x;
     const int begin = blockIdx.z * columns_a_part, end = min(begin + columns_a_part, columns);
-    Sums sums;
 
     for (int e = thread; e < BQ; e += THREADS) {
         const int k = first_k + e, c = k % m.channels, uv = k / m.channels;
         const int u = uv / m.kw, v = uv % m.kw;
-        down[e] = k < depth ? u : m.H - m.first_h;  // or below the maps, whatever the window
-        right[e] = v;
-        from_x[e] = ((size_t)(c * m.H + u) * m.W + v) * m.N;
+        const int down = k < depth ? u : m.H - m.first_h;  // or below the maps, whatever the window
+        taps[e] = make_int4(down, v, ((c * m.H + u) * m.W + v) * m.N, 0);
     }
     __syncthreads();
 
-    for (int q0 = begin; q0 < end; q0 += BK) {
-        const int loaded = thread % BK, q = q0 + loaded;
-        const int n = q % m.N, window = q / m.N;
-        const int top = window / m.Wo * m.stride_h + m.first_h;
-        const int left = window % m.Wo * m.stride_w + m.first_w;
-        const ptrdiff_t from_window = ((ptrdiff_t)top * m.W + left) * m.N + n;
-        for (int r = thread / BK; r < BR; r += THREADS / BK)
-            gs[loaded][r] = q < end && first_row + r < rows
-                                ? gy[(size_t)(first_row + r) * columns + q] : 0.f;
-        for (int e = thread / BK; e < BQ; e += THREADS / BK) {
-            const int h = top + down[e], l = left + right[e];
-            const bool inside = q < end && h >= 0 && h < m.H && l >= 0 && l < m.W;
-            xs[loaded][e] = inside ? x[from_window + from_x[e]] : 0.f;
+    // What a thread loads for a step: one column, every APART-th row and every APART-th k.
+    constexpr int APART = THREADS / BK, GRADIENTS = BR / APART, PIXELS = BQ / APART;
+    const int loaded = thread % BK, first = thread / BK;
+    float gradients[GRADIENTS], pixels[PIXELS];
+    int q = begin + loaded, n = q % m.N, j = q / m.N % m.Wo, i = q / m.N / m.Wo;
+    const auto load = [&]() {
+        const int top = i * m.stride_h + m.first_h, left = j * m.stride_w + m.first_w;
+        const float *from_window = x + ((ptrdiff_t)top * m.W + left) * m.N + n;
+#pragma unroll
+        for (int e = 0; e < GRADIENTS; e++) {
+            const int row = first_row + first + e * APART;
+            gradients[e] = q < end && row < rows ? gy[(size_t)row * columns + q] : 0.f;
         }
+#pragma unroll
+        for (int e = 0; e < PIXELS; e++) {
+            const int4 tap = taps[first + e * APART];
+            const unsigned h = top + tap.x, l = left + tap.y;  // left of the maps: a large number
+            pixels[e] = q < end && h < m.H && l < m.W ? from_window[tap.z] : 0.f;
+        }
+        for (q += BK, n += BK; n >= m.N; n -= m.N)
+            if (++j == m.Wo) j = 0, i++;
+    };
+
+    // A step is loaded into registers while the one before it is multiplied: memory is far away.
+    Sums sums;
+    load();
+    for (int q0 = begin; q0 < end; q0 += BK) {
+#pragma unroll
+        for (int e = 0; e < GRADIENTS; e++) gs[first + e * APART][loaded] = gradients[e];
+#pragma unroll
+        for (int e = 0; e < PIXELS; e++) xs[first + e * APART][loaded] = pixels[e];
         __syncthreads();
-        sums.add(gs, xs);
+        if (q0 + BK < end) load();
+        sums.add_long(gs, xs);
         __syncthreads();
     }
 
