@@ -17,8 +17,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from minires.kernels.cuda.conv import Tile, correlation_tile, gradient_tile
 from minires.kernels.cuda.launch import source
+from minires.kernels.cuda.tiles import Tile, correlation_tile, gradient_tile
 
 MULTIPLY = ("FFMA", "HMMA")
 KERNELS = {  # a .cu file, its kernel, and the tiles of resnet-20 to -110

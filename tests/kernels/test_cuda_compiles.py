@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from minires.kernels.cuda import sgd
-from minires.kernels.cuda.conv import LANES, correlation_tile, gradient_tile
+from minires.kernels.cuda.conv import LANES
 from minires.kernels.cuda.launch import FOLDER, source
+from minires.kernels.cuda.tiles import correlation_tile, gradient_tile
 
 ARCHITECTURES = (80, 90)  # A100, H100
 SIZES = {  # threads and macros with which a file is compiled, where there are several or others

@@ -15,7 +15,7 @@
 // The gradient of x is this very product, with gy for x and the kernel turned round. What that
 // changes is where a weight lies (its strides may be negative) and which pixels are written (with a
 // stride, those at one place of it at a time): both are given as strides. Another gradient of x may
-// be added to it, but 0 where the y of a ReLU, `mask`, is not above 0 if that is given too.
+// be added to it, or, where the y of a ReLU is given as `mask` and is 0 or less, nothing.
 
 #include "geometry.cuh"
 #include "sums.cuh"
