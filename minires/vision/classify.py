@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..backend import Array
 from ..errors import StateDictError, UsageError
 from ..files import mistaken
-from ..models import imagenet_net
+from ..models import NetSpec, imagenet_net
 from ..weights.loading import first_and_last, stored_tensors
 from .cam import activation_figure, activation_map, predict
 from .decoding import decode
@@ -77,6 +77,7 @@ class Classifier:
         size: int = 224,
         key: str | None = None,
     ) -> None:
+        NetSpec.parse(model, "imagenet")
         check_size(size)
         classes = _CLASSES if labels is None else len(labels)
         what = f"the weights of {model} with {classes} classes" + (

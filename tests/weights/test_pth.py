@@ -365,6 +365,18 @@ def test_a_pickle_of_absurd_size_is_refused(path):
         read(path)
 
 
+def test_a_directory_of_absurd_size_is_refused(path):
+    members = {f"data/{i}" + "x" * 100: b"" for i in range(30_000)}
+    write(path, GOOD, {"data/0": NUMBERS, **members})
+    with pytest.raises(DataError, match=r"net\.pth is not a whole .* \(a directory of [45],"):
+        read(path)
+
+
+def test_members_are_many_if_they_are_needed(path):
+    members = {f"data/{i}": b"" for i in range(20_000)}
+    assert list(read(write(path, GOOD, {**members, "data/0": NUMBERS}))[0]) == ["w"]
+
+
 def test_numbers_that_were_altered_are_refused(path):
     content = write(path, GOOD).read_bytes()
     path.write_bytes(content.replace(NUMBERS, NUMBERS[::-1]))
