@@ -107,8 +107,10 @@ class PickleMachine:
             case "EMPTY_TUPLE":
                 stack.append(())
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                items = [stack.pop() for _ in range(int(instruction[-1]))]
-                stack.append(tuple(reversed(items)))
+                first = len(stack) - int(instruction[-1])
+                if first < 0:
+                    raise LookupError("nothing on the stack")
+                stack[first:] = [tuple(stack[first:])]
             case "TUPLE":
                 self._unmark().append(tuple(stack))
             case "EMPTY_LIST" | "EMPTY_DICT" | "EMPTY_SET":
