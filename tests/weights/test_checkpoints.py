@@ -247,6 +247,8 @@ def test_a_place_that_is_not_there_is_named_with_those_that_are(path):
     assert str(caught.value) == (
         f"{path} has no tensors under 'epoch'; name one of 'net', 'ema' with --key (key= in Python)"
     )
+    with pytest.raises(UsageError, match="key must be text or None, got a list"):
+        load_weights(Net(), path, key=[])
     (path.parent / "w.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
     with pytest.raises(UsageError, match=r"w\.safetensors is a safetensors file, which has no 'x'"):
         load_weights(Net(), path.parent / "w.safetensors", key="x")
