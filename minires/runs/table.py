@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..errors import RunError
+from ..files import brief
 
 T = TypeVar("T")
 
@@ -59,6 +60,6 @@ def read_table(path: str | Path, row_class: type[T], what: str) -> list[T]:
                 raise ValueError(f"{len(cells)} cells, expected {len(expected)}")
             values = [parse(cell) for parse, cell in zip(parsers, cells, strict=True)]
         except (ValueError, csv.Error) as error:
-            raise RunError(f"{path}, line {number}: {error}") from error
+            raise RunError(f"{path}, line {number}: {brief(error)}") from error
         rows.append(row_class(*values))
     return rows

@@ -40,6 +40,7 @@ class Finetune:
         stopped: whether `run` ended because it was asked to, with something left to train.
         model: the model; after a complete `run` with the best weights, in evaluation mode.
         trainer: trains it, or its last stages.
+        notices: sentences about what the file of weights has beside them.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Finetune:
         model: ResNet,
         out: RunFolder,
         workers: int,
+        notices: tuple[str, ...] = (),
     ) -> None:
         self.config = config
         self.folder = folder
@@ -57,6 +59,7 @@ class Finetune:
         self.model = model
         self.out = out
         self.stopped = False
+        self.notices = notices
         self.images = FolderImages(folder, config.size, config.augment, workers)
         self.trainer = self._trainer()
 
@@ -80,7 +83,7 @@ class Finetune:
         """
         RunFolder(out).check_empty()
         listed = image_folder(config.data, config.val_split, config.seed)
-        model = _initial_model(config, len(listed.classes))
+        model, notices = _initial_model(config, len(listed.classes))
         with FolderImages(listed, config.size, workers=workers) as images:
             problems = images.problems()
         folder = _readable(listed, problems, strict)
@@ -93,7 +96,7 @@ class Finetune:
         }
         run_folder = RunFolder.create(out, facts)
         run_folder.save_weights(START, model)
-        return cls(config, folder, problems, model, run_folder, workers)
+        return cls(config, folder, problems, model, run_folder, workers, notices)
 
     @classmethod
     def resume(
@@ -112,7 +115,7 @@ class Finetune:
             RunError: the run was altered.
         """
         run_folder, facts = RunFolder.open(out)
-        config = parse_config(FinetuneConfig, facts, out)
+        config = parse_config(FinetuneConfig, {"key": None, **facts}, out)
         check_same_options(config, asked, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
         try:
@@ -215,13 +218,13 @@ def _readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> Im
         raise DataError(f"{error}; {counted}: {first}") from None
 
 
-def _initial_model(config: FinetuneConfig, num_classes: int) -> ResNet:
-    """Return the model as its training starts."""
+def _initial_model(config: FinetuneConfig, num_classes: int) -> tuple[ResNet, tuple[str, ...]]:
+    """Return the model as its training starts, and notices about its weights."""
     manual_seed(config.seed)
     model = imagenet_net(config.model, num_classes)
-    if config.weights is not None:
-        load_pretrained(model, Path(config.weights))
-    return model
+    if config.weights is None:
+        return model, ()
+    return model, load_pretrained(model, Path(config.weights), config.key)
 
 
 def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
@@ -230,6 +233,6 @@ def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> 
         model = imagenet_net(config.model, num_classes)
         load_weights(model, out.weights(START))
     else:
-        model = _initial_model(config, num_classes)
+        model, _ = _initial_model(config, num_classes)
         out.save_weights(START, model)
     return model
