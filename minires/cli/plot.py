@@ -11,7 +11,7 @@ from ..experiments.degradation.figure import degradation_figure
 from ..experiments.degradation.published import check_comparable
 from ..files import write_atomically
 from ..runs import RunFolder, read_history
-from .app import app
+from .app import app, say
 from .output import writing
 
 _FORMATS = ("png", "svg", "pdf")
@@ -52,4 +52,4 @@ def plot(
         raise UsageError(f"--out must end in .{', .'.join(_FORMATS)}, got {out}")
     with writing(out):
         write_atomically(out, degradation_figure(panels, form, published=published))
-    print(f"figure: {out}")
+    say(f"figure: {out}")
