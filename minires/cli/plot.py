@@ -36,11 +36,19 @@ def plot(
     panels = []
     for path in runs:
         _, facts = RunFolder.open(path)
+        if (kind := facts.get("experiment")) is not None:
+            raise UsageError(
+                f"the run in {path} is one of minires {kind!s:.20}, whose figures are in its "
+                "folder; plot draws those of minires degradation"
+            )
         if published:
             check_comparable(Config.from_facts(facts, path), path)
-        rows = read_history(path / "history.csv")
+        rows = read_history(path / "history.csv") if any(path.glob("history*.csv")) else []
         if not rows:
-            raise UsageError(f"the run in {path} has no finished epoch to draw yet")
+            raise UsageError(
+                f"the run in {path} has no finished epoch to draw: it was stopped in its first, "
+                "or its loss became NaN or infinite"
+            )
         title = str(facts.get("data", path.name))
         panels.append((title if len(runs) == 1 else f"{path.name} ({title})", rows))
     if out is None:
