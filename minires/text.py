@@ -41,9 +41,8 @@ def html_text(text: str) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Return a text for Markdown, also for the cell of a table: without tags, links, emphasis."""
-    escaped = _MARKDOWN.sub(r"\\\g<0>", printable(text))
-    return html.escape(escaped, quote=False).replace("|", "&#124;")
+    """Return a text for Markdown: no tags, links or emphasis come of it; for a "|" see tables."""
+    return html.escape(_MARKDOWN.sub(r"\\\g<0>", printable(text)), quote=False)
 
 
 def csv_text(text: str) -> str:
