@@ -47,7 +47,7 @@ from minires.weights.safetensors_file import write_tensors  # noqa: E402
 
 SECONDS = 10  # for an input
 MOST_MEMORY = 3 << 30  # bytes that the process may ask for, threads and libraries included
-MOST_MB = 400  # that it may grow by: a picture of 100 million pixels has 300 MB
+MOST_MB = 400  # that it may grow by
 CANARY = "a payload ran"  # the file that payloads would make
 
 
