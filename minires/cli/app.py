@@ -3,13 +3,14 @@
 import io
 import sys
 import warnings
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 
 from .. import __version__
 from ..errors import DamageWarning, MiniresError
+from ..text import printable
 
 app = typer.Typer(
     help="Understand residual networks: train them, watch them, check their gradients.",
@@ -44,9 +45,15 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
+def say(*lines: str, file: TextIO | None = None) -> None:
+    """Print lines, to the standard output by default; no name in them can control the terminal."""
+    for line in lines:
+        print(printable(line), file=file)
+
+
 def _print_message(message: str, colour: str) -> None:
     Console(stderr=True, soft_wrap=True).print(
-        f"minires: {message}", style=colour, markup=False, highlight=False
+        printable(f"minires: {message}", keep="\n"), style=colour, markup=False, highlight=False
     )
 
 
@@ -56,5 +63,5 @@ def version(
 ) -> None:
     """Understand residual networks: train them, watch them, check their gradients."""
     if version:
-        print(f"minires {__version__}")
+        say(f"minires {__version__}")
         raise typer.Exit

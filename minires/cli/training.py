@@ -13,7 +13,7 @@ import typer
 from ..errors import UsageError
 from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
-from .app import console
+from .app import console, say
 from .output import show_summary
 
 E = TypeVar("E")
@@ -65,7 +65,7 @@ def follow(run: Run[E], display: AbstractContextManager[Callable[[E], None]], ag
         for event in run.run(stop=stopped):
             show(event)
     if run.stopped:
-        print(f"stopped; resume with: {again}")
+        say(f"stopped; resume with: {again}")
         raise typer.Exit(130)
 
 
