@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DamageWarning, DataError, RunError, UsageError
-from ..files import previous, remove_partial, write_atomically
+from ..files import make_folder, previous, remove_partial, sync_folder, write_atomically
 from ..nn import Module
 from ..train import Row, Trainer, restore_training, training_state
 from ..weights import save_weights
@@ -57,7 +57,7 @@ class RunFolder:
         folder = cls(path)
         folder.check_empty()
         with _writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
         content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
         with folder.locked():
             folder.check_empty()  # another process may have been quicker
@@ -124,7 +124,7 @@ class RunFolder:
         tensors, metadata = training_state(trainer)
         path = self._checkpoint(trainer)
         with _writing(path):
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             write_checkpoint(path, tensors, metadata)
 
     def restore(self, trainer: Trainer) -> None:
@@ -160,7 +160,7 @@ class RunFolder:
         """Write the weights of a model."""
         path = self.weights(name)
         with _writing(path):
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             save_weights(model, path)
 
     def write_history(self, rows: list[Row]) -> None:
@@ -181,6 +181,7 @@ class RunFolder:
         renamed = path.with_name(f"{path.stem}.damaged{path.suffix}")
         with _writing(renamed):
             os.replace(path, renamed)
+            sync_folder(path.parent)
         warnings.warn(
             f"{problem}; the previous one is used, and the damaged one is renamed {renamed.name}",
             DamageWarning,
