@@ -183,6 +183,16 @@ def test_asked_to_stop_it_keeps_the_very_point(unbroken, tiny, tmp_path, points)
     assert files(out) == files(unbroken)
 
 
+def test_what_another_process_computed_meanwhile_is_kept(tiny, tmp_path):
+    """After this one had read the points, and before it had the lock."""
+    out = tmp_path / "run"
+    asked = iter([False] * 6 + [True])
+    list(Landscape.start(tiny, out, load_data).run(lambda: next(asked)))
+    second = resume(out)
+    finish(resume(out))
+    assert {event.point for event in finish(second)} == {None}
+
+
 def test_asked_to_stop_at_its_last_point_a_run_is_not_stopped(tiny, tmp_path):
     asked = iter(range(1, 51))
     run = Landscape.start(tiny, tmp_path / "run", load_data)

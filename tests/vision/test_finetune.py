@@ -437,3 +437,23 @@ def test_a_second_process_on_a_run_is_refused(place, tmp_path):
         finish(resume(tmp_path / "run"))
     list(events)
     finish(resume(tmp_path / "run"))
+
+
+def test_a_second_process_changes_nothing(place, tmp_path):
+    """Even where it finds damage: another process may be writing the file at that moment."""
+    out = tmp_path / "run"
+    first = start(config(place, epochs=2), out)
+    events = first.run()
+    for _ in range(4):  # an epoch has ended
+        next(events)
+    checkpoint = out / "checkpoints" / "resnet18-seed0.safetensors"
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(b"")
+    (out / "weights" / "start.safetensors").unlink()
+    before = sorted(out.rglob("*"))
+    with resume(out) as second, pytest.raises(RunError, match="another process"):
+        list(second.run())
+    assert sorted(out.rglob("*")) == before
+    assert checkpoint.read_bytes() == b""
+    checkpoint.write_bytes(content)
+    list(events)

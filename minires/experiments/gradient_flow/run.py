@@ -85,8 +85,10 @@ class FlowRun:
 
         Raises:
             NonFiniteError: a net could not be trained for the layer responses.
+            RunError: another process works in the folder, or it cannot be written.
         """
-        with blas_threads(1):  # the products are small: a second thread gains nothing
+        # The products are small: a second BLAS thread gains nothing.
+        with self.folder.locked(), blas_threads(1):
             for name in self.config.only:
                 figure = self._figure(name)
                 total = len(figure.measurement)

@@ -142,6 +142,7 @@ class Landscape:
             RunError: another process works in the folder, or it cannot be written.
         """
         with self.folder.locked():
+            self._read()  # again: another process may have computed more until now
             yield from self._run(stop)
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -197,6 +198,8 @@ class Landscape:
                 f"{path} was altered: its points are not those of this run, in their order; remove "
                 "it to compute them again"
             )
+        for points in self._points.values():
+            points.clear()
         for line in lines:
             point = Point(line.alpha, line.beta, line.loss, line.error)
             self._points[line.net].append(point)

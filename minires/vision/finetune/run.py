@@ -39,7 +39,7 @@ class Finetune:
     Attributes:
         stopped: whether `run` ended because it was asked to, with something left to train.
         model: the model; after a complete `run` with the best weights, in evaluation mode.
-        trainer: trains it, or its last stages.
+        trainer: trains it, or its last stages; `run` restores it from its checkpoint.
     """
 
     def __init__(
@@ -92,7 +92,8 @@ class Finetune:
             "left_out": problems,
         }
         run_folder = RunFolder.create(out, facts)
-        run_folder.save_weights(START, model)
+        with run_folder.locked():
+            run_folder.save_weights(START, model)
         return cls(config, folder, problems, model, run_folder, workers)
 
     @classmethod
@@ -150,6 +151,9 @@ class Finetune:
             self.out.write_history(trainer.rows)
 
         with self.out.locked():
+            if not self.out.weights(START).is_file():  # killed before it was written
+                self.out.save_weights(START, self.model)
+            self.out.restore(trainer)
             if trainer.finished:
                 yield Event(trainer, None)
             else:
@@ -186,7 +190,7 @@ class Finetune:
         self.close()
 
     def _trainer(self) -> Trainer:
-        """Return the training, restored from its checkpoint if there is one."""
+        """Return the training from its start."""
         config = self.config
         source: Source = self.images
         model: Module = self.model
@@ -196,9 +200,7 @@ class Finetune:
         iterations = config.epochs * epoch_length(source, config.batch)
         recipe = Recipe(config.batch, config.lr, iterations, momentum=0.9, weight_decay=0.0)
         schedule = StepSchedule(config.lr)
-        trainer = Trainer(config.model, model, source, recipe, schedule, config.seed)
-        self.out.restore(trainer)
-        return trainer
+        return Trainer(config.model, model, source, recipe, schedule, config.seed)
 
 
 def _readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> ImageFolder:
@@ -226,10 +228,8 @@ def _initial_model(config: FinetuneConfig, num_classes: int) -> ResNet:
 
 def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
     """Return the same for a run on disk, which may have been killed before it was saved."""
-    if out.weights(START).is_file():
-        model = imagenet_net(config.model, num_classes)
-        load_weights(model, out.weights(START))
-    else:
-        model = _initial_model(config, num_classes)
-        out.save_weights(START, model)
+    if not out.weights(START).is_file():
+        return _initial_model(config, num_classes)
+    model = imagenet_net(config.model, num_classes)
+    load_weights(model, out.weights(START))
     return model
