@@ -1,9 +1,11 @@
 """The application that the commands are registered in, and how its errors are printed."""
 
 import io
+import os
 import sys
 import warnings
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,12 +19,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+
+
+class _Console(Console):
+    """A console whose closed pipe is an error like others; rich's own ends the process at once."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # the BrokenPipeError
+
+
+console = _Console()
 
 
 def main() -> None:
-    """Run the command line: an error of minires becomes a message and an exit code, without a
-    traceback; a warning about a damaged file becomes a message."""
+    """Run the command line: an error of minires, or of an output that cannot be written, becomes
+    a message and an exit code, without a traceback; a warning about a file becomes a message."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a "±" must not end a run on an ASCII terminal
@@ -37,17 +49,55 @@ def main() -> None:
             show(message, category, *place, **more)
 
     warnings.showwarning = show_warning
+    code: str | int | None = 1
+    try:
+        code = _exit_code()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        discard(sys.stdout)
+        _print_message(f"the output cannot be written: {error.strerror or error}", "red")
+        code = code or 1
+    sys.exit(code)
+
+
+def _exit_code() -> str | int | None:
+    """Run the application; an error of minires becomes a message."""
     try:
         app()
     except MiniresError as error:
         _print_message(str(error), "red")
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except SystemExit as ended:
+        return ended.code
+    return 0
+
+
+def discard(stream: IO[str] | None) -> None:
+    """Drop what a stream that cannot be written still holds, and all that will be written to it."""
+    if stream is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _open_closed_streams() -> None:
+    """Open those of the standard streams that are closed; else the next file would be one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number
 
 
 def _print_message(message: str, colour: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(
-        f"minires: {message}", style=colour, markup=False, highlight=False
-    )
+    try:
+        _Console(stderr=True, soft_wrap=True).print(
+            f"minires: {message}", style=colour, markup=False, highlight=False
+        )
+    except OSError:
+        with suppress(OSError):
+            discard(sys.stderr)
 
 
 @app.callback(invoke_without_command=True)
