@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from .. import __version__
-from ..errors import DamageWarning, MiniresError
+from ..errors import DamageWarning, MachineWarning, MiniresError
 
 app = typer.Typer(
     help="Understand residual networks: train them, watch them, check their gradients.",
@@ -43,7 +43,7 @@ def main() -> None:
     def show_warning(
         message: Warning | str, category: type[Warning], *place: Any, **more: Any
     ) -> None:
-        if issubclass(category, DamageWarning):
+        if issubclass(category, (DamageWarning, MachineWarning)):
             _print_message(str(message), "yellow")
         else:
             show(message, category, *place, **more)

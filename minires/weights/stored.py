@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..backend import Array
-from ..errors import DataError
+from ..errors import DataError, UnreadableError
 
 # NumPy has no bfloat16, the upper half of a float32: this stands for it, and becomes one.
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
@@ -53,7 +53,8 @@ class Stored:
         """Read the array into new memory, whatever `copy` says.
 
         Raises:
-            DataError: the file has become shorter, or cannot be read.
+            DataError: the file has become shorter.
+            UnreadableError: it cannot be read.
         """
         numbers = np.empty(self.extent, self.element)  # from the first to the last, in the file
         try:
@@ -61,7 +62,8 @@ class Stored:
                 file.seek(self.offset)
                 read = file.readinto(numbers.view(np.uint8).data)
         except OSError as error:
-            raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from error
+            reason = error.strerror or error
+            raise UnreadableError(f"{self.path} cannot be read: {reason}") from error
         if read != self.nbytes:
             raise DataError(f"{self.path} was cut short while it was read")
         if self.element == BFLOAT16:

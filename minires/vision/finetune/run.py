@@ -16,7 +16,9 @@ from ...nn import Module
 from ...optim import StepSchedule
 from ...runs import RunFolder
 from ...runs.autosave import Event, autosave
+from ...runs.checkpoint import undamaged_weights
 from ...runs.config import check_same_options, parse_config
+from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Recipe, Trainer
 from ...train.recipe import epoch_length
 from ...weights import load_weights
@@ -90,6 +92,7 @@ class Finetune:
             "classes": folder.classes,
             "data_sha256": folder.digest,
             "left_out": problems,
+            "machine": machine(),
         }
         run_folder = RunFolder.create(out, facts)
         with run_folder.locked():
@@ -110,11 +113,12 @@ class Finetune:
 
         Raises:
             UsageError: no run there, another configuration, or other images.
-            RunError: the run was altered.
+            RunError, DataError: the run was altered.
         """
         run_folder, facts = RunFolder.open(out)
         config = parse_config(FinetuneConfig, facts, out)
         check_same_options(config, asked, out)
+        check_same_machine(facts, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
         try:
             left_out = {str(path): str(reason) for path, reason in facts["left_out"].items()}
@@ -138,6 +142,7 @@ class Finetune:
 
         Raises:
             RunError: another process uses the folder, or it cannot be written.
+            DataError: the best weights were altered.
             NonFiniteError: a loss is NaN or infinite.
         """
         trainer = self.trainer
@@ -161,7 +166,7 @@ class Finetune:
             seconds = time.monotonic() - started
             outcomes: list[Outcome] = []
             if trainer.finished:
-                load_weights(self.model, self.out.weights(BEST))
+                load_weights(self.model, undamaged_weights(self.out.weights(BEST)))
                 outcomes = validate(self.model.eval(), self.images)
             rows, waited, config = trainer.rows, self.images.waited, self.config
             result = Result(config, self.folder, self.left_out, rows, outcomes, seconds, waited)
@@ -231,5 +236,5 @@ def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> 
     if not out.weights(START).is_file():
         return _initial_model(config, num_classes)
     model = imagenet_net(config.model, num_classes)
-    load_weights(model, out.weights(START))
+    load_weights(model, undamaged_weights(out.weights(START)))
     return model
