@@ -4,8 +4,9 @@
 
 Everything that is read from outside (weights, CIFAR-10, pictures, labels, the files of a run), with
 bits flipped, cut short, zeroed, blocks swapped, lengths changed: see tests/fuzzing.py, which says
-how, and by whose numbers any input can be made again. Prints a table, writes
-benchmarks/results/fuzz.json, and ends with 1 if anything was neither read nor refused.
+how, and by whose numbers any input can be made again. Some inputs are made to take long, or much
+memory. Prints a table, writes benchmarks/results/fuzz.json, and ends with 1 if anything was neither
+read nor refused, or not within the bounds on time, memory and the length of a message.
 """
 
 import sys
@@ -29,7 +30,7 @@ def main(
 ) -> None:
     """Read many altered inputs."""
     console = Console(highlight=False)
-    shown = Table("reader", "read", "refused", "neither", "slowest", "memory")
+    shown = Table("reader", "read", "refused", "wrong", "slowest", "memory")
     found: dict[str, Any] = {}
     started = time.perf_counter()
     for name in READERS:

@@ -1,4 +1,7 @@
-"""Write a file atomically: a reader finds the old content or the new one, never a part."""
+"""Write files atomically, and name what is in files that were given.
+
+A reader of a file finds the old content or the new one, never a part.
+"""
 
 import errno
 import os
@@ -8,6 +11,34 @@ from pathlib import Path
 
 _PARTIAL = ".partial"
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of file systems without such a call
+
+_PAGE = "a web page (HTML), which sites send instead of a file that they do not give"
+
+# How files begin that are given instead of others: in lower case, without spaces before.
+_BEGINNINGS = {
+    b"version https://git-lfs.github.com/": (
+        "a Git LFS pointer, a few lines that stand for the file; git lfs pull fetches the file"
+    ),
+    b"<!doctype html": _PAGE,
+    b"<html": _PAGE,
+    b"{": "JSON",
+    b"[": "JSON",
+    b"\x1f\x8b": "compressed by gzip; unpack it first",
+    b"\x89hdf": "an HDF5 file, as Keras writes them",
+}
+
+
+def mistaken(start: bytes) -> str | None:
+    """Return what a file is that begins so, for those that are often given instead of another."""
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next((what for begin, what in _BEGINNINGS.items() if start.startswith(begin)), None)
+
+
+def brief(value: object, most: int = 200) -> str:
+    """Return the text of a value that came from a file for a message: one short printable line."""
+    text = str(value)
+    text = text if len(text) <= most else f"{text[:most]}..."
+    return text if text.isprintable() else repr(text)
 
 
 def write_atomically(path: str | Path, content: bytes, keep_previous: bool = False) -> None:

@@ -18,7 +18,8 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,7 @@ from PIL import ExifTags, Image
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE / "weights"))
-from pth_files import NUMBERS, call, plain, state_dict, storage, tensor, write  # noqa: E402
+from pth_files import NUMBERS, call, name, plain, state_dict, storage, tensor, write  # noqa: E402
 
 from minires.data import digits  # noqa: E402
 from minires.errors import DamageWarning, MiniresError  # noqa: E402
@@ -45,9 +46,11 @@ from minires.vision.finetune import FinetuneConfig  # noqa: E402
 from minires.weights.loading import stored_tensors  # noqa: E402
 from minires.weights.safetensors_file import write_tensors  # noqa: E402
 
-SECONDS = 10  # for an input
+SECONDS = 30  # for an input, by the clock; the machine may have other work
+MOST_SECONDS = 8  # of a CPU
 MOST_MEMORY = 3 << 30  # bytes that the process may ask for, threads and libraries included
 MOST_MB = 400  # that it may grow by: a picture of 100 million pixels has 300 MB
+LETTERS = 3000  # of an error's message
 CANARY = "a payload ran"  # the file that payloads would make
 
 
@@ -109,6 +112,13 @@ def change_a_number(content: bytes, chance: random.Random) -> bytes:
     return content[: place.start()] + new + content[place.end() :]
 
 
+def grow(content: bytes, chance: random.Random) -> bytes:
+    """A short block so often that what takes a time by its square shows."""
+    first, last = _span(content, chance)
+    last = min(last, first + 8)
+    return content[:last] + content[first:last] * (50_000 // (last - first)) + content[last:]
+
+
 def anything(content: bytes, chance: random.Random) -> bytes:
     """Random bytes, after the beginning by which files are told apart."""
     return content[: chance.choice((0, 4, 9, 12))] + chance.randbytes(chance.randrange(2000))
@@ -116,7 +126,7 @@ def anything(content: bytes, chance: random.Random) -> bytes:
 
 ALTERATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     *(flip_bits, cut_short, zero_a_block, insert_bytes, take_bytes_out, repeat_a_block),
-    *(swap_blocks, change_a_field, change_a_number, anything),
+    *(swap_blocks, change_a_field, change_a_number, grow, anything),
 )
 
 
@@ -137,6 +147,10 @@ class Reader(NamedTuple):
         read: reads the file.
         bad: contents that are refused; each is altered too.
         place: puts a content into the file, where that is not all of it.
+        large: contents made to take long, or much memory, or to make a long message; each is read
+            or refused, too, within the bounds.
+        pieces: what is put at a random place of some inputs.
+        most_mb: what the process may grow by for an input of its own size at most.
     """
 
     name: str
@@ -144,6 +158,13 @@ class Reader(NamedTuple):
     read: Callable[[Path], object]
     bad: Sequence[bytes] = ()
     place: Callable[[Path, bytes], object] = Path.write_bytes
+    large: Sequence[bytes] = ()
+    pieces: Sequence[bytes] = ()
+    most_mb: int = 100
+
+    def seconds(self, content: bytes) -> float:
+        """What the process may take for an input, of a CPU: by its length, not by the square."""
+        return min(MOST_SECONDS, 1 + 2e-6 * len(content))
 
 
 def weights(path: Path) -> object:
@@ -159,7 +180,29 @@ def safetensors(folder: Path) -> Reader:
     }
     write_tensors(folder / "a", tensors)
     write_tensors(folder / "b", tensors, {"some": ["facts"]})
-    return Reader("w.safetensors", [(folder / name).read_bytes() for name in "ab"], weights)
+    good = [(folder / name).read_bytes() for name in "ab"]
+    return Reader("w.safetensors", good, weights, large=list(map(_headed, _LARGE_HEADERS)))
+
+
+def _headed(text: str) -> bytes:
+    return len(text).to_bytes(8, "little") + text.encode()
+
+
+def _entry(name: str = "w", dtype: str = "F32", shape: str = "0") -> str:
+    return f'"{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[0,0]}}'
+
+
+_LARGE_HEADERS = (
+    *("{" + ",".join(_entry(f"w{i}") for i in range(n)) + "}" for n in (20_000, 300_000)),
+    "{" + _entry(shape="1," * 200_000 + "0") + "}",
+    "{" + _entry("w" * 2_000_000) + "}",
+    "{" + _entry(dtype="F" * 2_000_000) + "}",
+    '{"__metadata__":{"minires":"' + "[" * 2_000_000 + '"}}',
+    '{"__metadata__":{"minires":"' + "9" * 2_000_000 + '"}}',
+    '{"__metadata__":' + '{"a":' * 500_000,
+    "{" + "[" * 2_000_000,
+    " " * 40_000_000 + "{}",
+)
 
 
 _TENSORS = state_dict(a=tensor(), b=tensor((3,), (2,), 1), c=tensor((2, 2), (1, 2)))
@@ -176,15 +219,56 @@ PAYLOADS = [
 _BAD_PROGRAMS = [*PAYLOADS, state_dict(a=PAYLOADS[0]), state_dict(a=tensor(), b=PAYLOADS[2])]
 
 
+# A tuple of two that are one, of two that are one, ...: 2⁶⁴ for all that goes through it.
+_DOUBLED = b")" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(64))
+_SAME_HASH = b"".join(plain(i * (2**61 - 1)) + b"N" for i in range(50_000))
+_REBUILD = name("torch._tensor", "_rebuild_from_type_v2")
+_LARGE_PROGRAMS = (
+    _DOUBLED,
+    *(_DOUBLED + more for more in (plain(5) + b"R", b")R", b")\x81", b"Nb", b"Na", b"NNs", b"Q")),
+    *(before + _DOUBLED + b"R" for before in (_REBUILD, name("torch", "Size"))),
+    *(b"}" + plain("w") + _DOUBLED + b"s", b"}" + _DOUBLED + b"Ns", b"}(" + _SAME_HASH + b"u"),
+    b"]" * 3_900_000,
+    *(instruction * 100_000 for instruction in (b"}", b"(", b"N", b"N\x94", b"N\x85")),
+    b"N" + b"\x85" * 100_000,
+    b"}" + b"".join(b"(" + plain(f"n{i}") + b"Nu" for i in range(50_000)),
+    (b"}" + plain("a")) * 70_000 + tensor() + b"s" * 70_000,
+    b"}q\0(" + b"".join(plain(f"n{i}") + b"h\0" for i in range(50_000)) + b"u",
+    (_REBUILD + b"(") * 50_000 + tensor() + (name("torch", "Tensor") + b")NtR") * 50_000,
+    b"(" + plain("x") * 70_000 + b"t" + b"q\0" + (name("torch", "device") + b"h\0R") * 50_000,
+    state_dict(w=tensor((1,) * 70_000, (1,) * 70_000)),
+    state_dict(**{f"w{i}": tensor() for i in range(5_000)}),
+    state_dict(**{"w" * 3_000_000: tensor()}),
+    state_dict(**{"n" * 1_000_000: plain("x" * 1_000_000), "w": tensor()}),
+    state_dict(**{f"p{i}": state_dict(w=tensor()) for i in range(5_000)}),
+    state_dict(w=tensor(of=storage("x" * 1_000_000))),
+    *(name("os", "x" * 3_000_000), plain("x" * 3_000_000) + plain("x") + b"\x93"),
+    *(
+        b"S" + b"x" * 3_000_000 + b"\n",
+        b"I" + b"9" * 3_000_000 + b"\n",
+        b"L" + b"9" * 4000 + b"L\n",
+    ),
+    *(b"\x8b\xff\xff\xff\x7f" + b"x" * 99, b"\x8b" + b"\0\xc6\x2d\0" + b"x" * 3_000_000),
+    *(b"X\xff\xff\xff\xff" + b"x" * 99, b"N0" * 999_999, b"Nr\xff\xff\xff\x7f"),
+)
+_PIECES = (
+    *(_DOUBLED, _DOUBLED + b"R", _DOUBLED + b"s", _DOUBLED + plain(5) + b"R", b")R", b")\x81"),
+    *(plain(2**61 - 1), name("torch", "Size"), name("torch", "Tensor"), _REBUILD, b"b", b"(", b"u"),
+)
+
+
 def pth(folder: Path) -> Reader:
     """The file as it is: what is altered is mostly caught by the checksums of the zip file."""
     files = [write(folder / "a.pth", program).read_bytes() for program in (_TENSORS, *PAYLOADS)]
-    return Reader("w.pth", files[:1], weights, files[1:])
+    members = {f"data/{i}" + "x" * 400: b"" for i in range(9_000)}
+    many = write(folder / "many.pth", _TENSORS, {"data/0": NUMBERS, **members}).read_bytes()
+    return Reader("w.pth", files[:1], weights, files[1:], large=[many])
 
 
 def pth_program(folder: Path) -> Reader:
     """Its pickle alone, in a zip file that is whole."""
-    return Reader("w.pth", [_TENSORS], weights, _BAD_PROGRAMS, write)
+    more = {"large": _LARGE_PROGRAMS, "pieces": _PIECES, "most_mb": 300}
+    return Reader("w.pth", [_TENSORS], weights, _BAD_PROGRAMS, write, **more)
 
 
 def pth_storage(folder: Path) -> Reader:
@@ -206,7 +290,13 @@ def cifar10_files(folder: Path) -> Reader:
     records = chance.integers(0, 10, (20, 3073), dtype=np.uint8).tobytes()
     for number in range(1, 6):
         (folder / f"data_batch_{number}.bin").write_bytes(records)
-    return Reader("test_batch.bin", [records], lambda path: cifar10.cifar10(path.parent))
+    return Reader(
+        "test_batch.bin",
+        [records],
+        lambda path: cifar10.cifar10(path.parent),
+        large=[bytes(100_000_000)],
+        most_mb=50,
+    )
 
 
 _MODES = {
@@ -233,14 +323,15 @@ def pictures(*forms: str) -> Callable[[Path], Reader]:
     def made(folder: Path) -> Reader:
         modes = {form: _MODES.get(form, ("RGB", "L", "P")) for form in forms}
         good = [content(form, mode) for form in forms for mode in modes[form]]
-        return Reader("photo", good, lambda path: np.asarray(decode(path)).sum())
+        return Reader("photo", good, lambda path: np.asarray(decode(path)).sum(), most_mb=MOST_MB)
 
     return made
 
 
 def labels(folder: Path) -> Reader:
     good = ["tench\ngoldfish\ngreat white shark\n", "\ufeffeins\r\nzwei\r\n\r\n", "ä 1\n漢字 2"]
-    return Reader("labels.txt", [text.encode() for text in good], read_labels)
+    large = (b"a\n" * 1_000_000, b"a\n" * 400_000, b"a" * 100_000_000, b"a\n\n" * 300_000)
+    return Reader("labels.txt", [text.encode() for text in good], read_labels, large=large)
 
 
 def configuration(folder: Path) -> Reader:
@@ -329,17 +420,33 @@ def altered(reader: Reader, name: str, number: int) -> bytes:
     content = chance.choice(reader.bad if reader.bad and chance.random() < 0.3 else reader.good)
     for _ in range(chance.choice((1, 1, 2, 3))):
         content = chance.choice(ALTERATIONS)(content or b"\0", chance)
+    if reader.pieces and chance.random() < 0.3:
+        place = chance.randrange(len(content) + 1)
+        content = content[:place] + chance.choice(reader.pieces) + content[place:]
     return content
 
 
-def outcome(reader: Reader, path: Path, content: bytes) -> str:
+class LongMessageError(Exception):
+    """An error's message has too much of the input in it."""
+
+
+def outcome(reader: Reader, path: Path) -> str:
     """ "read" or "refused"; anything else that reading raises goes on."""
-    reader.place(path, content)
     try:
         reader.read(path)
-    except MiniresError:
+    except MiniresError as error:
+        if len(str(error)) > LETTERS:
+            raise LongMessageError(f"{len(str(error)):,} letters: {error}") from error
         return "refused"
     return "read"
+
+
+def inputs(reader: Reader, name: str, count: int, first: int) -> Iterator[tuple[str, bytes]]:
+    """The inputs of `process` and what each is called; with the first of all, the large ones."""
+    if first == 0:
+        yield from ((f"large input {i}", content) for i, content in enumerate(reader.large))
+    for number in range(first, first + count):
+        yield f"input {number}", altered(reader, name, number)
 
 
 def process(name: str, count: int, first: int) -> dict[str, object]:
@@ -347,7 +454,7 @@ def process(name: str, count: int, first: int) -> dict[str, object]:
     signal.signal(signal.SIGALRM, _hang)
     tally: Counter[str] = Counter(read=0, refused=0)
     wrong: list[str] = []
-    slowest = 0.0
+    slowest = largest = 0.0
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DamageWarning)
@@ -355,26 +462,38 @@ def process(name: str, count: int, first: int) -> dict[str, object]:
         path = next(Path(folder).rglob(reader.name), Path(folder) / reader.name)
         for contents, expected in ((reader.good, "read"), (reader.bad, "refused")):
             for content in contents:
-                assert outcome(reader, path, content) == expected, content
-        before = _peak()
-        for number in range(first, first + count):
-            content = altered(reader, name, number)
-            started = time.perf_counter()
+                reader.place(path, content)
+                assert outcome(reader, path) == expected, content
+        for which, content in inputs(reader, name, count, first):
+            reader.place(path, content)
+            before, started = _begin_peak(), time.process_time()
             signal.setitimer(signal.ITIMER_REAL, SECONDS)
             try:
-                tally[outcome(reader, path, content)] += 1
+                tally[outcome(reader, path)] += 1
             except BaseException as error:
-                wrong.append(f"input {number}: {type(error).__name__}: {error}"[:300])
+                wrong.append(f"{which}: {type(error).__name__}: {error}"[:300])
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-            slowest = max(slowest, time.perf_counter() - started)
+            seconds, mb = time.process_time() - started, (_peak() - before) / 1e6
+            if seconds > reader.seconds(content):
+                wrong.append(f"{which}, of {len(content):,} bytes: {seconds:.1f} s")
+            if mb > reader.most_mb:
+                wrong.append(f"{which}, of {len(content):,} bytes: {mb:.0f} MB")
+            slowest, largest = max(slowest, seconds), max(largest, mb)
     if Path(CANARY).exists():
         wrong.append("a payload ran")
-    return {**tally, "wrong": wrong, "slowest_s": slowest, "memory_mb": (_peak() - before) / 1e6}
+    return {**tally, "wrong": wrong, "slowest_s": slowest, "memory_mb": largest}
 
 
 def _hang(number: int, frame: object) -> None:
     raise HangError(f"not done after {SECONDS} s")
+
+
+def _begin_peak() -> int:
+    """Let `_peak` begin anew, where Linux can; the memory that the process has now."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _peak()
 
 
 def _peak() -> int:
@@ -387,8 +506,8 @@ def fuzz(name: str, count: int, first: int = 0) -> dict[str, object]:
     """What became of so many altered inputs of a reader, each in the end read or refused.
 
     Returns:
-        "read" and "refused", how many were; "wrong", a sentence for each that was neither;
-        "slowest_s"; "memory_mb", how much the process grew while it read them.
+        "read" and "refused", how many were; "wrong", a sentence for each that was neither, or took
+        too long, or too much memory; "slowest_s" and "memory_mb", the most that one took.
     """
     with tempfile.TemporaryDirectory() as place:
         done = subprocess.run(
@@ -396,7 +515,7 @@ def fuzz(name: str, count: int, first: int = 0) -> dict[str, object]:
             cwd=place,  # where a payload would leave its file
             capture_output=True,
             text=True,
-            timeout=60 + count,
+            timeout=120 + count,
             check=False,
         )
     if done.returncode:

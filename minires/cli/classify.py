@@ -14,7 +14,7 @@ from ..vision.workers import Workers
 from .app import app
 from .options import INTEGER
 from .output import free_name, writing
-from .shared import Strict
+from .shared import Key, Strict
 
 _FEW = 4  # images for which starting processes is not worth it
 
@@ -30,6 +30,7 @@ def classify(
         Path | None,
         typer.Option(help="Names of the classes, one a line; without, they are numbers."),
     ] = None,
+    key: Key = None,
     cam: Annotated[Path | None, typer.Option(help="Folder for class activation maps.")] = None,
     size: Annotated[
         int, typer.Option(help="Height and width of the model's input.", **INTEGER)
@@ -41,7 +42,10 @@ def classify(
     The shorter side is resized to 256 pixels, and the middle 224x224 are the model's input.
     """
     paths = image_files(images)
-    classifier = Classifier(model, weights, read_labels(labels) if labels else None, size)
+    names = read_labels(labels) if labels else None
+    classifier = Classifier(model, weights, names, size, key)
+    for notice in classifier.notices:
+        print(notice, file=sys.stderr)
     with Workers(WORKERS if len(paths) > _FEW else 0) as workers:
         found = problems(workers, [str(path) for path in paths])
         bad = [problem for problem in found if problem]

@@ -12,6 +12,7 @@ from ..weights.safetensors_file import write_tensors
 from .app import app
 from .options import old_and_new
 from .output import writing
+from .shared import Key
 
 
 @app.command()
@@ -26,6 +27,7 @@ def convert(
             metavar="OLD=NEW",
         ),
     ] = None,
+    key: Key = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
 ) -> None:
     """Write the tensors of a weights file as safetensors, a format that cannot run code.
@@ -37,7 +39,7 @@ def convert(
         raise UsageError(f"OUT must end in .safetensors, got {out}")
     if out.exists() and not force:
         raise UsageError(f"{out} exists; add --force to replace it")
-    tensors, passed_over = stored_tensors(source)
+    tensors, passed_over = stored_tensors(source, key)
     for beginning, other in map(old_and_new, rename or []):
         if not any(name.startswith(beginning) for name in tensors):
             raise UsageError(

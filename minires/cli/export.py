@@ -7,10 +7,10 @@ import typer
 
 from ..models import NetSpec
 from ..weights import export_onnx, load_weights
-from ..weights.loading import stored_tensors
+from ..weights.loading import first_and_last, stored_tensors
 from .app import app
 from .output import sizes, writing
-from .shared import Input, ShortcutOption, StrideIn
+from .shared import Input, Key, ShortcutOption, StrideIn
 
 
 @app.command()
@@ -21,30 +21,20 @@ def export(
     image: Input = None,
     shortcut: ShortcutOption = None,
     stride_in: StrideIn = "3x3",
+    key: Key = None,
 ) -> None:
     """Write a trained model as an ONNX file (opset 17), to be used without minires.
 
     The file takes any number of images of one size, normalised as for training, and gives logits.
     Needs the package onnx (pip install onnx).
     """
-    channels, classes = _ends(weights)
+    channels, classes = first_and_last(stored_tensors(weights, key)[0])
+    channels = channels or 3
     spec = NetSpec.parse(net, "any", shortcut, stride_in)
     model = spec.build(classes, channels)
-    load_weights(model, weights)
+    load_weights(model, weights, key=key)
     size = image or spec.image(channels)
     with writing(out):
         export_onnx(model, out, size)
     images = sizes(("N", *size))
     print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB), which takes images {images}")
-
-
-def _ends(weights: Path) -> tuple[int, int | None]:
-    """Return the channels that the first layer takes and the classes that the last one gives."""
-    channels, classes = 3, None
-    for name, tensor in stored_tensors(weights)[0].items():
-        match name, tensor.shape:
-            case "conv1.weight", (_, taken, _, _) if tensor.extent:
-                channels = taken
-            case "fc.weight", (given, _) if tensor.extent:
-                classes = given
-    return channels, classes

@@ -50,7 +50,8 @@ def finetune(
             config = FinetuneConfig(str(data.absolute()), **asked)
             run = Finetune.start(config, out, workers, strict)
     with run:
-        console.print(run.description, highlight=False, soft_wrap=True)
+        for line in (*run.notices, run.description):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         moved = [data] if data is not None and resume else []
         again = resume_command("finetune", out, *moved, backend=backend)
         train(run, out, "confusion.png", again, accuracy=True, test="val")

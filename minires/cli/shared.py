@@ -41,6 +41,13 @@ Input: TypeAlias = Annotated[
 ShortcutOption: TypeAlias = Annotated[
     Shortcut | None, typer.Option("--shortcut", parser=str, metavar="<str>", help="A, B or C.")
 ]
+Key: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Where in a .pth file the tensors are, such as net or ema.state_dict; by default they "
+        "are found."
+    ),
+]
 StrideIn: TypeAlias = Annotated[
     str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
 ]

@@ -43,6 +43,7 @@ class Stepping:
     channels: int = option(8, "Feature maps shown of each operation; {default} by default.")
     after: int = option(0, "Train so many steps first; {default} by default.")
     weights: Path | None = option(None, "Begin with the weights of a file (safetensors, .pth).")
+    key: str | None = option(None, "Where in a .pth file they are; by default they are found.")
     path: str | None = option(None, "Show this module alone: layer1.0, or layer2.")
     seed: int = option(0, "Of the initial weights and the images; {default} by default.")
 
@@ -56,6 +57,8 @@ class Stepping:
             raise UsageError(
                 f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}"
             )
+        if self.key is not None and self.weights is None:
+            raise UsageError(f"key {self.key!r} is a place in a file of weights: add --weights")
         if self.weights is not None and len(self.nets) != 1:
             raise UsageError(f"weights are those of one net, but {len(self.nets)} were asked for")
 
@@ -96,7 +99,7 @@ def _model(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:
     manual_seed(config.seed)
     model = spec.build(len(dataset.classes), dataset.channels)
     if config.weights:
-        load_weights(model, config.weights)
+        load_weights(model, config.weights, key=config.key)
     return model
 
 

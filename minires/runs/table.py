@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..errors import RunError
-from ..files import read_file
+from ..files import brief, read_file
 
 T = TypeVar("T")
 
@@ -65,6 +65,6 @@ def read_table(
             row = row_class(*values)
             check(row)
         except (ValueError, TypeError, csv.Error) as error:
-            raise RunError(f"{path}, line {number}: {error}") from error
+            raise RunError(f"{path}, line {number}: {brief(error)}") from error
         rows.append(row)
     return rows

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 from ..backend import Array
 from ..errors import StateDictError, UsageError
-from ..models import imagenet_net
-from ..weights import load_weights
+from ..files import mistaken
+from ..models import NetSpec, imagenet_net
+from ..weights.loading import first_and_last, stored_tensors
 from .cam import activation_figure, activation_map, predict
 from .decoding import decode
 from .folder_images import check_size
 from .folders import files_in
 from .transforms import middle, normalise, resize_shorter
+from .weights import load_trained
 from .worker_main import Task
 from .workers import Workers
 
@@ -20,6 +22,8 @@ TOP = 5
 
 _CLASSES = 1000  # of ImageNet, whose weights come without labels
 _BATCH = 32
+_MOST_BYTES = 1_000_000  # of a file of labels; those of ImageNet have 20,000
+_LONGEST_LABEL = 1000
 _FIGURE_SCALE = 2  # pixels a side in the figure for each of the model's input
 
 
@@ -54,26 +58,37 @@ class Classifier:
         labels: the names of the classes, in the order of the model's outputs; without, classes are
             numbers, 1000 of them.
         size: height and width of the model's input, in pixels.
+        key: where in the file the weights are, see `load_weights`.
+
+    Attributes:
+        notices: sentences about what the file has beside the weights.
 
     Raises:
-        UsageError: there is no such model, or a size below 32.
+        UsageError: there is no such model, or a size below 32; as for `load_weights`.
         DataError: the file cannot be read.
         StateDictError: it holds the weights of another model, or for another number of classes.
     """
 
     def __init__(
-        self, model: str, weights: Path, labels: Sequence[str] | None = None, size: int = 224
+        self,
+        model: str,
+        weights: Path,
+        labels: Sequence[str] | None = None,
+        size: int = 224,
+        key: str | None = None,
     ) -> None:
+        NetSpec.parse(model, "imagenet")
         check_size(size)
         classes = _CLASSES if labels is None else len(labels)
+        what = f"the weights of {model} with {classes} classes" + (
+            "; if there are others, name them with --labels" if labels is None else ""
+        )
+        # Before the model is made, whose last layer might not fit into memory.
+        _, found = first_and_last(stored_tensors(weights, key)[0])
+        if found not in (classes, None):
+            raise StateDictError(f"{weights} does not hold {what}: fc.weight is for {found}")
         self.model = imagenet_net(model, classes)
-        report = load_weights(self.model, weights, strict=False)
-        if not report.fits():
-            hint = "; if there are others, name them with --labels" if labels is None else ""
-            raise StateDictError(
-                f"{weights} does not hold the weights of {model} with {classes} classes{hint}: "
-                f"{report}"
-            )
+        self.notices = load_trained(self.model, weights, key, what)
         self.model.eval()
         self.labels = [f"class {i}" for i in range(classes)] if labels is None else labels
         self.size = size
@@ -110,18 +125,27 @@ def read_labels(path: Path) -> list[str]:
     """Return the names of classes in a file, one a line.
 
     Raises:
-        UsageError: no such file, not UTF-8 text, no names, or an empty line between others.
+        UsageError: no such file, not UTF-8 text, or something else than names; too large; no
+            names, an empty line between others, or a line longer than a name.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"the labels in {path} cannot be read: {reason}") from error
-    labels = [line.strip() for line in lines]
+    if what := mistaken(content):
+        raise UsageError(f"{path} is {what}; expected names of classes, one a line")
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{path} has more than the {_MOST_BYTES:,} bytes that labels may have")
+    labels = [line.strip() for line in text.rstrip().splitlines()]
     if not labels:
         raise UsageError(f"{path} holds no labels; expected one name a line")
-    if "" in labels:
-        raise UsageError(f"{path}, line {labels.index('') + 1}: a label is missing")
+    for number, label in enumerate(labels, start=1):
+        if not 0 < len(label) <= _LONGEST_LABEL:
+            wrong = f"a label of {len(label):,} characters" if label else "a label is missing"
+            raise UsageError(f"{path}, line {number}: {wrong}")
     return labels
 
 

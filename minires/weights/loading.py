@@ -1,14 +1,20 @@
 """Weights to and from files: safetensors, and PyTorch's own. None of them can run code."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import DataError, StateDictError
+from ..errors import DataError, StateDictError, UsageError
+from ..files import mistaken
 from ..nn import LoadReport, Module
 from . import pth, safetensors_file
+from .places import listed
 from .safetensors_file import write_tensors
 from .stored import Stored
+
+_LONGEST_NAME = 500  # of a tensor
+_MOST_PREFIXES = 4  # parts of a name that may be before the model's own
 
 
 def save_weights(model: Module, path: str | Path) -> None:
@@ -20,12 +26,18 @@ def save_weights(model: Module, path: str | Path) -> None:
 
 
 def load_weights(
-    model: Module, path: str | Path, strict: bool = True, rename: Mapping[str, str] | None = None
+    model: Module,
+    path: str | Path,
+    strict: bool = True,
+    rename: Mapping[str, str] | None = None,
+    key: str | None = None,
 ) -> LoadReport:
     """Read the parameters and buffers of `model`, tensor by tensor into its own arrays.
 
     The format is found from the content: safetensors, or the zip file of PyTorch's `torch.save`,
-    of which tensors are read and nothing is run.
+    of which tensors are read and nothing is run. A state dict within a training checkpoint is
+    found, and a beginning that the names of the model's tensors have there, such as "module." or
+    "model._orig_mod.", is taken off; tensors without it, such as a loss's, are then left out.
 
     Args:
         model: takes the weights, in its own dtype.
@@ -34,58 +46,72 @@ def load_weights(
             otherwise copy what matches, such as all but a last layer of another size.
         rename: prefixes of names and their replacements, applied one after the other:
             {"module.": "", "classifier.": "fc."}.
+        key: where in a file of `torch.save` the tensors are, such as "state_dict_ema" or
+            "checkpoint.net"; without, they are found.
 
     Returns:
-        What was not copied; its notices name entries of the file that are no tensors.
+        What was not copied; its notices say where the tensors were, and what is no tensor.
 
     Raises:
         DataError: there is no such file; it is cut short or altered; or it asks for anything but
             tensors.
         StateDictError: names or shapes differ, and `strict`.
+        UsageError: there are no tensors under `key`, or several places have some and it is missing.
     """
-    tensors, passed_over = stored_tensors(path)
+    tensors, notices = stored_tensors(path, key)
     tensors = renamed(tensors, rename or {}, path)
-    hints = _prefix_hints(tensors, [name for name, _ in model.named_tensors()])
+    tensors, more = without_prefix(tensors, {name for name, _ in model.named_tensors()})
+    notices += more
     try:
         report = model.load_state_dict(tensors, strict)
     except StateDictError as error:
-        raise StateDictError("; ".join([f"{path}: {error}", *hints])) from None
-    return replace(report, notices=(*hints, *passed_over))
+        raise StateDictError("; ".join([f"{path}: {error}", *notices])) from None
+    return replace(report, notices=tuple(notices))
 
 
-def stored_tensors(path: str | Path) -> tuple[dict[str, Stored], list[str]]:
+def stored_tensors(path: str | Path, key: str | None = None) -> tuple[dict[str, Stored], list[str]]:
     """Return the tensors of a file by name, not read yet, and sentences about other entries.
 
     Raises:
-        DataError: as for `load_weights`.
+        DataError, UsageError: as for `load_weights`.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"there is no weights file {path}")
     try:
         with open(path, "rb") as file:
-            start = file.read(9)
+            start = file.read(100)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     passed_over: list[str] = []
-    if start[8:] == b"{":  # JSON, after eight bytes that may be anything, its length
+    if start[8:9] == b"{" and 0 in start[:8]:  # JSON, after its length in eight bytes
+        if key is not None:
+            raise UsageError(f"{path} is a safetensors file, which has no {key!r} to look under")
         tensors, _ = safetensors_file.stored_tensors(path)
     elif start.startswith(b"PK"):  # a zip file
-        tensors, passed_over = pth.stored_tensors(path)
-    elif start.startswith(b"\x80"):  # a pickle
-        raise DataError(
-            f"{path} is a bare pickle, as PyTorch wrote them before version 1.6; only its zip "
-            "files are read. PyTorch makes one of it by torch.save(torch.load(path), path)"
-        )
+        tensors, passed_over = pth.stored_tensors(path, key)
     else:
-        raise DataError(
-            f"{path} is not a whole safetensors file, nor a zip file of torch.save; "
-            "it may be cut short, or something else"
-        )
-    strange = next((name for name in tensors if not name.isprintable()), None)
+        raise DataError(_no_weights(path, start))
+    strange = next((n for n in tensors if not n.isprintable() or len(n) > _LONGEST_NAME), None)
     if strange is not None:
-        raise DataError(f"{path} has a tensor with the name {strange!r:.100}")
+        raise DataError(f"{path} has a tensor with the name {strange[:100]!r}")
     return tensors, passed_over
+
+
+def _no_weights(path: Path, start: bytes) -> str:
+    """Return what is wrong with a file that begins so."""
+    if start.startswith(b"\x80"):  # a pickle
+        return (
+            f"{path} is a bare pickle, as PyTorch wrote them before version 1.6; only its zip "
+            "files are read. PyTorch makes one of it by "
+            'torch.save(torch.load(path, map_location="cpu"), path)'
+        )
+    if what := mistaken(start):
+        return f"{path} is no file of weights: it is {what}"
+    return (
+        f"{path} is not a whole safetensors file, nor a zip file of torch.save; "
+        "it may be cut short, or something else"
+    )
 
 
 def renamed(
@@ -108,14 +134,55 @@ def renamed(
     return found
 
 
-def _prefix_hints(given: Iterable[str], own: Iterable[str]) -> list[str]:
-    """Return a hint if names would be the model's without the prefix that all of them have."""
-    given = list(given)
-    prefix = given[0].partition(".")[0] + "." if given else ""
-    others = {name.removeprefix(prefix) for name in given}
-    if not (prefix and all(map(str.startswith, given, [prefix] * len(given))) and others & {*own}):
-        return []
-    return [
-        f'all names in the file begin with "{prefix}", which rename={{"{prefix}": ""}} takes off, '
-        f"as does minires convert --rename {prefix}="
-    ]
+def without_prefix(
+    tensors: Mapping[str, Stored], own: Set[str]
+) -> tuple[dict[str, Stored], list[str]]:
+    """Return tensors without the beginning that their names have before those of a model.
+
+    Args:
+        tensors: by name.
+        own: the names of the model.
+
+    Returns:
+        The tensors of the beginning with which most of the model's names are there, at least half
+        of them; all tensors if that is none. And a sentence if they have one.
+    """
+    fitting: Counter[str] = Counter()
+    for name in tensors:
+        parts = name.split(".", _MOST_PREFIXES)
+        for i in range(len(parts)):
+            if ".".join(parts[i:]) in own:
+                fitting["".join(f"{part}." for part in parts[:i])] += 1
+    most = max(fitting.values(), default=0)
+    best = [prefix for prefix, count in fitting.items() if count == most]
+    if "" in best or 2 * most < len(own):
+        return dict(tensors), []
+    if len(best) > 1:
+        return dict(tensors), [
+            f"names fit after each of {', '.join(map(repr, best[:5]))}: say which one is to be "
+            f'taken off, as rename={{"{best[0]}": ""}} or minires convert --rename {best[0]}= does'
+        ]
+    (prefix,) = best
+    beside = [name for name in tensors if not name.startswith(prefix)]
+    said = f"; {listed(beside)} beside them: passed over" if beside else ""
+    found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    return found, [f"the tensors are those whose names begin with {prefix!r}{said}"]
+
+
+def first_and_last(tensors: Mapping[str, Stored]) -> tuple[int | None, int | None]:
+    """Return how many channels a net's first layer takes, and how many classes its last one gives.
+
+    Args:
+        tensors: by the names of minires' nets, with or without something before them.
+
+    Returns:
+        Both numbers; None for a layer that is not there, or is empty.
+    """
+
+    def shape(layer: str) -> tuple[int, ...]:
+        names = [name for name in tensors if f".{name}".endswith(f".{layer}")]
+        found = tensors[min(names, key=len)] if names else None  # layer1.0.conv1 is longer
+        return found.shape if found and found.extent else ()
+
+    first, last = shape("conv1.weight"), shape("fc.weight")
+    return first[1] if len(first) == 4 else None, last[0] if len(last) == 2 else None

@@ -7,11 +7,11 @@ tensors. Each tensor is a call that names its storage, offset, sizes and strides
 
 where STORAGE is the persistent id ("storage", torch.FloatStorage, KEY, DEVICE, COUNT). The pickle
 is read by a machine that can run nothing (see `pickled`), and the description of each tensor is
-compared with its storage before a number is read.
+compared with its storage before a number is read. What PyTorch reads with `weights_only=True` is
+read; of that, what is no tensor of numbers is passed over.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,27 +19,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .pickled import PickleMachine
-from .stored import BFLOAT16, Stored
+from ..files import brief
+from .pickled import Inert, PickleMachine, call
+from .places import choose, tensors_of
+from .stored import MOST_DIMENSIONS, Stored
+from .torch_names import INERT, NUMBERS
 from .torch_zip import TorchZip
 
-_ELEMENTS = {
-    "torch.DoubleStorage": np.dtype("<f8"),
-    "torch.FloatStorage": np.dtype("<f4"),
-    "torch.HalfStorage": np.dtype("<f2"),
-    "torch.BFloat16Storage": BFLOAT16,
-    "torch.LongStorage": np.dtype("<i8"),
-    "torch.IntStorage": np.dtype("<i4"),
-    "torch.ShortStorage": np.dtype("<i2"),
-    "torch.CharStorage": np.dtype("i1"),
-    "torch.ByteStorage": np.dtype("u1"),
-    "torch.BoolStorage": np.dtype("?"),
-}
-
-# Keys of the tensors in files that training scripts write, with the epoch and the optimizer.
-_KEYS = ("state_dict", "model_state_dict", "model")
-
-_MOST_DIMENSIONS = 32
 _BOUND = 2**48  # of a stride, and of all sizes together: no file is so large
 # Several tensors may lie in one storage, but not so that all of them are much more than the file.
 _MOST_TIMES_THE_FILE = 4
@@ -54,26 +40,25 @@ class _Storage:
     count: int
 
 
-def stored_tensors(path: Path) -> tuple[dict[str, Stored], list[str]]:
+def stored_tensors(path: Path, key: str | None = None) -> tuple[dict[str, Stored], list[str]]:
     """Return the tensors of a file of `torch.save` by name, and sentences about other entries.
 
-    The file holds a state dict, or a dict with one under "state_dict", "model_state_dict" or
-    "model". Numbers and strings beside tensors are passed over.
+    The file holds a state dict, or a dict with one in it: see `places.choose`, which `key` is for.
 
     Raises:
         DataError: as for `TorchZip.open` and `PickleMachine.run`; a tensor does not lie within its
             storage; there is no tensor.
+        UsageError: there are none under `key`, or it must be given.
     """
     with TorchZip.open(path) as archive:
         lent = _Lent(path, archive)
         content = PickleMachine(path, lent.names, lent.storage).run(archive.content("data.pkl"))
-        tensors, passed_over = _state_dict(path, content)
-        spanned = sum(tensor.nbytes for tensor in tensors.values())
-        if spanned > _MOST_TIMES_THE_FILE * archive.size:
-            raise DataError(
-                f"{path} has {archive.size} bytes, but its tensors together span {spanned} of them"
-            )
-        return tensors, passed_over
+    entries, passed_over = choose(path, content, key)
+    tensors = tensors_of(entries)
+    size, spanned = path.stat().st_size, sum(tensor.nbytes for tensor in tensors.values())
+    if spanned > _MOST_TIMES_THE_FILE * size:
+        raise DataError(f"{path} has {size} bytes, but its tensors together span {spanned} of them")
+    return tensors, passed_over
 
 
 class _Lent:
@@ -82,24 +67,32 @@ class _Lent:
     def __init__(self, path: Path, archive: TorchZip) -> None:
         self.path = path
         self.archive = archive
-        self.names = {
-            **_ELEMENTS,
+        self.names: dict[str, Any] = {
+            **INERT,
+            **NUMBERS,
             "collections.OrderedDict": _empty_dict,
+            "torch._utils._rebuild_tensor": self.tensor_v1,
             "torch._utils._rebuild_tensor_v2": self.tensor,
+            "torch._utils._rebuild_tensor_v3": self.tensor_v3,
             "torch._utils._rebuild_parameter": self.parameter,
+            "torch._utils._rebuild_parameter_with_state": self.parameter,
+            "torch._utils._rebuild_device_tensor_from_cpu_tensor": self.parameter,
+            "torch._tensor._rebuild_from_type_v2": self.with_attributes,
         }
 
-    def storage(self, identity: Any) -> _Storage:
-        """Return the storage of a persistent id."""
+    def storage(self, identity: Any) -> _Storage | Inert:
+        """Return the storage of a persistent id; an inert one if its numbers are not read."""
         match identity:
+            case ("storage", Inert() as kind, str(), str(), int()):
+                return kind
             case ("storage", np.dtype() as element, str(key), str(), int(count)):
                 offset, size = self.archive.locate(f"data/{key}")
             case _:
                 raise DataError(f"{self.path} refers to something that is no storage of a tensor")
         if count * element.itemsize != size:
             raise DataError(
-                f"{self.path} says that storage {key} has {count} numbers of {element.itemsize} "
-                f"bytes; its member has {size} bytes"
+                f"{self.path} says that storage {brief(key)} has {count} numbers of "
+                f"{element.itemsize} bytes; its member has {size} bytes"
             )
         return _Storage(element, offset, count)
 
@@ -112,82 +105,72 @@ class _Lent:
         requires_grad: Any,
         hooks: Any,
         metadata: Any = None,
-    ) -> Stored:
+    ) -> Stored | Inert:
         """Return a view of a storage; raise DataError if it exceeds the storage."""
+        if isinstance(storage, Inert):
+            return storage
+        if metadata:
+            return Inert("conjugate or negated view")
         if not (
             isinstance(storage, _Storage)
+            and isinstance(shape, tuple)
+            and isinstance(strides, tuple)
+            and len(shape) == len(strides) <= MOST_DIMENSIONS
             and all(type(n) is int and 0 <= n < _BOUND for n in (offset, *shape, *strides))
-            and len(shape) == len(strides) <= _MOST_DIMENSIONS
             and math.prod(n or 1 for n in shape) < _BOUND
-            and not metadata
         ):
             raise DataError(
                 f"{self.path} describes a tensor that is none: offset, sizes and strides must be "
                 "integers of at least 0, one size and stride a dimension"
             )
         item = storage.element.itemsize
-        tensor = Stored(
-            self.path, storage.offset + item * offset, storage.element, tuple(shape), tuple(strides)
-        )
+        tensor = Stored(self.path, storage.offset + item * offset, storage.element, shape, strides)
         if not (math.prod(shape) <= tensor.extent <= storage.count - offset):
             raise DataError(
-                f"{self.path} has a tensor of shape {tuple(shape)}, strides {tuple(strides)} and "
+                f"{self.path} has a tensor of shape {shape}, strides {strides} and "
                 f"offset {offset}, which is no part of its storage of {storage.count} numbers"
             )
         return tensor
 
-    def parameter(self, tensor: Any, requires_grad: Any, hooks: Any) -> Stored:
-        """Return the tensor of a parameter."""
-        if not isinstance(tensor, Stored):
+    def tensor_v1(self, storage: Any, offset: Any, shape: Any, strides: Any) -> Stored | Inert:
+        """Return a view of a storage, as files of the first versions describe it."""
+        return self.tensor(storage, offset, shape, strides, False, None)
+
+    def tensor_v3(
+        self,
+        storage: Any,
+        offset: Any,
+        shape: Any,
+        strides: Any,
+        requires_grad: Any,
+        hooks: Any,
+        dtype: Any,
+        metadata: Any = None,
+    ) -> Stored | Inert:
+        """Return a view of a storage of bytes, whose numbers have the type `dtype`."""
+        if isinstance(dtype, Inert):
+            return dtype
+        if not (isinstance(dtype, np.dtype) and isinstance(storage, _Storage)):
+            raise DataError(f"{self.path} describes a tensor without storage, or without dtype")
+        numbers = _Storage(dtype, storage.offset, storage.count // dtype.itemsize)
+        return self.tensor(numbers, offset, shape, strides, requires_grad, hooks, metadata)
+
+    def parameter(self, tensor: Any, *other: Any) -> Stored | Inert:
+        """Return the tensor of a parameter, or of another wrapping, without its attributes."""
+        if not isinstance(tensor, Stored | Inert):
             raise DataError(f"{self.path} has a parameter that is no tensor")
         return tensor
+
+    def with_attributes(
+        self, make: Any, kind: Any, arguments: Any, attributes: Any
+    ) -> Stored | Inert:
+        """Return a tensor that has attributes, without them."""
+        # In itself, and in itself, it might go deeper than Python's stack.
+        if make is self.names["torch._tensor._rebuild_from_type_v2"]:
+            raise DataError(f"{self.path} has a tensor in another")
+        return call(make, arguments)
 
 
 def _empty_dict() -> dict[Any, Any]:
     """Return an OrderedDict as a pickle begins it; `dict` would take, and hash, arguments."""
     return {}
-
-
-def _state_dict(path: Path, content: Any) -> tuple[dict[str, Stored], list[str]]:
-    """Return the tensors by name, and sentences about the entries that are ignored."""
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds a {_kind(content)}; expected a state dict, tensors by name")
-    key = next((key for key in _KEYS if _tensors(content.get(key))), None)
-    entries = content if key is None else content[key]
-    tensors = _tensors(entries)
-    if not tensors:
-        raise DataError(
-            f"{path} has no tensors at its top, nor under {', '.join(_KEYS)}; "
-            f"there are: {_listed(content)}"
-        )
-    passed_over = [
-        f"{name!r:.60} is no tensor ({_kind(value)})"
-        for name, value in entries.items()
-        if name not in tensors
-    ]
-    if key is not None:
-        others = [name for name in content if name != key]
-        beside = f"; {_listed(others)} beside it: passed over" if others else ""
-        passed_over.insert(0, f"the tensors are those under {key!r}{beside}")
-    return tensors, passed_over
-
-
-def _tensors(value: Any) -> dict[str, Stored]:
-    """Return the entries of a dict that are tensors with names."""
-    if not isinstance(value, dict):
-        return {}
-    return {
-        name: entry
-        for name, entry in value.items()
-        if isinstance(name, str) and isinstance(entry, Stored)
-    }
-
-
-def _kind(value: Any) -> str:
-    return "tensor" if isinstance(value, Stored) else type(value).__name__
-
-
-def _listed(names: Iterable[Any], shown: int = 8) -> str:
-    names = [f"{name!r:.60}" for name in names]
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return (", ".join(names[:shown]) or "nothing") + more

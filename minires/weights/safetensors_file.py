@@ -11,8 +11,11 @@ from safetensors.numpy import save
 
 from ..backend import Array
 from ..errors import DataError, UnreadableError
-from ..files import write_atomically
-from .stored import BFLOAT16, Stored
+from ..files import brief, write_atomically
+from .stored import BFLOAT16, MOST_DIMENSIONS, Stored
+
+# Bytes of a header, where a checkpoint has its history too: a tensor takes about 80, an epoch 150.
+_LARGEST_HEADER = 16_000_000
 
 _ELEMENTS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -73,9 +76,12 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
         UnreadableError: the system does not let it be read.
     """
     try:
-        with open(path, "rb") as file, safe_open(path, framework="numpy"):
+        with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header, beginning = json.loads(file.read(length)), 8 + length
+            if length > _LARGEST_HEADER:  # the library takes any
+                raise ValueError(f"a header of {length:,} bytes, over {_LARGEST_HEADER:,}")
+            with safe_open(path, framework="numpy"):
+                header, beginning = json.loads(file.read(length)), 8 + length
         facts = json.loads(header.pop("__metadata__", {}).get("minires", "{}"))
         if not isinstance(facts, dict):
             raise TypeError("its facts are no object")
@@ -83,14 +89,19 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
         raise UnreadableError(f"{path} cannot be read: {error.strerror or error}") from error
     except _DAMAGED as error:
         raise DataError(
-            f"{path} is not a whole safetensors file ({error}); it may be cut short or altered"
+            f"{path} is not a whole safetensors file ({brief(error)}); it may be cut short or "
+            "altered"
         ) from error
     tensors = {}
     for name, entry in header.items():
         kind, shape, offsets = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
         if kind not in _ELEMENTS:
             raise DataError(
-                f"{path} has {name!r:.60} of type {kind}; what is read is {', '.join(_ELEMENTS)}"
+                f"{path} has {name[:60]!r} of type {kind}; what is read is {', '.join(_ELEMENTS)}"
+            )
+        if len(shape) > MOST_DIMENSIONS:
+            raise DataError(
+                f"{path} has {name[:60]!r} of {len(shape)} dimensions, over {MOST_DIMENSIONS}"
             )
         strides = tuple(math.prod(shape[i:]) for i in range(1, len(shape) + 1))  # C order
         tensors[name] = Stored(path, beginning + offsets[0], _ELEMENTS[kind], shape, strides)

@@ -10,6 +10,8 @@ from numpy.lib.stride_tricks import as_strided
 from ..backend import Array
 from ..errors import DataError, UnreadableError
 
+MOST_DIMENSIONS = 32  # of a tensor that is read
+
 # NumPy has no bfloat16, the upper half of a float32: this stands for it, and becomes one.
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 

@@ -10,13 +10,15 @@ Members are stored as they are, so that each lies in the file from some byte on.
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from ..errors import DataError
+from ..files import brief
 
-# Bytes of a pickle; that of a ResNet-1202 and its optimizer has 1.1 million.
+# Bytes of a pickle, and of the directory of the zip file, which are read at once. The pickle of a
+# ResNet-1202 and its optimizer has 1.1 million.
 _LARGEST_PICKLE = 4_000_000
 _ENCRYPTED = 1  # bit of a member's flags
 _PIECE = 2**20  # bytes read at a time
@@ -27,10 +29,19 @@ _HEADER = struct.Struct("<26x2H")
 _DAMAGED = (BadZipFile, OSError, EOFError, ValueError, RuntimeError, LookupError, struct.error)
 
 
+class _Pieces(FileIO):
+    """A file that is not read at once, whatever it says of the size of its directory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LARGEST_PICKLE:
+            raise ValueError(f"a directory of {size:,} bytes")
+        return super().read(_LARGEST_PICKLE if size is None or size < 0 else size)
+
+
 class TorchZip:
     """An open zip file of `torch.save`, of `size` bytes."""
 
-    def __init__(self, path: Path, archive: ZipFile, file: IO[bytes]) -> None:
+    def __init__(self, path: Path, archive: ZipFile, file: FileIO) -> None:
         self.path = path
         self.size = path.stat().st_size
         self._archive = archive
@@ -67,11 +78,11 @@ class TorchZip:
                 read of it; members are compressed, encrypted, there twice, or overlap.
         """
         try:
-            with ZipFile(path) as archive, open(path, "rb") as file:
+            with _Pieces(path) as file, ZipFile(file) as archive:
                 yield cls(path, archive, file)
         except _DAMAGED as error:
             raise DataError(
-                f"{path} is not a whole file of torch.save ({error}); "
+                f"{path} is not a whole file of torch.save ({brief(error)}); "
                 "it may be cut short or altered"
             ) from error
 

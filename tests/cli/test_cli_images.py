@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from commands import fails, minires, start, wait_for
 from image_files import BAD, class_folders, noisy_image
+from oracles import needs_torch, torch
+from safetensors.numpy import load_file
 
 from minires import manual_seed, save_weights
 from minires.models import resnet18, resnet34
@@ -118,6 +120,27 @@ def test_weights_of_another_net_are_a_sentence(place, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@needs_torch
+def test_weights_in_a_checkpoint_are_found_and_that_is_said(place, tmp_path):
+    saved = load_file(place / "w.safetensors")
+    state = {f"module.{name}": torch.from_numpy(array) for name, array in saved.items()}
+    torch.save({"net": {**state, "loss.weight": torch.ones(2)}, "epoch": 3}, tmp_path / "w.pth")
+    noisy_image().save(tmp_path / "p.png")
+    (tmp_path / "ten.txt").write_text("\n".join("abcdefghij"))
+    how = ("--weights", "w.pth", "--labels", "ten.txt", "--size", "32")
+    found = minires("classify", "p.png", *how, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == (
+        "the tensors are those under 'net'; 'epoch' beside it: passed over\n"
+        "the tensors are those whose names begin with 'module.'; 'loss.weight' beside them: "
+        "passed over\n"
+    )
+    named = minires("classify", "p.png", *how, "--key", "net", cwd=tmp_path)
+    assert named.stdout == found.stdout
+    absent = minires("classify", "p.png", *how, "--key", "ema", cwd=tmp_path)
+    fails(absent, 2, "no tensors under 'ema'")
+
+
 def test_images_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
     class_folders(tmp_path / "one", n=2, colours={"red": (200, 0, 0)})
     class_folders(tmp_path / "gap", n=2)
@@ -149,6 +172,7 @@ def test_images_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
         (("p", "--lr", "-1"), "the learning rate must be above 0 and finite, got -1.0"),
         (("p", "--val-split", "2"), "val_split must be between 0 and 1, got 2"),
         (("p", "--stages", "1"), "add --freeze"),
+        (("p", "--key", "net"), "key 'net' is a place in a file of weights: add --weights"),
         (("p", "--size", "8"), "size must be at least 32, got 8"),
         (("p", "--workers", "-1", "--size", "32"), "workers must be at least 0, got -1"),
         (("--resume",), "--resume needs --out"),
@@ -167,6 +191,10 @@ def test_mistakes_get_a_sentence(tmp_path, arguments, sentence):
         (("nowhere.jpg", "--weights", "w"), "there is no image nowhere.jpg"),
         (("p", "--weights", "w", "--model", "vgg"), "no net 'vgg' for large images"),
         (("p", "--weights", "w", "--labels", "none.txt"), "none.txt cannot be read: No such file"),
+        (
+            ("p", "--weights", "w", "--labels", "l.json"),
+            "l.json is JSON; expected names of classes",
+        ),
         (("p", "--weights", "w", "--size", "8"), "size must be at least 32, got 8"),
         (("p",), "Missing option '--weights'"),
         ((), "Missing argument"),
@@ -174,6 +202,7 @@ def test_mistakes_get_a_sentence(tmp_path, arguments, sentence):
 )
 def test_mistakes_of_classify_get_a_sentence(tmp_path, arguments, sentence):
     class_folders(tmp_path / "p", n=2)
+    (tmp_path / "l.json").write_text('{"0": ["n01440764", "tench"]}')
     fails(minires("classify", *arguments, cwd=tmp_path), 2, sentence)
 
 

@@ -35,6 +35,21 @@ def test_convert_writes_the_tensors_and_says_what_it_left_out(tmp_path):
     }
 
 
+@needs_torch
+def test_a_place_in_a_checkpoint_is_named_by_an_option(tmp_path):
+    net = {"w": torch.ones(2)}
+    torch.save({"student": net, "teacher": {"w": torch.zeros(2)}, "epoch": 3}, tmp_path / "in.pth")
+    convert = ("convert", "in.pth", "out.safetensors")
+    fails(
+        minires(*convert, cwd=tmp_path),
+        2,
+        "in.pth has several places with tensors; name one of 'student', 'teacher' with --key",
+    )
+    done = minires(*convert, "--key", "teacher", cwd=tmp_path)
+    assert done.stdout.startswith("the tensors are those under 'teacher'; 'student', 'epoch'")
+    assert load_file(tmp_path / "out.safetensors")["w"].tolist() == [0, 0]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with weights of a resnet8, and others."""

@@ -56,6 +56,58 @@ def test_an_impossible_label_is_refused(copies, files):
         cifar10(copies)
 
 
+def test_a_file_that_is_much_too_long_is_not_read(copies):
+    (copies / "test_batch.bin").unlink()
+    with open(copies / "test_batch.bin", "wb") as file:
+        file.truncate(300 << 30)  # it takes no room on the disk
+    with pytest.raises(DataError, match=r"test_batch.bin has 322,122,547,200 bytes; expected 30,7"):
+        cifar10(copies)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid x\n",
+            "it is a Git LFS pointer, .* pull",
+        ),
+        (b"<!doctype html><html>", r"it is a web page \(HTML\)"),
+        (b"", "it was cut short or altered"),
+    ],
+)
+def test_a_file_that_is_something_else_is_named_for_what_it_is(copies, content, said):
+    replace(copies / "data_batch_1.bin", content)
+    with pytest.raises(DataError, match=rf"data_batch_1.bin has \d+ bytes; expected .*: {said}"):
+        cifar10(copies)
+
+
+@pytest.mark.parametrize("inside", ["", "cifar-10-batches-py"])
+def test_the_python_version_is_named(tmp_path, inside):
+    (tmp_path / inside).mkdir(exist_ok=True)
+    (tmp_path / inside / "data_batch_1").write_bytes(b"\x80\x02}.")
+    said = "it holds the python version, .* the binary version is read, which is at https"
+    with pytest.raises(UsageError, match=said):
+        cifar10(tmp_path)
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    archive = tmp_path / "cifar-10-binary.tar.gz"
+    archive.write_bytes(b"\x1f\x8b")
+    with pytest.raises(UsageError, match=r"missing; unpack .*cifar-10-binary\.tar\.gz"):
+        cifar10(tmp_path)
+    with pytest.raises(UsageError, match=r"tar\.gz is a file; expected the folder that"):
+        cifar10(archive)
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence(copies, monkeypatch):
+    def fail(*arguments):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("builtins.open", fail)
+    with pytest.raises(DataError, match=r"data_batch_1.bin cannot be read: Input/output error"):
+        cifar10(copies)
+
+
 def test_missing_files_are_listed(copies):
     (copies / "data_batch_4.bin").unlink()
     with pytest.raises(UsageError, match=r"data_batch_4.bin missing"):

@@ -12,6 +12,7 @@ from minires.vision import classify
 from minires.vision.classify import Classifier, image_files, read_labels
 from minires.vision.transforms import evaluation_image, normalise
 from minires.vision.workers import Workers
+from minires.weights.safetensors_file import write_tensors
 
 NAMES = [f"thing {i}" for i in range(8)]
 
@@ -120,6 +121,12 @@ def test_names_are_lines_of_a_file(tmp_path):
         (b"a\n\nb\n", "line 2: a label is missing"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
         (None, "cannot be read: No such file"),
+        (b'{"0": ["n01440764", "tench"]}', "is JSON; expected names of classes, one a line"),
+        (b'["tench", "goldfish"]', "is JSON; expected names of classes, one a line"),
+        (b"<!DOCTYPE html>\n<p>tench</p>\n", r"is a web page \(HTML\)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid x\n", "is a Git LFS pointer"),
+        (b"a\n" * 500_001, "has more than the 1,000,000 bytes that labels may have"),
+        (b"a\n" + b"b" * 1001, "line 2: a label of 1,001 characters"),
     ],
 )
 def test_labels_that_are_none_are_refused(tmp_path, content, said):
@@ -128,6 +135,32 @@ def test_labels_that_are_none_are_refused(tmp_path, content, said):
         path.write_bytes(content)
     with pytest.raises(UsageError, match=rf"labels\.txt.*{said}"):
         read_labels(path)
+
+
+def test_weights_for_fewer_classes_raise_before_a_model_is_made(weights, monkeypatch):
+    """A last layer of a million classes takes gigabytes."""
+    monkeypatch.setattr(classify, "imagenet_net", None)
+    with pytest.raises(StateDictError, match=r"with 500000 classes: fc\.weight is for 8$"):
+        Classifier("resnet18", weights, ["a"] * 500_000)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model."])
+def test_tensors_beside_the_model_are_left_out_and_said(weights, tmp_path, prefix):
+    state = {f"{prefix}{name}": array for name, array in ThinNet(8).state_dict().items()}
+    path = tmp_path / "w.safetensors"
+    write_tensors(path, {**state, "criterion.weight": np.ones(8, np.float32)})
+    (notice,) = Classifier("resnet18", path, NAMES, 32).notices
+    assert "'criterion.weight'" in notice
+    assert Classifier("resnet18", weights, NAMES, 32).notices == ()
+
+
+def test_more_tensors_within_a_layer_are_another_model(tmp_path):
+    """Else ResNet-34 would pass for ResNet-18: it has all of its tensors, and more."""
+    state = ThinNet(8).state_dict()
+    path = tmp_path / "w.safetensors"
+    write_tensors(path, {**state, "layer1.2.conv1.weight": state["layer1.0.conv1.weight"]})
+    with pytest.raises(StateDictError, match=r"layer1\.2\.conv1\.weight is not in the model"):
+        Classifier("resnet18", path, NAMES, 32)
 
 
 def test_a_folder_stands_for_all_its_files(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from image_files import class_folders
+from oracles import needs_torch, torch
 from thin_nets import ThinNet
 
 from minires import manual_seed, no_grad, save_weights
@@ -57,6 +58,21 @@ def test_weights_of_another_net_are_refused_by_name(tmp_path):
     assert message.count(";") == 5
     assert "more" in message
     assert len(message) < 500
+
+
+@needs_torch
+def test_weights_in_a_checkpoint_are_found_or_named(tmp_path):
+    trained = {k: torch.from_numpy(v) for k, v in net_with_statistics().state_dict().items()}
+    wrapped = {f"module.{k}": v for k, v in trained.items()}
+    torch.save({"net": wrapped, "teacher": {"x": torch.ones(1)}, "epoch": 3}, tmp_path / "w.pth")
+    net = ThinNet(7)
+    notices = load_pretrained(net, tmp_path / "w.pth")
+    assert len(notices) == 2
+    assert "'net'" in notices[0]
+    assert "'module.'" in notices[1]
+    np.testing.assert_array_equal(net.conv1.weight.data, trained["conv1.weight"].numpy())
+    with pytest.raises(StateDictError, match=r"w\.pth does not hold the weights of this model"):
+        load_pretrained(net, tmp_path / "w.pth", "teacher")
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):

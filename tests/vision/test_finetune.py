@@ -391,6 +391,15 @@ def test_an_altered_configuration_is_refused(quickest, tmp_path, change):
         resume(tmp_path / "run")
 
 
+def test_a_run_of_before_there_were_keys_is_resumed(quickest, tmp_path):
+    shutil.copytree(quickest, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    facts = json.loads(path.read_text())
+    assert facts.pop("key") is None
+    path.write_text(json.dumps(facts))
+    assert resume(tmp_path / "run").config.key is None
+
+
 def test_a_run_of_another_experiment_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"format": 1, "nets": ["plain8"]}')
     with pytest.raises(RunError, match="is of another experiment"):
@@ -409,6 +418,7 @@ def test_a_run_of_another_experiment_is_refused(tmp_path):
         ({"lr": float("inf")}, "above 0 and finite, got inf"),
         ({"freeze": True, "stages": 4}, "stages must be 0 to 3, got 4"),
         ({"stages": 2}, "add --freeze"),
+        ({"key": "net"}, "key 'net' is a place in a file of weights: add --weights"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options, sentence):

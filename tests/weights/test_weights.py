@@ -105,31 +105,36 @@ def test_two_tensors_of_one_name_are_refused(file_of):
         load_weights(Net(), path, rename={"module.": ""})
 
 
-def test_a_prefix_that_nobody_asked_about_is_pointed_out(file_of):
-    path = file_of({f"module.{k}": v for k, v in state().items()})
+def test_a_prefix_that_nobody_asked_about_is_taken_off_and_said(file_of):
+    tensors = state()
     net = Net()
-    before, first = net.state_dict(), next(iter(stored_tensors(path)[0]))
+    report = load_weights(net, file_of({f"module.{k}": v for k, v in tensors.items()}))
+    assert report.notices == ("the tensors are those whose names begin with 'module.'",)
+    assert report.fits()
+    assert holds(net, tensors)
+
+
+def test_what_differs_after_a_prefix_is_said_with_it(file_of):
+    net = Net()
+    before = net.state_dict()
+    path = file_of({f"module.{k}": v for k, v in state(classes=5).items()})
     with pytest.raises(StateDictError) as refusal:
         load_weights(net, path)
-    hint = (
-        'all names in the file begin with "module.", which rename={"module.": ""} takes off, '
-        "as does minires convert --rename module.="
-    )
     assert str(refusal.value) == (
-        f"{path}: the weights do not fit the model: body.weight is missing; body.bias is missing; "
-        f"fc.weight is missing; fc.bias is missing; {first} is not in the model; and 3 more; {hint}"
+        f"{path}: the weights do not fit the model: "
+        "fc.weight has shape (5, 2), the model's has (3, 2); "
+        "fc.bias has shape (5,), the model's has (3,); "
+        "the tensors are those whose names begin with 'module.'"
     )
-    report = load_weights(net, path, strict=False)
-    assert report.notices == (hint,)
-    assert str(report).startswith(f"{hint}; body.weight is missing; ")
     assert holds(net, before)
 
 
 @pytest.mark.parametrize("names", [["module.x"], ["body.weight", "module.body.bias"]])
-def test_no_prefix_is_pointed_out_where_none_would_help(file_of, names):
+def test_no_prefix_is_taken_off_where_none_would_help(file_of, names):
     with pytest.raises(StateDictError) as refusal:
         load_weights(Net(), file_of({name: np.ones(1) for name in names}))
-    assert "all names" not in str(refusal.value)
+    assert "begin with" not in str(refusal.value)
+    assert f"{names[-1]} is not in the model" in str(refusal.value)
 
 
 # --- sizes --------------------------------------------------------------------------------
@@ -296,6 +301,71 @@ def test_a_file_that_shrinks_before_it_is_read_is_refused(tmp_path):
     path.unlink()
     with pytest.raises(DataError, match="w cannot be read: No such file"):
         np.asarray(tensors["w"])
+
+
+# --- what is given instead -----------------------------------------------------------------
+
+INSTEAD = {
+    "a Git LFS pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n",
+        "is no file of weights: it is a Git LFS pointer, .*; git lfs pull fetches the file",
+    ),
+    "a page": (b"\r\n<!DOCTYPE html>\n<html>", r"it is a web page \(HTML\), which sites send"),
+    "a page without a type": (b"<HTML lang=en>", r"it is a web page \(HTML\)"),
+    "an index": (b'{"metadata": {}}', "it is JSON"),
+    "an index whose ninth byte is that of a header": (b'{"wmap":{"a": "b"}}', "it is JSON"),
+    "an archive": (b"\x1f\x8b\x08\x00\x00", "it is compressed by gzip; unpack it first"),
+    "Keras's": (b"\x89HDF\r\n\x1a\n", "it is an HDF5 file, as Keras writes them"),
+    "a pickle": (
+        b"\x80\x02}.",
+        r'by torch\.save\(torch\.load\(path, map_location="cpu"\), path\)$',
+    ),
+    "something else": (b"\0" * 20, "is not a whole safetensors file, nor a zip file of torch.save"),
+    "nothing": (b"", "is not a whole safetensors file, nor a zip file of torch.save"),
+}
+
+
+@pytest.mark.parametrize("what", INSTEAD)
+def test_a_file_that_is_something_else_is_named_for_what_it_is(tmp_path, what):
+    content, said = INSTEAD[what]
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(DataError, match=rf"w\.pth .*{said}"):
+        load_weights(Net(), tmp_path / "w.pth")
+
+
+# --- large --------------------------------------------------------------------------------
+
+
+def header(path, text, numbers=b""):
+    path.write_bytes(len(text).to_bytes(8, "little") + text + numbers)
+    return path
+
+
+def test_a_header_of_many_megabytes_is_not_read(tmp_path):
+    entry = b',"%07d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    text = b"{" + b"".join(entry % i for i in range(300_000))[1:] + b"}"
+    with pytest.raises(DataError, match=r"\(a header of 17,\d+,\d+ bytes, over 16,000,000\)"):
+        load_weights(Net(), header(tmp_path / "w.safetensors", text))
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"w": {"dtype": "F32", "shape": [1] * 33, "data_offsets": [0, 4]}}, "has 'w' of 33 dim"),
+        ({"w": {"dtype": "F32", "shape": [0] * 90_000, "data_offsets": [0, 0]}}, "90000 dimension"),
+        ({"w": {"dtype": "\x1b[2J" * 99_999, "shape": [], "data_offsets": [0, 4]}}, "not a whole"),
+        ({"__metadata__": {"minires": "[" * 99_999}}, "not a whole safetensors file"),
+        ({"__metadata__": {"minires": "9" * 99_999}}, "not a whole safetensors file"),
+        ({"w" * 501: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, "the name 'w{100}'"),
+    ],
+)
+def test_little_of_a_header_is_in_a_message(tmp_path, entry, said):
+    numbers = b"" if "__metadata__" in entry or "90000" in said else bytes(4)
+    path = header(tmp_path / "w.safetensors", json.dumps(entry).encode(), numbers)
+    with pytest.raises(DataError, match=said) as refusal:
+        load_weights(Net(), path)
+    assert len(str(refusal.value)) < 600
+    assert str(refusal.value).isprintable()
 
 
 # --- memory -------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ class FinetuneConfig:
     weights: str | None = option(
         None, "File of weights to begin from; without, initial ones.", path=Path.absolute
     )
+    key: str | None = option(
+        None, "Where in a .pth file the weights are, such as net; by default they are found."
+    )
     epochs: int = option(10, "Passes over the training images, {default} by default.")
     lr: float = option(0.001, "Learning rate, {default} by default.")
     batch: int = option(32, "Images a training step, {default} by default.")
@@ -45,6 +48,8 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         NetSpec.parse(self.model, "imagenet")
         check_least(self, epochs=1, batch=2, size=MIN_SIZE, seed=0)
+        if self.key is not None and self.weights is None:
+            raise UsageError(f"key {self.key!r} is a place in a file of weights: add --weights")
         if not 0 < self.lr < math.inf:
             raise UsageError(f"the learning rate must be above 0 and finite, got {self.lr}")
         if not 0 <= self.stages < STAGES:

@@ -5,29 +5,24 @@ from pathlib import Path
 
 from ... import functional as F
 from ...autograd import Tensor
-from ...errors import StateDictError, UsageError
+from ...errors import UsageError
 from ...models.resnet import ResNet
 from ...nn import Linear, Module
-from ...weights import load_weights
+from ..weights import load_trained
 
 STAGES = 4
 LAYERS = ("conv1", "bn1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
 
 
-def load_pretrained(model: ResNet, path: Path) -> None:
+def load_pretrained(model: ResNet, path: Path, key: str | None = None) -> tuple[str, ...]:
     """Read all weights of a model but those of its last layer, which is replaced by a new one.
 
-    Raises:
-        DataError: no such file, or it cannot be read.
-        StateDictError: the file holds the weights of another model; names it.
+    Returns, raises: as `load_trained`.
     """
-    report = load_weights(model, path, strict=False)
-    if not report.fits(except_for="fc."):
-        raise StateDictError(
-            f"{path} does not hold the weights of this model: {report.describe(except_for='fc.')}"
-        )
+    notices = load_trained(model, path, key, "the weights of this model", except_for=("fc.",))
     num_classes, features = model.fc.weight.shape
     model.fc = Linear(features, num_classes)
+    return notices
 
 
 class Layers(Module):

@@ -42,6 +42,7 @@ class Finetune:
         stopped: whether `run` ended because it was asked to, with something left to train.
         model: the model; after a complete `run` with the best weights, in evaluation mode.
         trainer: trains it, or its last stages; `run` restores it from its checkpoint.
+        notices: sentences about what the file of weights has beside them.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Finetune:
         model: ResNet,
         out: RunFolder,
         workers: int,
+        notices: tuple[str, ...] = (),
     ) -> None:
         self.config = config
         self.folder = folder
@@ -59,6 +61,7 @@ class Finetune:
         self.model = model
         self.out = out
         self.stopped = False
+        self.notices = notices
         self.images = FolderImages(folder, config.size, config.augment, workers)
         self.trainer = self._trainer()
 
@@ -82,7 +85,7 @@ class Finetune:
         """
         RunFolder(out).check_empty()
         listed = image_folder(config.data, config.val_split, config.seed)
-        model = _initial_model(config, len(listed.classes))
+        model, notices = _initial_model(config, len(listed.classes))
         with FolderImages(listed, config.size, workers=workers) as images:
             problems = images.problems()
         folder = _readable(listed, problems, strict)
@@ -97,7 +100,7 @@ class Finetune:
         run_folder = RunFolder.create(out, facts)
         with run_folder.locked():
             run_folder.save_weights(START, model)
-        return cls(config, folder, problems, model, run_folder, workers)
+        return cls(config, folder, problems, model, run_folder, workers, notices)
 
     @classmethod
     def resume(
@@ -116,7 +119,7 @@ class Finetune:
             RunError, DataError: the run was altered.
         """
         run_folder, facts = RunFolder.open(out)
-        config = parse_config(FinetuneConfig, facts, out)
+        config = parse_config(FinetuneConfig, {"key": None, **facts}, out)
         check_same_options(config, asked, out)
         check_same_machine(facts, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
@@ -222,19 +225,19 @@ def _readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> Im
         raise DataError(f"{error}; {counted}: {first}") from None
 
 
-def _initial_model(config: FinetuneConfig, num_classes: int) -> ResNet:
-    """Return the model as its training starts."""
+def _initial_model(config: FinetuneConfig, num_classes: int) -> tuple[ResNet, tuple[str, ...]]:
+    """Return the model as its training starts, and notices about its weights."""
     manual_seed(config.seed)
     model = imagenet_net(config.model, num_classes)
-    if config.weights is not None:
-        load_pretrained(model, Path(config.weights))
-    return model
+    if config.weights is None:
+        return model, ()
+    return model, load_pretrained(model, Path(config.weights), config.key)
 
 
 def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
     """Return the same for a run on disk, which may have been killed before it was saved."""
     if not out.weights(START).is_file():
-        return _initial_model(config, num_classes)
+        return _initial_model(config, num_classes)[0]
     model = imagenet_net(config.model, num_classes)
     load_weights(model, undamaged_weights(out.weights(START)))
     return model
