@@ -39,7 +39,7 @@ def parse_config(config_class: type[T], values: dict[str, Any], out: Path) -> T:
     try:
         kinds = get_type_hints(config_class)
         return config_class(**{name: _parse(name, values[name], kinds[name]) for name in kinds})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise RunError(
             f"the configuration of the run in {out} is of another experiment, or was altered: "
             f"{error}"

@@ -1,6 +1,6 @@
 """The folder of a run: its configuration, checkpoints, history and figures.
 
-    config.json                         the configuration, written first
+    config.json                         the configuration and the machine, written first
     checkpoints/NET-seedS.safetensors   the state of one training, its rows included
     history.csv                         the rows of all trainings, copied from the checkpoints
     weights/NAME.safetensors            weights: of a training that has ended, or the best of one
