@@ -63,9 +63,17 @@ class DataError(MiniresError):
     """A data file that is missing, cut short or altered."""
 
 
+class UnreadableError(DataError):
+    """A file that the system does not let be read; it may be whole."""
+
+
 class RunError(MiniresError):
     """A run folder that cannot be written, read or continued."""
 
 
 class DamageWarning(UserWarning):
     """A file that was found cut short or altered, and what was done instead of using it."""
+
+
+class MachineWarning(UserWarning):
+    """A run that is resumed where its results may have other last bits, and why."""

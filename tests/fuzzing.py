@@ -7,6 +7,7 @@ comes from its number alone. It is a process of its own, with a bound on its mem
 limit for each input, so that whatever an input does to it can be told: `fuzz` starts it.
 """
 
+import gzip
 import io
 import json
 import random
@@ -14,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import warnings
@@ -35,10 +37,12 @@ from pth_files import NUMBERS, call, name, plain, state_dict, storage, tensor, w
 from minires.data import digits  # noqa: E402
 from minires.errors import DamageWarning, MiniresError  # noqa: E402
 from minires.experiments.degradation import Config  # noqa: E402
+from minires.experiments.landscape.run import Line  # noqa: E402
 from minires.models import cifar_net  # noqa: E402
 from minires.runs import RunFolder, read_history, write_history  # noqa: E402
-from minires.runs.checkpoint import read_checkpoint  # noqa: E402
+from minires.runs.checkpoint import read_checkpoint, undamaged_weights  # noqa: E402
 from minires.runs.config import parse_config  # noqa: E402
+from minires.runs.table import columns, read_table, table  # noqa: E402
 from minires.train import Recipe, Row, Trainer, restore_training  # noqa: E402
 from minires.vision.classify import read_labels  # noqa: E402
 from minires.vision.decoding import decode  # noqa: E402
@@ -282,6 +286,24 @@ def pth_storage(folder: Path) -> Reader:
     return Reader("w.pth", good, weights, place=place)
 
 
+def cifar10_archive(folder: Path) -> Reader:
+    """Of files of one image, to be quick; as gzip has a checksum, what is in it is altered."""
+    cifar10 = import_module("minires.data.cifar10")
+    cifar10._RECORDS = 1
+    with io.BytesIO() as file:
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            for name in cifar10._FILES:
+                member = tarfile.TarInfo(f"{cifar10.FOLDER}/{name}")
+                member.size = 3073
+                tar.addfile(member, io.BytesIO(bytes(3073)))
+        good = [file.getvalue()]
+
+    def place(path: Path, content: bytes) -> None:
+        path.write_bytes(gzip.compress(content, 1))
+
+    return Reader("c.tar.gz", good, cifar10.cifar10, large=[bytes(10**8)], most_mb=50, place=place)
+
+
 def cifar10_files(folder: Path) -> Reader:
     """One of the six files; of 20 images instead of 10,000, to be quick."""
     cifar10 = import_module("minires.data.cifar10")  # the package calls the function so
@@ -363,6 +385,25 @@ def history_with_checksum(folder: Path) -> Reader:
     return Reader("history.csv.sha256", [content], lambda path: reader.read(path.with_suffix("")))
 
 
+def landscape(folder: Path) -> Reader:
+    """Without a checksum, as the history."""
+    lines = [Line("plain8", a / 2, b / 2, 2.1 + a * b, 50.0) for a in (-1, 0, 1) for b in (-1, 0)]
+    content = table(columns(Line), (asdict(line) for line in lines))
+
+    def read(path: Path) -> object:
+        return read_table(path, Line, "a landscape", Line.check)
+
+    return Reader("landscape.csv", [content], read)
+
+
+def run_weights(folder: Path) -> Reader:
+    """With a checksum."""
+    run = RunFolder.create(folder / "run", {})
+    run.save_weights("a", cifar_net("resnet8", 10, 1))
+    path = run.weights("a")
+    return Reader(path.name, [path.read_bytes()], undamaged_weights)
+
+
 def checkpoint(format_number: int) -> Callable[[Path], Reader]:
     """Of format 1 without a checksum, of format 2 with one."""
 
@@ -393,6 +434,7 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "pth, its pickle": pth_program,
     "pth, its storage": pth_storage,
     "CIFAR-10": cifar10_files,
+    "CIFAR-10, its archive": cifar10_archive,
     "PNG": pictures("PNG"),
     "JPEG": pictures("JPEG"),
     "GIF": pictures("GIF"),
@@ -402,6 +444,8 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "config.json": configuration,
     "history.csv": history,
     "history.csv.sha256": history_with_checksum,
+    "landscape.csv": landscape,
+    "weights of a run": run_weights,
     "checkpoint, format 1": checkpoint(1),
     "checkpoint": checkpoint(2),
 }

@@ -180,10 +180,10 @@ def test_a_disk_that_fails_stops_the_run_and_leaves_the_last_checkpoint(
     out = tmp_path / "run"
     run = Degradation.start(CONFIG, DATA, out)
 
-    def fails(path, mode):
+    def fails(path, mode, **how):
         if path.name.startswith(".resnet8"):
             raise OSError(number, os.strerror(number))
-        return open(path, mode)
+        return open(path, mode, **how)
 
     monkeypatch.setattr(files, "open", fails, raising=False)
     with pytest.raises(RunError, match=rf"resnet8.* cannot be written: {os.strerror(number)}"):

@@ -1,15 +1,17 @@
 """The application that the commands are registered in, and how its errors are printed."""
 
 import io
+import os
 import sys
 import warnings
-from typing import Annotated, Any, TextIO
+from contextlib import suppress
+from typing import IO, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 
 from .. import __version__
-from ..errors import DamageWarning, MiniresError
+from ..errors import DamageWarning, MachineWarning, MiniresError
 from ..text import printable
 
 app = typer.Typer(
@@ -18,12 +20,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+
+
+class _Console(Console):
+    """A console whose closed pipe is an error like others; rich's own ends the process at once."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # the BrokenPipeError
+
+
+console = _Console()
 
 
 def main() -> None:
-    """Run the command line: an error of minires becomes a message and an exit code, without a
-    traceback; a warning about a damaged file becomes a message."""
+    """Run the command line: an error of minires, or of an output that cannot be written, becomes
+    a message and an exit code, without a traceback; a warning about a file becomes a message."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a "±" must not end a run on an ASCII terminal
@@ -32,17 +44,51 @@ def main() -> None:
     def show_warning(
         message: Warning | str, category: type[Warning], *place: Any, **more: Any
     ) -> None:
-        if issubclass(category, DamageWarning):
+        if issubclass(category, (DamageWarning, MachineWarning)):
             _print_message(str(message), "yellow")
         else:
             show(message, category, *place, **more)
 
     warnings.showwarning = show_warning
+    code: str | int | None = 1
+    try:
+        code = _exit_code()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        discard(sys.stdout)
+        _print_message(f"the output cannot be written: {error.strerror or error}", "red")
+        code = code or 1
+    sys.exit(code)
+
+
+def _exit_code() -> str | int | None:
+    """Run the application; an error of minires becomes a message."""
     try:
         app()
     except MiniresError as error:
         _print_message(str(error), "red")
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except SystemExit as ended:
+        return ended.code
+    return 0
+
+
+def discard(stream: IO[str] | None) -> None:
+    """Drop what a stream that cannot be written still holds, and all that will be written to it."""
+    if stream is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _open_closed_streams() -> None:
+    """Open those of the standard streams that are closed; else the next file would be one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number
 
 
 def say(*lines: str, file: TextIO | None = None) -> None:
@@ -52,9 +98,13 @@ def say(*lines: str, file: TextIO | None = None) -> None:
 
 
 def _print_message(message: str, colour: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(
-        printable(f"minires: {message}", keep="\n"), style=colour, markup=False, highlight=False
-    )
+    try:
+        _Console(stderr=True, soft_wrap=True).print(
+            printable(f"minires: {message}", keep="\n"), style=colour, markup=False, highlight=False
+        )
+    except OSError:
+        with suppress(OSError):
+            discard(sys.stderr)
 
 
 @app.callback(invoke_without_command=True)

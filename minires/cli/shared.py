@@ -24,7 +24,7 @@ def _use(context: typer.Context, name: str | None) -> str | None:
 _BACKEND = Config.__dataclass_fields__["backend"].metadata["help"]
 Backend: TypeAlias = Annotated[str | None, typer.Option(callback=_use, help=_BACKEND)]
 DataDir: TypeAlias = Annotated[
-    Path | None, typer.Option(help="Folder with CIFAR-10's binary files.")
+    Path | None, typer.Option(help="Folder with CIFAR-10's binary files, or their archive.")
 ]
 Download: TypeAlias = Annotated[
     bool, typer.Option("--download", help="Fetch CIFAR-10 from its home page (170 MB), once.")

@@ -1,19 +1,22 @@
 """A run in its folder: started or resumed, shown live, stopped with its state saved."""
 
 import os
+import select
 import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import typer
 
-from ..errors import UsageError
+from ..errors import RunError, UsageError
 from ..runs.autosave import Event
+from ..text import printable
 from ..viz.live import LiveDisplay
-from .app import console, say
+from .app import console, discard
 from .output import show_summary
 
 E = TypeVar("E")
@@ -54,19 +57,40 @@ def resume_command(command: str, out: Path, *arguments: Path, **options: Any) ->
 
 
 def follow(run: Run[E], display: AbstractContextManager[Callable[[E], None]], again: str) -> None:
-    """Run to the end, or until Ctrl-C or SIGTERM: then print how to resume, and exit with 130.
+    """Run to the end, or until a signal asks to stop: then print how to resume, exit with 130.
 
     Args:
         run: what is run.
         display: gives the function that shows an event.
         again: the command that resumes the run.
+
+    Raises:
+        RunError: the output cannot be written, such as a closed pipe; the run was stopped for it.
     """
-    with stop_on_signal() as stopped, display as show:
-        for event in run.run(stop=stopped):
-            show(event)
+    failures: list[OSError] = []
+    with stop_on_signal() as asked, display as show:
+        for event in run.run(stop=lambda: asked() or bool(failures)):
+            with _noted(failures):
+                show(event)
     if run.stopped:
-        say(f"stopped; resume with: {again}")
+        with _noted(failures):
+            print(printable(f"stopped; resume with: {again}"), flush=True)
+    if failures:
+        discard(sys.stdout)
+        if not asked():
+            reason = failures[0].strerror or failures[0]
+            raise RunError(f"the output cannot be written: {reason}; resume with: {again}")
+    if run.stopped:
         raise typer.Exit(130)
+
+
+@contextmanager
+def _noted(failures: list[OSError]) -> Iterator[None]:
+    """Inside, an OSError ends nothing but what is inside, and is added to the list."""
+    try:
+        yield
+    except OSError as error:
+        failures.append(error)
 
 
 def train(run: Run[Event], out: Path, figure: str, again: str, **how: Any) -> None:
@@ -91,18 +115,32 @@ def _live(**how: Any) -> Iterator[Callable[[Event], None]]:
 
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C or SIGTERM asks to stop after the step; the second one stops."""
+    """Inside, a first signal asks to stop after the step; a second one stops.
+
+    The signals are Ctrl-C, SIGTERM, and SIGHUP, of a terminal that is closed, unless it is ignored
+    as under nohup.
+    """
     asked = False
 
     def ask(number: int, _frame: object) -> None:
         nonlocal asked
         asked = True
-        os.write(2, b"stopping after this step ...\n")  # print is not safe in a handler
         signal.signal(number, before[signal.Signals(number)])
+        _say(b"stopping after this step ...\n")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in signals}
     try:
         yield lambda: asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(message: bytes) -> None:
+    """Write to stderr, unless it is closed, full or not read: print is not safe in a handler."""
+    with suppress(OSError):
+        if sys.platform == "win32" or select.select([], [2], [], 0)[1]:
+            os.write(2, message)

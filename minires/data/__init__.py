@@ -20,7 +20,7 @@ def load(name: str, data_dir: Path | None = None, download: bool = False) -> Dat
 
     Args:
         name: one of `NAMES`.
-        data_dir: the folder with the binary files of CIFAR-10.
+        data_dir: the folder with the binary files of CIFAR-10, or their archive.
         download: download CIFAR-10, if there is no `data_dir`.
 
     Raises:
@@ -36,7 +36,8 @@ def load(name: str, data_dir: Path | None = None, download: bool = False) -> Dat
         return digits()
     if data_dir is None and not download:
         raise UsageError(
-            "cifar10 needs --data-dir, a folder with its binary files (data_batch_1.bin, ...), "
+            "cifar10 needs --data-dir, a folder with its binary files (data_batch_1.bin, ...) or "
+            "their archive, "
             "or --download to fetch it (170 MB)"
         )
     return cifar10(_cifar10.download() if data_dir is None else data_dir)

@@ -16,13 +16,20 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..errors import DamageWarning, RunError
-from ..files import previous, write_atomically
+from ..errors import DamageWarning, DataError, RunError
+from ..files import previous, read_file, write_atomically
 
 
 def checkpoint_checksum(tensors: dict[str, Array], metadata: dict[str, Any]) -> str:
-    """Return the checksum of a checkpoint: of its metadata, names, dtypes, shapes and numbers."""
-    sha = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    """Return the checksum of a checkpoint: of its metadata, names, dtypes, shapes and numbers.
+
+    Raises:
+        DataError: the metadata is nested too deeply to have been written.
+    """
+    try:
+        sha = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    except RecursionError as error:
+        raise DataError("its facts are nested too deeply") from error
     for name, array in sorted(tensors.items()):
         sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
         sha.update(np.ascontiguousarray(array).data)
@@ -54,16 +61,22 @@ def undamaged(path: Path) -> Path:
     A file without checksums is not checked.
 
     Raises:
-        RunError: both are damaged.
+        RunError: both are damaged, or a file cannot be read.
     """
-    known = _known_checksums(path)
-    if known is None or _file_checksum(path) in known:
-        return path
     older = previous(path)
-    if _file_checksum(older) not in known:
+    try:
+        known = _known_checksums(path)
+        if known is None or _file_checksum(path) in known:
+            return path
+        both = _file_checksum(older) not in known
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or path} cannot be read: {error.strerror or error}"
+        ) from error
+    if both:
         raise RunError(
             f"{path} is damaged: its checksum is not in {_checksum_file(path).name}, and neither "
-            f"is that of {older.name}; resuming the run writes it anew"
+            f"is that of {older.name}; remove both, and resuming the run writes it anew"
         )
     warnings.warn(f"{path} is damaged; {older.name} is used instead", DamageWarning, stacklevel=2)
     return older
@@ -74,17 +87,17 @@ def _checksum_file(path: Path) -> Path:
 
 
 def _known_checksums(path: Path) -> set[str] | None:
-    """The checksums beside a file; None if there are none."""
+    """The checksums beside a file; None if there are none; raises OSError as `read_file`."""
     try:
-        text = _checksum_file(path).read_text(encoding="ascii", errors="replace")
-    except OSError:
+        text = read_file(_checksum_file(path)).decode("ascii", errors="replace")
+    except FileNotFoundError:
         return None
     return {line.partition(" ")[0] for line in text.splitlines()}
 
 
 def _file_checksum(path: Path) -> str | None:
-    """The checksum of a file; None if it cannot be read."""
+    """The checksum of a file; None if there is none; raises OSError as `read_file`."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_file(path)).hexdigest()
+    except FileNotFoundError:
         return None

@@ -1,5 +1,6 @@
 """A run's configuration: read back from its config.json, and compared with what is given now."""
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..data import Dataset
 from ..errors import RunError, UsageError
+from ..train.values import check_value
 
 T = TypeVar("T")
 
@@ -37,7 +39,7 @@ def parse_config(config_class: type[T], values: dict[str, Any], out: Path) -> T:
     try:
         kinds = get_type_hints(config_class)
         return config_class(**{name: _parse(name, values[name], kinds[name]) for name in kinds})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise RunError(
             f"the configuration of the run in {out} is of another experiment, or was altered: "
             f"{error}"
@@ -45,12 +47,11 @@ def parse_config(config_class: type[T], values: dict[str, Any], out: Path) -> T:
 
 
 def _parse(name: str, value: Any, kind: Any) -> Any:
-    """The value of a field of type `kind`; raises TypeError if it has another type."""
+    """The value of a field of type `kind`; raises as `check_value` if it cannot be one."""
     if get_origin(kind) is tuple:
-        elements = tuple(value)  # JSON knows only lists
-        return tuple(_parse(name, element, get_args(kind)[0]) for element in elements)
-    if type(value) not in (kind, *get_args(kind)):
-        raise TypeError(f"{name} is {value!r}")
+        check_value(name, value, list)  # JSON knows no tuples
+        return tuple(_parse(name, element, get_args(kind)[0]) for element in value)
+    check_value(name, value, kind)
     return value
 
 
@@ -91,7 +92,7 @@ def check_same_data(dataset: Dataset, values: dict[str, Any], out: Path) -> None
     if dataset.digest != expected:
         raise UsageError(
             f"the data is not what the run in {out} was started on: its SHA-256 is "
-            f"{dataset.digest}, expected {expected}"
+            f"{dataset.digest}, expected {reprlib.repr(expected)}"
         )
 
 

@@ -1,6 +1,6 @@
 """The folder of a run: its configuration, checkpoints, history and figures.
 
-    config.json                         the configuration, written first
+    config.json                         the configuration and the machine, written first
     checkpoints/NET-seedS.safetensors   the state of one training, its rows included
     history.csv                         the rows of all trainings, copied from the checkpoints
     weights/NAME.safetensors            weights: of a training that has ended, or the best of one
@@ -9,7 +9,7 @@
 Only checkpoints are read on resuming: history.csv and weights/ are written after them and from
 them, and again on resuming, so that a run killed in between loses nothing. Checkpoints and
 history.csv have checksums, and the previous file stays beside each as NAME.previous: if one is
-damaged, the other is used, with a warning.
+damaged, the other is used, with a warning. Weights have a checksum too.
 """
 
 import json
@@ -20,17 +20,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DamageWarning, DataError, RunError, UsageError
-from ..files import previous, remove_partial, write_atomically
+from ..errors import DamageWarning, DataError, RunError, UnreadableError, UsageError
+from ..files import (
+    make_folder,
+    previous,
+    read_file,
+    remove_partial,
+    sync_folder,
+    write_atomically,
+)
 from ..nn import Module
 from ..train import Row, Trainer, restore_training, training_state
-from ..weights import save_weights
-from .checkpoint import FORMAT, check_format, read_checkpoint, write_checkpoint
+from .checkpoint import FORMAT, check_format, read_checkpoint, write_checkpoint, write_weights
+from .checksum import write_with_checksum
 from .history import write_history
 from .lock import locked
 
 # What reading an altered file can raise.
-_ALTERED = (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError)
+_ALTERED = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
 
 
 class RunFolder:
@@ -57,7 +64,7 @@ class RunFolder:
         folder = cls(path)
         folder.check_empty()
         with _writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
         content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
         with folder.locked():
             folder.check_empty()  # another process may have been quicker
@@ -70,17 +77,17 @@ class RunFolder:
 
         Raises:
             UsageError: there is no run.
-            RunError: its configuration was altered or is of another version.
+            RunError: its configuration was altered, cannot be read or is of another version.
         """
+        file = path / "config.json"
         try:
-            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            with _reading(file):
+                config = json.loads(read_file(file))
             version = config.pop("format")
         except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"there is no run in {path}") from None
         except _ALTERED as error:
-            raise RunError(
-                f"{path / 'config.json'} is not a run's configuration: {error}"
-            ) from error
+            raise RunError(f"{file} is not a run's configuration: {error}") from error
         check_format(version, f"the run in {path}")
         return cls(path), config
 
@@ -124,7 +131,7 @@ class RunFolder:
         tensors, metadata = training_state(trainer)
         path = self._checkpoint(trainer)
         with _writing(path):
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             write_checkpoint(path, tensors, metadata)
 
     def restore(self, trainer: Trainer) -> None:
@@ -133,13 +140,19 @@ class RunFolder:
         A damaged one is renamed, and, with a warning, the previous one is used.
 
         Raises:
-            RunError: both are damaged, or the only one is; or a format is not read.
+            RunError: both are damaged, or the only one is; one cannot be read, which may be whole;
+            or a format is not read.
         """
         path = self._checkpoint(trainer)
         problems = []
-        for candidate in filter(Path.exists, (path, previous(path))):
+        with _reading(path):
+            candidates = [file for file in (path, previous(path)) if file.exists()]
+        for candidate in candidates:
             try:
-                restore_training(trainer, *read_checkpoint(candidate))
+                with _reading(candidate):
+                    restore_training(trainer, *read_checkpoint(candidate))
+            except UnreadableError as error:
+                raise RunError(f"the checkpoint cannot be used: {error}") from error
             except DataError as error:
                 problems.append(f"the checkpoint {candidate} cannot be used: {error}")
                 continue
@@ -160,8 +173,8 @@ class RunFolder:
         """Write the weights of a model."""
         path = self.weights(name)
         with _writing(path):
-            path.parent.mkdir(exist_ok=True)
-            save_weights(model, path)
+            make_folder(path.parent)
+            write_weights(path, model.state_dict())
 
     def write_history(self, rows: list[Row]) -> None:
         """Write history.csv."""
@@ -173,6 +186,11 @@ class RunFolder:
         with _writing(self.path / name):
             write_atomically(self.path / name, content)
 
+    def write_with_checksum(self, name: str, content: bytes) -> None:
+        """Write a file that is read back; the old one stays as the previous one."""
+        with _writing(self.path / name):
+            write_with_checksum(self.path / name, content)
+
     def _checkpoint(self, trainer: Trainer) -> Path:
         return self.path / "checkpoints" / f"{trainer.label}.safetensors"
 
@@ -181,11 +199,23 @@ class RunFolder:
         renamed = path.with_name(f"{path.stem}.damaged{path.suffix}")
         with _writing(renamed):
             os.replace(path, renamed)
+            sync_folder(path.parent)
         warnings.warn(
             f"{problem}; the previous one is used, and the damaged one is renamed {renamed.name}",
             DamageWarning,
             stacklevel=3,
         )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Inside, an OSError is raised as a RunError that names the path, unless nothing is there."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 @contextmanager

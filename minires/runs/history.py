@@ -21,4 +21,4 @@ def read_history(path: str | Path) -> list[Row]:
     Raises:
         RunError: there is no such file, both are damaged, or a line is not a row; names it.
     """
-    return read_table(undamaged(Path(path)), Row, "a history")
+    return read_table(undamaged(Path(path)), Row, "a history", Row.check)

@@ -2,13 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..errors import RunError
-from ..files import brief
+from ..files import brief, read_file
 from ..text import csv_text
 
 T = TypeVar("T")
@@ -34,13 +34,16 @@ def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def read_table(path: str | Path, row_class: type[T], what: str) -> list[T]:
+def read_table(
+    path: str | Path, row_class: type[T], what: str, check: Callable[[T], None] = lambda row: None
+) -> list[T]:
     """Return the rows of a CSV file; floats come back to the bit.
 
     Args:
         path: the file.
         row_class: a dataclass whose fields are int, float or str.
         what: the kind of file expected, for the error: "a history".
+        check: raises ValueError or TypeError for a row that cannot be one.
 
     Raises:
         RunError: there is no such file, or a line is not a row of such a table; names it.
@@ -48,7 +51,7 @@ def read_table(path: str | Path, row_class: type[T], what: str) -> list[T]:
     expected = columns(row_class)
     parsers: list[Any] = [field.type for field in fields(cast(Any, row_class))]
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = read_file(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}") from error
     if not lines or lines[0].split(",") != expected:
@@ -60,7 +63,9 @@ def read_table(path: str | Path, row_class: type[T], what: str) -> list[T]:
             if len(cells) != len(expected):
                 raise ValueError(f"{len(cells)} cells, expected {len(expected)}")
             values = [parse(cell) for parse, cell in zip(parsers, cells, strict=True)]
-        except (ValueError, csv.Error) as error:
+            row = row_class(*values)
+            check(row)
+        except (ValueError, TypeError, csv.Error) as error:
             raise RunError(f"{path}, line {number}: {brief(error)}") from error
-        rows.append(row_class(*values))
+        rows.append(row)
     return rows

@@ -1,7 +1,15 @@
 """What a training reports: its progress after every step, and a row at the end of every epoch."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
+
+from .values import check_value
+
+_BOUNDS = {
+    **dict.fromkeys(("seed", "iteration", "epoch", "lr", "seconds"), (0, math.inf)),
+    **dict.fromkeys(("train_error", "test_error"), (0, 100)),
+}
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,18 @@ class Row:
 
         Raises:
             TypeError: a column is missing or unknown, or its value has another type.
+            ValueError: a value that no training has, such as NaN.
         """
         row = cls(**values)
-        for field in fields(cls):
-            value = getattr(row, field.name)
-            expected: Any = (int, float) if field.type is float else field.type
-            if not isinstance(value, expected) or isinstance(value, bool):
-                raise TypeError(f"{field.name} is {value!r}")
+        row.check()
         return row
+
+    def check(self) -> None:
+        """Raise as `checked` does."""
+        for field in fields(self):
+            kind: Any = float | int if field.type is float else field.type
+            bounds = _BOUNDS.get(field.name, ())
+            check_value(field.name, getattr(self, field.name), kind, *bounds)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The state of a training: everything that a checkpoint holds, read from a trainer and restored."""
 
-import math
+import reprlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +11,7 @@ from ..backend import Array, move, to_numpy
 from ..errors import DataError, NonFiniteError
 from .loop import ADVICE, Trainer
 from .progress import EpochTotals, Row
+from .values import check_value
 
 
 def training_state(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -51,6 +52,7 @@ def restore_training(trainer: Trainer, tensors: dict[str, Array], metadata: dict
         DataError: the state is that of another training, or was altered.
     """
     try:
+        check_value("rows", metadata["rows"], list)
         rows = [Row.checked(row) for row in metadata["rows"]]
         _check_metadata(trainer, metadata, rows)
         if bad := _not_finite(tensors):
@@ -80,21 +82,26 @@ def _velocities(trainer: Trainer) -> Iterator[tuple[str, Array]]:
 
 
 def _check_metadata(trainer: Trainer, metadata: dict[str, Any], rows: list[Row]) -> None:
-    """Raise ValueError or KeyError unless the trainer can have written this metadata."""
+    """Raise ValueError, TypeError or KeyError unless the trainer can have written this."""
     for key, expected in (("net", trainer.net), ("seed", trainer.seed)):
         if metadata[key] != expected:
-            raise ValueError(f"it is of {key} {metadata[key]!r}")
+            raise ValueError(f"it is of {key} {reprlib.repr(metadata[key])}")
     iteration, last = metadata["iteration"], trainer.recipe.iterations
     if type(iteration) is not int or not 0 <= iteration <= last:
-        raise ValueError(f"iteration {iteration!r} of {last}")
+        raise ValueError(f"iteration {reprlib.repr(iteration)} of {last}")
     for row in rows:
         if (row.net, row.seed) != (trainer.net, trainer.seed) or row.iteration > iteration:
             raise ValueError(f"a row of {row.net}, seed {row.seed}, iteration {row.iteration}")
     if iteration == last and (not rows or rows[-1].iteration != iteration):
         raise ValueError("the last row is missing")
     for key in ("loss_sum", "wrong", "seen", "seconds"):
-        if type(metadata[key]) not in (int, float) or not 0 <= metadata[key] < math.inf:
-            raise ValueError(f"{key} is {metadata[key]!r}")
+        check_value(key, metadata[key], float | int, least=0)
+    schedule = metadata["schedule"]
+    check_value("schedule", schedule, dict)
+    for key, own in trainer.schedule.state_dict().items():
+        check_value(f"schedule.{key}", schedule[key], type(own))
+        for error in schedule[key] if isinstance(own, list) else ():
+            check_value(f"schedule.{key}", error, float | int, least=0, most=100)
 
 
 def _not_finite(tensors: dict[str, Array]) -> str | None:

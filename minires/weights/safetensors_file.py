@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ..backend import Array
-from ..errors import DataError
+from ..errors import DataError, UnreadableError
 from ..files import brief, write_atomically
 from .stored import BFLOAT16, MOST_DIMENSIONS, Stored
 
@@ -34,7 +34,7 @@ _ELEMENTS: dict[str, np.dtype[Any]] = {
 }
 
 # What reading a file that was cut short or altered can raise.
-_DAMAGED = (SafetensorError, OSError, ValueError, LookupError, TypeError, RecursionError)
+_DAMAGED = (SafetensorError, ValueError, LookupError, TypeError, RecursionError)
 
 
 def write_tensors(
@@ -73,6 +73,7 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
 
     Raises:
         DataError: not a whole safetensors file, or one with a type that is not read.
+        UnreadableError: the system does not let it be read.
     """
     try:
         with open(path, "rb") as file:
@@ -82,6 +83,10 @@ def stored_tensors(path: Path) -> tuple[dict[str, Stored], dict[str, Any]]:
             with safe_open(path, framework="numpy"):
                 header, beginning = json.loads(file.read(length)), 8 + length
         facts = json.loads(header.pop("__metadata__", {}).get("minires", "{}"))
+        if not isinstance(facts, dict):
+            raise TypeError("its facts are no object")
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror or error}") from error
     except _DAMAGED as error:
         raise DataError(
             f"{path} is not a whole safetensors file ({brief(error)}); it may be cut short or "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..backend import Array
-from ..errors import DataError
+from ..errors import DataError, UnreadableError
 
 MOST_DIMENSIONS = 32  # of a tensor that is read
 
@@ -55,7 +55,8 @@ class Stored:
         """Read the array into new memory, whatever `copy` says.
 
         Raises:
-            DataError: the file has become shorter, or cannot be read.
+            DataError: the file has become shorter.
+            UnreadableError: it cannot be read.
         """
         numbers = np.empty(self.extent, self.element)  # from the first to the last, in the file
         try:
@@ -63,7 +64,8 @@ class Stored:
                 file.seek(self.offset)
                 read = file.readinto(numbers.view(np.uint8).data)
         except OSError as error:
-            raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from error
+            reason = error.strerror or error
+            raise UnreadableError(f"{self.path} cannot be read: {reason}") from error
         if read != self.nbytes:
             raise DataError(f"{self.path} was cut short while it was read")
         if self.element == BFLOAT16:

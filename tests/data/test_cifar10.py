@@ -1,3 +1,8 @@
+import gzip
+import io
+import tarfile
+from importlib import import_module
+
 import numpy as np
 import pytest
 from cifar_files import NAMES, write_cifar10
@@ -5,6 +10,8 @@ from cifar_files import NAMES, write_cifar10
 from minires.data import cifar10, load
 from minires.data import cifar10 as cifar10_function
 from minires.errors import DataError, UsageError
+
+module = import_module("minires.data.cifar10")  # the package calls the function so
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +97,90 @@ def test_the_python_version_is_named(tmp_path, inside):
         cifar10(tmp_path)
 
 
-def test_an_archive_is_to_be_unpacked(tmp_path):
-    archive = tmp_path / "cifar-10-binary.tar.gz"
-    archive.write_bytes(b"\x1f\x8b")
-    with pytest.raises(UsageError, match=r"missing; unpack .*cifar-10-binary\.tar\.gz"):
+def test_an_archive_in_a_folder_is_named(tmp_path):
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(UsageError, match=r"missing; give the archive itself, .*\.tar\.gz"):
         cifar10(tmp_path)
-    with pytest.raises(UsageError, match=r"tar\.gz is a file; expected the folder that"):
+
+
+@pytest.fixture
+def archived(monkeypatch, tmp_path):
+    """Makes an archive of files of 20 records; with other contents, or None, where they are given.
+
+    Returns its path, and the digest of the images in it."""
+    monkeypatch.setattr(module, "_RECORDS", 20)
+    record = np.random.default_rng(0).integers(0, 10, (20, 3073), dtype=np.uint8).tobytes()
+
+    def made(**others):
+        archive = tmp_path / "c.tar.gz"
+        with tarfile.open(archive, "w:gz") as tar:
+            for name in NAMES:
+                content = others.get(name.removesuffix(".bin"), record)
+                if content is not None:
+                    member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+        return archive
+
+    return made
+
+
+def test_an_archive_is_read_as_it_is(archived, tmp_path):
+    archive = archived()
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path / "unpacked", filter="data")
+    before = sorted(tmp_path.iterdir())
+    assert load("cifar10", archive).digest == cifar10(tmp_path / "unpacked").digest
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("others", "error", "said"),
+    [
+        ({"data_batch_2": None}, UsageError, "does not hold .*: data_batch_2.bin missing"),
+        ({"data_batch_2": b"x"}, DataError, r"gz/data_batch_2.bin has 1 bytes; expected 61,460"),
+        ({"test_batch": bytes([10]) + bytes(61459)}, DataError, "holds the label 10; expected"),
+    ],
+)
+def test_files_in_an_archive_are_checked_like_those_in_a_folder(archived, others, error, said):
+    with pytest.raises(error, match=said):
+        cifar10(archived(**others))
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a bit flipped", "something else", "empty"])
+def test_a_damaged_archive_is_a_sentence(archived, damage):
+    archive = archived()
+    content = archive.read_bytes()
+    half = len(content) // 2
+    archive.write_bytes(
+        {
+            "cut short": content[:half],
+            "a bit flipped": content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :],
+            "something else": b"x" * 1000,
+            "empty": b"",
+        }[damage]
+    )
+    with pytest.raises(DataError, match=r"c\.tar\.gz"):
+        cifar10(archive)
+
+
+def test_nothing_in_an_archive_leads_out_of_it(archived, tmp_path):
+    """A link with the name of a file is not followed, wherever it leads."""
+    archive = archived(test_batch=None)
+    (tmp_path / "test_batch.bin").write_bytes(bytes(20 * 3073))
+    content = gzip.decompress(archive.read_bytes())
+    with tarfile.open(archive, "w:gz") as tar, tarfile.open(fileobj=io.BytesIO(content)) as old:
+        for member in old:
+            tar.addfile(member, old.extractfile(member))
+        link = tarfile.TarInfo("test_batch.bin")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "test_batch.bin")
+        tar.addfile(link)
+    with pytest.raises(UsageError, match=r"test_batch.bin missing"):
         cifar10(archive)
 
 
 def test_a_file_that_cannot_be_read_is_a_sentence(copies, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **how):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("builtins.open", fail)
@@ -133,15 +213,16 @@ def test_a_download_without_network_is_a_sentence(monkeypatch, tmp_path):
         load("cifar10", download=True)
 
 
-def test_a_download_is_checked_and_unpacked(monkeypatch, files):
+def test_a_download_is_checked_and_read_without_being_unpacked(monkeypatch, archived):
     asked = {}
 
     def retrieve(url, known_hash, **options):
-        asked.update(url=url, known_hash=known_hash)
-        return [str(files[0] / name) for name in NAMES]
+        asked.update(url=url, known_hash=known_hash, **options)
+        return str(archived())
 
     monkeypatch.setattr("pooch.retrieve", retrieve)
-    assert load("cifar10", download=True).train_images.shape == (50_000, 3, 32, 32)
+    assert load("cifar10", download=True).train_images.shape == (100, 3, 32, 32)
+    assert "processor" not in asked
     assert asked["known_hash"].startswith("sha256:c4a38c50")
     assert asked["url"].endswith("cifar-10-binary.tar.gz")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minires.data import digits
-from minires.errors import RunError, UsageError
+from minires.errors import DamageWarning, DataError, NonFiniteError, RunError, UsageError
 from minires.experiments.degradation.config import SCHEDULES, Config
 from minires.experiments.degradation.run import Degradation
 from minires.experiments.landscape import run as landscape_run
@@ -82,7 +82,8 @@ def resume(out, **asked):
 
 def test_a_run_leaves_its_files(unbroken):
     assert {p.name for p in unbroken.iterdir()} == {
-        *("config.json", "landscape.csv", "landscape.png", "summary.md")
+        *("config.json", "landscape.csv", "landscape.png", "summary.md"),
+        *("landscape.previous.csv", "landscape.csv.sha256"),
     }
     rows = lines(unbroken)
     assert list(rows[0]) == ["net", "alpha", "beta", "loss", "error"]
@@ -181,6 +182,16 @@ def test_asked_to_stop_it_keeps_the_very_point(unbroken, tiny, tmp_path, points)
     events = finish(resume(out))
     assert sum(event.point is not None for event in events) == 50 - points
     assert files(out) == files(unbroken)
+
+
+def test_what_another_process_computed_meanwhile_is_kept(tiny, tmp_path):
+    """After this one had read the points, and before it had the lock."""
+    out = tmp_path / "run"
+    asked = iter([False] * 6 + [True])
+    list(Landscape.start(tiny, out, load_data).run(lambda: next(asked)))
+    second = resume(out)
+    finish(resume(out))
+    assert {event.point for event in finish(second)} == {None}
 
 
 def test_asked_to_stop_at_its_last_point_a_run_is_not_stopped(tiny, tmp_path):
@@ -301,12 +312,14 @@ def test_other_nets_in_the_place_of_those_it_began_with_raise(tiny, nets, tmp_pa
         ("plain8,-1.0,-0.5", "plain14,-1.0,-0.5", "its points are not those of this run"),
         ("plain8,-1.0,-0.5", "resnet8,-1.0,-0.5", "its points are not those of this run"),
         ("plain8,-1.0,-0.5,", "plain8,-1.0,-0.5,x", "line 3.*could not convert"),
+        ("plain8,-1.0,-0.5,", "plain8,-1.0,-0.5,1e999,1.0\nplain8,", "line 3: loss is inf"),
         ("net,alpha", "net,gamma", "is not a landscape: its first line must be net,alpha"),
     ],
 )
 def test_an_altered_table_raises(unbroken, tmp_path, old, new, sentence):
     shutil.copytree(unbroken, tmp_path / "run")
     path = tmp_path / "run" / "landscape.csv"
+    (tmp_path / "run" / "landscape.csv.sha256").unlink()  # which would find it first
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
@@ -315,6 +328,46 @@ def test_an_altered_table_raises(unbroken, tmp_path, old, new, sentence):
     path.write_text(text + text.splitlines()[-1] + "\n")
     with pytest.raises(RunError, match="its points are not those"):
         resume(tmp_path / "run")
+
+
+def test_a_damaged_table_is_not_believed(unbroken, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(unbroken, out)
+    path = out / "landscape.csv"
+    text = path.read_text()
+    path.write_text(text.replace("1", "2", 1))
+    with pytest.warns(
+        DamageWarning, match=r"landscape\.csv is damaged; (landscape\.previous|it is)"
+    ):
+        finish(resume(out))
+    assert path.read_text() == text
+    path.write_text("")
+    (out / "landscape.previous.csv").unlink()
+    with pytest.raises(RunError, match=r"landscape\.csv is damaged: .* remove both, and resuming"):
+        resume(out)
+    path.unlink()
+    finish(resume(out))
+    assert path.read_text() == text
+
+
+def test_a_loss_that_is_not_finite_is_a_sentence(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        landscape_run, "classification", lambda *batch: lambda model: (float("inf"), 0.0)
+    )
+    run = Landscape.start(tiny, tmp_path / "run", load_data)
+    with pytest.raises(NonFiniteError, match="plain8: the loss is inf at -1, -1; a smaller --span"):
+        finish(run)
+
+
+def test_weights_with_a_bit_flipped_are_not_believed(nets, tiny, tmp_path):
+    shutil.copytree(nets, tmp_path / "nets")
+    path = tmp_path / "nets" / "weights" / "plain8-seed0.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    config = replace(tiny, run=str(tmp_path / "nets"))
+    with pytest.raises(DataError, match=r"plain8-seed0\.safetensors is damaged: its numbers"):
+        Landscape.start(config, tmp_path / "run", load_data)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,25 @@ def test_a_value_of_another_type_raises(name, value):
         parse_config(Config, {**VALUES, name: value}, OUT)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("epochs", 2**63, f"epochs is {2**63}, expected a finite number of 64 bits"),
+        ("epochs", 10**400, r"epochs is 10+\.\.\.0+"),
+        ("lr", float("nan"), "lr is nan, expected a finite number"),
+        ("lr", float("inf"), "lr is inf, expected a finite number"),
+        ("nets", "ab", "nets is 'ab', expected a list"),
+        ("nets", ["x" * 400, 5], "nets is 5, expected a text"),
+        ("tf32", [[[[[[[[[9]]]]]]]]], r"tf32 is \[+\.\.\.\]+, expected true or false"),
+        ("epochs", "9" * 400, r"epochs is '9{12}\.\.\.9{13}', expected an integer or null"),
+    ],
+)
+def test_the_field_is_named_shortly(name, value, reason):
+    with pytest.raises(RunError, match=reason) as found:
+        parse_config(Config, {**VALUES, name: value}, OUT)
+    assert len(str(found.value)) < 300
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_a_missing_value_raises(name):
     values = {key: value for key, value in VALUES.items() if key != name}

@@ -28,6 +28,18 @@ def test_the_columns_stay_as_they_are(tmp_path):
         ("0,plain20,45,1,0.01,0.7,33,58", "line 3: 8 cells, expected 9"),
         ("0,plain20,45,1,0.01,0.7,33,58,1,9", "line 3: 10 cells, expected 9"),
         ("0,plain20,forty,1,0.01,0.7,33,58,1", "line 3.*forty"),
+        *(
+            (f"0,plain20,90,2,{lr},{loss},33,{error},1", f"line 3: {name} is {value}, expected")
+            for lr, loss, error, name, value in [
+                ("0.1", "nan", "58", "train_loss", "nan"),
+                ("0.1", "-inf", "58", "train_loss", "-inf"),
+                ("1e999", "2", "58", "lr", "inf"),
+                ("0.1", "2", "100.5", "test_error", "100.5"),
+                ("0.1", "2", "-1", "test_error", "-1.0"),
+            ]
+        ),
+        (f"{2**63},plain20,90,2,0.1,2,33,58,1", f"line 3: seed is {2**63}, expected a finite"),
+        ("0,plain20,-1,2,0.1,2,33,58,1", "line 3: iteration is -1, expected 0 to inf"),
         ("0," + "x" * 200_000 + ",1,1,0.01,0.7,33,58,1", "line 3: field larger"),
     ],
 )

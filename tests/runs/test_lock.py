@@ -1,9 +1,12 @@
 """One process a run folder: a second one raises, and a killed one leaves no lock behind."""
 
+import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,9 +69,10 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_again(tmp_path, monkey
     lock_file, tries = lock._lock, []
 
     def removed_at_first(handle):
-        tries.append(handle)
-        if len(tries) == 1:
-            (tmp_path / ".lock").unlink()
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            tries.append(handle)
+            if len(tries) == 1:
+                (tmp_path / ".lock").unlink()
         lock_file(handle)
 
     monkeypatch.setattr(lock, "_lock", removed_at_first)
@@ -77,6 +81,88 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_again(tmp_path, monkey
         with pytest.raises(RunError, match="another process"), locked(tmp_path):
             pass
     assert len(tries) == 2
+
+
+def test_removing_the_file_lets_nobody_in(tmp_path, holder):
+    for _ in range(2):
+        (tmp_path / ".lock").unlink(missing_ok=True)
+        with pytest.raises(RunError, match=r"another process \(not named\)"), locked(tmp_path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_folders_cannot_be_locked_the_file_is(tmp_path, monkeypatch):
+    lock_file = lock._lock
+
+    def as_on_nfs(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EBADF, "not open for writing")
+        lock_file(handle)
+
+    monkeypatch.setattr(lock, "_lock", as_on_nfs)
+    with locked(tmp_path):
+        said = rf"another process \({os.getpid()}\)"
+        with pytest.raises(RunError, match=said), locked(tmp_path):
+            pass
+        (tmp_path / ".lock").unlink()
+        with locked(tmp_path):
+            first = (tmp_path / ".lock").stat()
+            # The one inside has a file of its own, which only it removes.
+            assert os.path.samestat(first, (tmp_path / ".lock").stat())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to], ids=["soft", "hard"])
+def test_a_link_is_an_error_and_what_it_leads_to_is_unchanged(tmp_path, make):
+    run = tmp_path / "run"
+    run.mkdir()
+    (tmp_path / "mine").write_text("mine")
+    make(run / ".lock", tmp_path / "mine")
+    with (
+        pytest.raises(RunError, match=r"run cannot be written: \.lock is (a link|another file)"),
+        RunFolder(run).locked(),
+    ):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_link_made_in_the_last_moment_is_not_followed(tmp_path, monkeypatch):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / ".lock").symlink_to(tmp_path / "mine")
+    monkeypatch.setattr(Path, "is_symlink", lambda path: False)
+    with pytest.raises(OSError, match="symbolic links"), locked(tmp_path):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_fifo_is_an_error_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with (
+        pytest.raises(RunError, match=r"cannot be written: \.lock is another file or device"),
+        RunFolder(tmp_path).locked(),
+    ):
+        pass
+
+
+def test_an_error_while_it_is_closed_ends_no_run(tmp_path, monkeypatch):
+    close = os.close
+
+    def fails(handle):
+        close(handle)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with locked(tmp_path):
+        monkeypatch.setattr(lock.os, "close", fails)
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1b[2J", b"\xff" * 9, b"1\n2", b"-1"])
+def test_what_is_no_process_in_the_file_is_not_repeated(tmp_path, content):
+    with locked(tmp_path):
+        (tmp_path / ".lock").write_bytes(content)
+        with pytest.raises(RunError, match=r"another process \(not named\) is"), locked(tmp_path):
+            pass
 
 
 def test_only_one_process_can_make_a_run(tmp_path, holder):

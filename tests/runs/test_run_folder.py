@@ -1,17 +1,19 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minires import files, manual_seed
+from minires import files, manual_seed, save_weights
 from minires.data import digits
 from minires.errors import DamageWarning, DataError, RunError, UsageError
 from minires.models import cifar_net
-from minires.runs import RunFolder
-from minires.runs.checkpoint import read_checkpoint
-from minires.train import Recipe, Trainer
+from minires.runs import RunFolder, read_history
+from minires.runs.checkpoint import read_checkpoint, undamaged_weights
+from minires.train import Recipe, Row, Trainer
+from minires.weights import safetensors_file
 from minires.weights.safetensors_file import write_tensors
 
 DATA = digits()
@@ -119,6 +121,13 @@ def test_an_altered_configuration_raises(tmp_path, content):
         RunFolder.open(tmp_path / "run")
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_configuration_that_is_no_file_is_a_sentence_and_not_waited_for(tmp_path, make):
+    make(tmp_path / "config.json")
+    with pytest.raises(RunError, match=r"config\.json cannot be read: (not a regular|Is a dir)"):
+        RunFolder.open(tmp_path)
+
+
 def test_another_format_raises_with_its_number(tmp_path):
     RunFolder.create(tmp_path / "run", {})
     (tmp_path / "run" / "config.json").write_text(json.dumps({"format": 99}))
@@ -149,6 +158,116 @@ def test_a_damaged_checkpoint_is_renamed_and_the_previous_one_used(run, damage):
         resumes_from(folder, 3, weights)
     assert checkpoint(folder, ".damaged").read_bytes() == damaged
     resumes_from(folder, 3, weights)  # without a warning
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        *(
+            None,
+            [],
+            "text",
+            5,
+            {},
+            {"format": None},
+            {"format": "2"},
+            {"format": [[[[[[[[2]]]]]]]]},
+        ),
+        *({"format": float("nan")}, {"format": 1}, {"format": True}, {"format": 2}),
+    ],
+)
+def test_facts_that_no_checkpoint_has_are_damage(run, facts):
+    folder, weights = run
+    tensors, _ = read_checkpoint(checkpoint(folder))
+    write_tensors(checkpoint(folder), tensors, facts)
+    with pytest.warns(DamageWarning, match=r"seed0\.safetensors cannot be used: .*; the previous"):
+        resumes_from(folder, 3, weights)
+
+
+def test_facts_nested_too_deeply_are_damage(run):
+    folder, weights = run
+    for depth in (300, 900, 990, 5000):
+        write_tensors(checkpoint(folder), {}, {})
+        content = checkpoint(folder).read_bytes()
+        facts = b'{\\"sha256\\": \\"\\", \\"x\\": ' + b"[" * depth + b"]" * depth + b"}"
+        header = content[8:].strip().replace(b"{}", facts)
+        header += b" " * (-len(header) % 8)
+        checkpoint(folder).write_bytes(len(header).to_bytes(8, "little") + header)
+        with pytest.warns(DamageWarning):
+            resumes_from(folder, 3, weights)
+
+
+def unreadable(monkeypatch, module, name):
+    """The system lets no file with this name be opened, as one of mode 000."""
+
+    def denied(path, *mode, **how):
+        if os.path.basename(path) == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open(path, *mode, **how)
+
+    monkeypatch.setattr(module, "open", denied, raising=False)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_damaged(run, monkeypatch):
+    folder, weights = run
+    before = sorted(folder.path.rglob("*"))
+    unreadable(monkeypatch, safetensors_file, "resnet8-seed0.safetensors")
+    with pytest.raises(RunError, match=r"seed0\.safetensors cannot be read: Permission denied$"):
+        folder.restore(trainer())
+    assert sorted(folder.path.rglob("*")) == before
+    monkeypatch.undo()
+    resumes_from(folder, 5, weights)
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_looked_into_is_a_sentence(run, monkeypatch):
+    def denied(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "exists", denied)
+    with pytest.raises(RunError, match=r"seed0\.safetensors cannot be read: Permission denied"):
+        run[0].restore(trainer())
+
+
+@pytest.mark.parametrize("name", ["history.csv", "history.csv.sha256", "history.previous.csv"])
+def test_a_history_that_cannot_be_read_is_not_damaged(run, monkeypatch, name):
+    folder, _ = run
+    row = Row(0, "resnet8", 4, 1.0, 0.1, 2.0, 50.0, 50.0, 1.0)
+    for rows in ([], [row]):
+        folder.write_history(rows)
+    path = folder.path / "history.csv"
+    if name == "history.previous.csv":
+        path.unlink()
+    unreadable(monkeypatch, files, name)
+    with pytest.raises(RunError, match=rf"{name} cannot be read: Permission denied"):
+        read_history(path)
+    if name != "history.previous.csv":
+        with pytest.raises(RunError, match=r"history\.csv cannot be written: Permission denied"):
+            folder.write_history([row, row])
+        monkeypatch.undo()
+        assert read_history(path) == [row]
+
+
+def test_a_configuration_that_cannot_be_read_is_a_sentence(run, monkeypatch):
+    unreadable(monkeypatch, files, "config.json")
+    with pytest.raises(RunError, match=r"config\.json cannot be read: Permission denied$"):
+        RunFolder.open(run[0].path)
+
+
+def test_every_bit_of_weights_is_checked_and_older_ones_without_a_checksum_are_read(run):
+    folder, _ = run
+    model = trainer().model
+    folder.save_weights("a", model)
+    path = folder.weights("a")
+    assert undamaged_weights(path) == path
+    content = path.read_bytes()
+    chance = np.random.default_rng(0)
+    start = 8 + int.from_bytes(content[:8], "little")
+    for position in chance.integers(start, len(content), size=20):
+        path.write_bytes(flipped(content, int(position)))
+        with pytest.raises(DataError, match=r"a\.safetensors is damaged: its numbers"):
+            undamaged_weights(path)
+    save_weights(model, path)
+    assert undamaged_weights(path) == path
 
 
 def test_a_damaged_checkpoint_never_becomes_the_previous_one(run):

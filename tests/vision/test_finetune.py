@@ -115,7 +115,7 @@ def test_names_on_disk_are_those_of_runs_written_before(unbroken):
     assert list(facts) == [
         *("format", "experiment", "data", "model", "weights", "key", "epochs", "lr", "batch"),
         *("val_split", "freeze", "stages", "augment", "size", "seed"),
-        *("classes", "data_sha256", "left_out"),
+        *("classes", "data_sha256", "left_out", "machine"),
     ]
     assert facts["experiment"] == "finetune"
     assert facts["data_sha256"] == image_folder(asked.data).digest
@@ -183,6 +183,26 @@ def test_killed_before_the_first_weights_were_written_a_run_begins_the_same(unbr
     shutil.rmtree(out / "weights")
     finish(resume(out))
     assert weights(out) == weights(whole)
+
+
+@pytest.mark.parametrize("name", ["start", "best"])
+def test_weights_with_a_bit_flipped_are_not_believed(unbroken, tmp_path, name):
+    _, whole = unbroken
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "weights" / f"{name}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name}\.safetensors is damaged: its numbers"):
+        finish(resume(tmp_path / "run"))
+    save_weights(load(path), path)  # as older runs wrote it, without a checksum
+    finish(resume(tmp_path / "run"))
+
+
+def load(path):
+    net = ThinNet(3)
+    load_weights(net, path)
+    return net
 
 
 def test_what_is_frozen_stays_as_it_was(unbroken, place):
@@ -469,3 +489,23 @@ def test_a_second_process_on_a_run_is_refused(place, tmp_path):
         finish(resume(tmp_path / "run"))
     list(events)
     finish(resume(tmp_path / "run"))
+
+
+def test_a_second_process_changes_nothing(place, tmp_path):
+    """Even where it finds damage: another process may be writing the file at that moment."""
+    out = tmp_path / "run"
+    first = start(config(place, epochs=2), out)
+    events = first.run()
+    for _ in range(4):  # an epoch has ended
+        next(events)
+    checkpoint = out / "checkpoints" / "resnet18-seed0.safetensors"
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(b"")
+    (out / "weights" / "start.safetensors").unlink()
+    before = sorted(out.rglob("*"))
+    with resume(out) as second, pytest.raises(RunError, match="another process"):
+        list(second.run())
+    assert sorted(out.rglob("*")) == before
+    assert checkpoint.read_bytes() == b""
+    checkpoint.write_bytes(content)
+    list(events)

@@ -4,6 +4,7 @@ A deeper plain net ends with a *higher training error* than a shallower one; wit
 residual connections the order turns round.
 """
 
+import reprlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from ...models import NetSpec
 from ...runs import RunFolder
 from ...runs.autosave import INTERVAL, Event, autosave
 from ...runs.config import check_same_data, check_same_options
+from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Row, Trainer
 from .config import Config
 from .figure import degradation_figure
@@ -75,7 +77,8 @@ class Degradation:
         prepared = config.prepare(dataset)
         _check_memory(config, prepared)
         data = {"data": prepared.name, "data_sha256": dataset.digest}
-        facts = {**asdict(config), **data, "recipe": asdict(config.recipe(prepared))}
+        recipe = asdict(config.recipe(prepared))
+        facts = {**asdict(config), **data, "recipe": recipe, "machine": machine()}
         return cls(config, dataset, RunFolder.create(out, facts), graph, until)
 
     @classmethod
@@ -95,6 +98,9 @@ class Degradation:
             load_data: loads the data the run was started on.
             graph, until: as for `start`.
 
+        Warns:
+            MachineWarning: its bits may come out otherwise here, see `runs.machine`.
+
         Raises:
             UsageError: no run there, another configuration, other data, a net would not fit
             into memory, or `until` is below 1; DeviceError: the backend cannot be used.
@@ -102,13 +108,14 @@ class Degradation:
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
         check_same_options(config, asked, out)
+        check_same_machine(facts, out)
         _check_possible(config, graph, until)
         dataset = load_data(config)
         check_same_data(dataset, facts, out)
         if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
             raise RunError(
                 f"the run in {out} was started by another version of minires, with the recipe "
-                f"{facts.get('recipe')}; this version would continue with another one"
+                f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
             )
         _check_memory(config, config.prepare(dataset))
         return cls(config, dataset, folder, graph, until)

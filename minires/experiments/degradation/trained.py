@@ -8,6 +8,7 @@ from ...errors import UsageError
 from ...models import cifar_net
 from ...nn import Module
 from ...runs import RunFolder
+from ...runs.checkpoint import undamaged_weights
 from ...runs.config import check_same_data
 from ...weights import load_weights
 from .config import Config
@@ -57,7 +58,7 @@ def trained_model(run: Path, net: str, seed: int, num_classes: int, in_channels:
 
     Raises:
         UsageError: the run has not trained that net with that seed to its end; says which it has.
-        DataError, StateDictError: its weights file was cut short, or is another net's.
+        DataError, StateDictError: its weights file was cut short or altered, or is another net's.
     """
     path = weights_path(run, net, seed)
     if not path.is_file():
@@ -67,5 +68,5 @@ def trained_model(run: Path, net: str, seed: int, num_classes: int, in_channels:
             f"{', '.join(there) or 'none'}"
         )
     model = cifar_net(net, num_classes, in_channels)
-    load_weights(model, path)
+    load_weights(model, undamaged_weights(path))
     return model.eval()

@@ -12,6 +12,7 @@ from ...kernels import blas_threads
 from ...models import NetSpec
 from ...nn import Module
 from ...runs import RunFolder
+from ...runs.machine import machine
 from ...runs.table import table
 from ..degradation import trained_model
 from .ablations import Ablations
@@ -75,7 +76,7 @@ class FlowRun:
             raise UsageError(f"{out} is not empty; choose another --out")
         run = config.run and str(config.run)
         facts = {"experiment": "flow", **asdict(config), "run": run, "data_sha256": dataset.digest}
-        return cls(config, dataset, RunFolder.create(out, facts))
+        return cls(config, dataset, RunFolder.create(out, {**facts, "machine": machine()}))
 
     def run(self) -> Iterator[Event]:
         """Measure what was asked for; write each figure as soon as it is measured.
@@ -85,8 +86,10 @@ class FlowRun:
 
         Raises:
             NonFiniteError: a net could not be trained for the layer responses.
+            RunError: another process works in the folder, or it cannot be written.
         """
-        with blas_threads(1):  # the products are small: a second thread gains nothing
+        # The products are small: a second BLAS thread gains nothing.
+        with self.folder.locked(), blas_threads(1):
             for name in self.config.only:
                 figure = self._figure(name)
                 total = len(figure.measurement)

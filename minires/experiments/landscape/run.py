@@ -2,23 +2,28 @@
 
     config.json     the settings, written first
     training/       the run that trains the nets, where none was given
-    landscape.csv   the points so far, a line each
+    landscape.csv   the points so far, a line each; with a checksum, and the file before
     landscape.png   the surfaces that are complete
     summary.md      the report on these
 
 A run that was killed is resumed after the last line of landscape.csv.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ...data import Dataset
-from ...errors import RunError, UsageError
+from ...errors import NonFiniteError, RunError, UsageError
+from ...files import previous
 from ...runs import RunFolder
+from ...runs.checksum import undamaged
 from ...runs.config import check_same_options, parse_config
+from ...runs.machine import check_same_machine, machine
 from ...runs.table import columns, read_table, table
+from ...train.values import check_value
 from ..degradation import Degradation
 from .config import LandscapeConfig, LoadData
 from .figure import landscape_figure
@@ -46,6 +51,11 @@ class Line:
     beta: float
     loss: float
     error: float
+
+    def check(self) -> None:
+        """Raise ValueError for a loss or an error that no net has."""
+        check_value("loss", self.loss, float)
+        check_value("error", self.error, float, least=0, most=100)
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,7 @@ class Landscape:
         batch_of(dataset, config.images, config.seed)  # raises before anything is trained
         sha = config.digests(out, dataset)
         facts = {"experiment": _KIND, **asdict(config), "data": dataset.name, "weights_sha256": sha}
+        facts["machine"] = machine()
         return cls(config, RunFolder.create(out, facts), dataset)
 
     @classmethod
@@ -112,6 +123,7 @@ class Landscape:
             raise UsageError(f"the run in {out} is not one of minires landscape")
         config = parse_config(LandscapeConfig, facts, out)
         check_same_options(config, asked, out)
+        check_same_machine(facts, out)
         run = cls(config, folder, config.data(out, load_data))
         if facts.get("weights_sha256") != config.digests(out, run.dataset):
             raise UsageError(
@@ -140,8 +152,10 @@ class Landscape:
 
         Raises:
             RunError: another process works in the folder, or it cannot be written.
+            NonFiniteError: the loss is NaN or infinite somewhere.
         """
         with self.folder.locked():
+            self._read()  # again: another process may have computed more until now
             yield from self._run(stop)
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -152,6 +166,11 @@ class Landscape:
             model = self.config.model(net, self.folder.path, self.dataset)
             along = directions(model, self.config.seed)
             for point in surface(model, along, self.axis, measure, known=tuple(points)):
+                if not math.isfinite(point.loss):
+                    raise NonFiniteError(
+                        f"{net}: the loss is {point.loss} at {point.alpha:g}, {point.beta:g}; a "
+                        "smaller --span usually helps"
+                    )
                 points.append(point)
                 stopping = stop()
                 if len(points) % self.config.points == 0 or stopping:
@@ -185,18 +204,21 @@ class Landscape:
 
     def _write(self) -> None:
         rows = ({"net": net, **asdict(p)} for net, points in self._points.items() for p in points)
-        self.folder.write("landscape.csv", table(columns(Line), rows))
+        self.folder.write_with_checksum("landscape.csv", table(columns(Line), rows))
 
     def _read(self) -> None:
         """Read the points on the disk; raises RunError where they cannot be this run's."""
         path = self.folder.path / "landscape.csv"
-        lines = read_table(path, Line, "a landscape") if path.exists() else []
+        written = path.exists() or previous(path).exists()
+        lines = read_table(undamaged(path), Line, "a landscape", Line.check) if written else []
         order = [(net, *pair) for net in self.config.nets for pair in coordinates(self.axis)]
         if [(line.net, line.alpha, line.beta) for line in lines] != order[: len(lines)]:
             raise RunError(
                 f"{path} was altered: its points are not those of this run, in their order; remove "
                 "it to compute them again"
             )
+        for points in self._points.values():
+            points.clear()
         for line in lines:
             point = Point(line.alpha, line.beta, line.loss, line.error)
             self._points[line.net].append(point)

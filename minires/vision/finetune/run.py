@@ -16,7 +16,9 @@ from ...nn import Module
 from ...optim import StepSchedule
 from ...runs import RunFolder
 from ...runs.autosave import Event, autosave
+from ...runs.checkpoint import undamaged_weights
 from ...runs.config import check_same_options, parse_config
+from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Recipe, Trainer
 from ...train.recipe import epoch_length
 from ...weights import load_weights
@@ -39,7 +41,7 @@ class Finetune:
     Attributes:
         stopped: whether `run` ended because it was asked to, with something left to train.
         model: the model; after a complete `run` with the best weights, in evaluation mode.
-        trainer: trains it, or its last stages.
+        trainer: trains it, or its last stages; `run` restores it from its checkpoint.
         notices: sentences about what the file of weights has beside them.
     """
 
@@ -93,9 +95,11 @@ class Finetune:
             "classes": folder.classes,
             "data_sha256": folder.digest,
             "left_out": problems,
+            "machine": machine(),
         }
         run_folder = RunFolder.create(out, facts)
-        run_folder.save_weights(START, model)
+        with run_folder.locked():
+            run_folder.save_weights(START, model)
         return cls(config, folder, problems, model, run_folder, workers, notices)
 
     @classmethod
@@ -112,11 +116,12 @@ class Finetune:
 
         Raises:
             UsageError: no run there, another configuration, or other images.
-            RunError: the run was altered.
+            RunError, DataError: the run was altered.
         """
         run_folder, facts = RunFolder.open(out)
         config = parse_config(FinetuneConfig, {"key": None, **facts}, out)
         check_same_options(config, asked, out)
+        check_same_machine(facts, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
         try:
             left_out = {str(path): str(reason) for path, reason in facts["left_out"].items()}
@@ -140,6 +145,7 @@ class Finetune:
 
         Raises:
             RunError: another process uses the folder, or it cannot be written.
+            DataError: the best weights were altered.
             NonFiniteError: a loss is NaN or infinite.
         """
         trainer = self.trainer
@@ -153,6 +159,9 @@ class Finetune:
             self.out.write_history(trainer.rows)
 
         with self.out.locked():
+            if not self.out.weights(START).is_file():  # killed before it was written
+                self.out.save_weights(START, self.model)
+            self.out.restore(trainer)
             if trainer.finished:
                 yield Event(trainer, None)
             else:
@@ -160,7 +169,7 @@ class Finetune:
             seconds = time.monotonic() - started
             outcomes: list[Outcome] = []
             if trainer.finished:
-                load_weights(self.model, self.out.weights(BEST))
+                load_weights(self.model, undamaged_weights(self.out.weights(BEST)))
                 outcomes = validate(self.model.eval(), self.images)
             rows, waited, config = trainer.rows, self.images.waited, self.config
             result = Result(config, self.folder, self.left_out, rows, outcomes, seconds, waited)
@@ -189,7 +198,7 @@ class Finetune:
         self.close()
 
     def _trainer(self) -> Trainer:
-        """Return the training, restored from its checkpoint if there is one."""
+        """Return the training from its start."""
         config = self.config
         source: Source = self.images
         model: Module = self.model
@@ -199,9 +208,7 @@ class Finetune:
         iterations = config.epochs * epoch_length(source, config.batch)
         recipe = Recipe(config.batch, config.lr, iterations, momentum=0.9, weight_decay=0.0)
         schedule = StepSchedule(config.lr)
-        trainer = Trainer(config.model, model, source, recipe, schedule, config.seed)
-        self.out.restore(trainer)
-        return trainer
+        return Trainer(config.model, model, source, recipe, schedule, config.seed)
 
 
 def _readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> ImageFolder:
@@ -229,10 +236,8 @@ def _initial_model(config: FinetuneConfig, num_classes: int) -> tuple[ResNet, tu
 
 def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
     """Return the same for a run on disk, which may have been killed before it was saved."""
-    if out.weights(START).is_file():
-        model = imagenet_net(config.model, num_classes)
-        load_weights(model, out.weights(START))
-    else:
-        model, _ = _initial_model(config, num_classes)
-        out.save_weights(START, model)
+    if not out.weights(START).is_file():
+        return _initial_model(config, num_classes)[0]
+    model = imagenet_net(config.model, num_classes)
+    load_weights(model, undamaged_weights(out.weights(START)))
     return model

@@ -1,0 +1,85 @@
+"""What decides the bits of a run besides its configuration: threads, libraries, the CPU, tuning.
+
+A sum in another order has other last bits. The number of threads decides into which shares work is
+cut, the BLAS and the CPU by which instructions a product is computed.
+"""
+
+import platform
+import re
+import reprlib
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from ..backend import default, load
+from ..errors import MachineWarning
+from ..kernels import get_num_threads
+from ..kernels.cpu.tuning import tuning
+from ..modes import modes
+
+_CPU_INFO = Path("/proc/cpuinfo")  # Linux's
+_FEW = 4  # differences that are named
+
+
+def machine() -> dict[str, Any]:
+    """Return what decides bits here and now, by name, in types that JSON knows."""
+    xp = load(default())
+    return {
+        "threads": get_num_threads(),
+        "textbook": modes.textbook,
+        "numpy": np.__version__,
+        **({} if xp is np else {xp.__name__: getattr(xp, "__version__", None)}),
+        **_blas(),
+        "cpu": _cpu(),
+        **{f"tuning.{name}": value for name, value in asdict(tuning).items()},
+    }
+
+
+def check_same_machine(values: dict[str, Any], out: Path) -> None:
+    """Warn if a run is resumed where its bits may come out otherwise; name what differs.
+
+    Args:
+        values: the config.json of the run in `out`; older ones do not say where they were started.
+        out: the run's folder.
+    """
+    then, now = values.get("machine"), machine()
+    if not isinstance(then, dict):
+        return
+    differing = [
+        f"{name} was {reprlib.repr(then.get(name))} and is {reprlib.repr(now.get(name))}"
+        for name in (*now, *(name for name in then if name not in now))
+        if then.get(name) != now.get(name)
+    ]
+    if differing:
+        more = [f"{len(differing) - _FEW} more"] if len(differing) > _FEW else []
+        warnings.warn(
+            f"the run in {out} was started with other settings of the machine: "
+            f"{'; '.join([*differing[:_FEW], *more])}; what is computed now may differ in its last "
+            "bits from a run that was never stopped",
+            MachineWarning,
+            stacklevel=3,
+        )
+
+
+def _blas() -> dict[str, Any]:
+    """The library of NumPy's matrix products, its kernels and threads; {} if it is not known."""
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in found if "numpy" in library["filepath"]]
+    return {
+        f"blas.{name}": library.get(name)
+        for library in (own or found)[:1]
+        for name in ("internal_api", "version", "architecture", "num_threads")
+    }
+
+
+def _cpu() -> str:
+    """The name of the CPU."""
+    try:
+        named = re.search(r"^model name\s*: (.*)$", _CPU_INFO.read_text(), re.MULTILINE)
+    except OSError:
+        named = None
+    return named[1] if named else platform.processor() or platform.machine()

@@ -1,0 +1,74 @@
+"""A run says where it was started, and that its bits may differ where it is resumed."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from minires import get_num_threads, set_num_threads, textbook
+from minires.errors import MachineWarning
+from minires.kernels.cpu.tuning import changed
+from minires.runs.machine import check_same_machine, machine
+
+OUT = Path("run")
+
+
+def values():
+    """What config.json says, as it is read back."""
+    return json.loads(json.dumps({"machine": machine()}))
+
+
+@pytest.fixture
+def _threads():
+    before = get_num_threads()
+    yield
+    set_num_threads(before)
+
+
+def test_on_the_same_machine_nothing_is_said():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_same_machine(values(), OUT)
+
+
+def test_it_names_what_decides_bits():
+    found = machine()
+    assert found["threads"] == get_num_threads()
+    assert found["blas.num_threads"] >= 1
+    assert {"numpy", "cpu", "textbook", "blas.version", "tuning.tile"} <= set(found)
+
+
+@pytest.mark.usefixtures("_threads")
+def test_other_threads_are_named():
+    set_num_threads(2)
+    started = values()
+    set_num_threads(1)
+    with pytest.warns(MachineWarning, match=r"the run in run .*: threads was 2 and is 1; what is"):
+        check_same_machine(started, OUT)
+
+
+def test_reference_operations_and_tuning_are_named():
+    started = values()
+    with changed(tile=7), pytest.warns(MachineWarning, match=r"tuning\.tile was \d+ and is 7"):
+        check_same_machine(started, OUT)
+    started["machine"]["textbook"] = False
+    with textbook(), pytest.warns(MachineWarning, match="textbook was False and is True"):
+        check_same_machine(started, OUT)
+
+
+def test_what_only_one_of_them_has_is_named_and_not_all_of_a_hundred():
+    started = {"machine": {f"x{i}": "y" * 1000 for i in range(100)}}
+    with pytest.warns(MachineWarning, match="threads was None and is") as found:
+        check_same_machine(started, OUT)
+    assert len(str(found[0].message)) < 600
+    started = {"machine": {**machine(), "other": 1}}
+    with pytest.warns(MachineWarning, match="other was 1 and is None"):
+        check_same_machine(started, OUT)
+
+
+@pytest.mark.parametrize("started", [{}, {"machine": None}, {"machine": [1]}])
+def test_older_runs_do_not_say_and_nothing_is_said_of_them(started):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_same_machine(started, OUT)
