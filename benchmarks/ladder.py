@@ -18,7 +18,7 @@ import numpy as np
 import typer
 from common import HERE, RESULTS, machine, spread, write
 from op_cases import SIZES
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 from turns import Timing, in_turn
 
 import minires
@@ -172,8 +172,9 @@ def main(
             expect_agreement(versions)
             tables[kind][f"{C} ch {H}²"] = timed(versions, rounds)
     facts = machine(threads)
+    facts["blas"] = " and ".join(sorted({str(b["architecture"]) for b in threadpool_info()}))
     shown = (
-        f"{facts['cpu']}, NumPy {facts['numpy']}, {facts['date']}, batch {batch}, float32, medians "
+        f"{facts['cpu']} (BLAS for {facts['blas']}), NumPy {facts['numpy']}, {facts['date']}, batch {batch}, float32, medians "
         f"in ms (`benchmarks/ladder.py`):\n\n"
         f"{table('3x3 convolution', tables['convolution'])}\n\n"
         f"{table(f'with batch norm and ReLU, {threads} threads', tables['block'])}\n"
