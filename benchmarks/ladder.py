@@ -174,8 +174,8 @@ def main(
     facts = machine(threads)
     facts["blas"] = " and ".join(sorted({str(b["architecture"]) for b in threadpool_info()}))
     shown = (
-        f"{facts['cpu']} (BLAS for {facts['blas']}), NumPy {facts['numpy']}, {facts['date']}, batch {batch}, float32, medians "
-        f"in ms (`benchmarks/ladder.py`):\n\n"
+        f"{facts['cpu']} (BLAS for {facts['blas']}), NumPy {facts['numpy']}, {facts['date']}, "
+        f"batch {batch}, float32, medians in ms (`benchmarks/ladder.py`):\n\n"
         f"{table('3x3 convolution', tables['convolution'])}\n\n"
         f"{table(f'with batch norm and ReLU, {threads} threads', tables['block'])}\n"
     )

@@ -3,8 +3,8 @@
 NumPy releases the interpreter's lock while it computes, so threads of Python run side by side.
 A BLAS with threads of its own would compete with them for the cores, and for a while after: its
 threads, once awake, look for more work before they sleep. (ResNet-50 on one image, AMD EPYC: 90
-ms, and 140 where a single product in it had woken them.) So during work that is worth it the BLAS is held
-to one thread a product, and set back afterwards.
+ms, and 140 where a single product in it had woken them.) So during work that is worth it the BLAS
+is held to one thread a product, and set back afterwards.
 """
 
 import os
