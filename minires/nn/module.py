@@ -141,7 +141,7 @@ class Module:
         for _, tensor in self.named_tensors():
             data = tensor.data
             if dtype is not None and data.dtype.kind == "f":
-                data = data.astype(dtype, copy=False)
+                data = data.astype(dtype)
             if backend is not None:
                 data = move(data, backend)
             if data is not tensor.data:
