@@ -57,6 +57,6 @@ def writes_since(start: int) -> list[Write]:
 def _owner(array: Array) -> Any:
     """Return the array that owns the memory of this one: itself, or what it is a view of."""
     memory: Any = array
-    while is_array(memory.base):
+    while memory.base is not None and is_array(memory.base):
         memory = memory.base
     return memory
