@@ -25,9 +25,11 @@ def integer(value: Any, name: str, at_least: int = -LARGEST, at_most: int = LARG
     """
     if is_integer(value) and at_least <= value <= at_most:
         return int(value)
-    low = f" of at least {at_least}" if at_least > -LARGEST else ""
-    high = f"{' and' if low else ' of'} at most {at_most}" if at_most < LARGEST else ""
-    raise UsageError(f"{name} must be an integer{low}{high}, got {shown(value)}")
+    bounds = [f"at least {at_least}"] if at_least > -LARGEST else []
+    bounds += [f"at most {at_most}"] if at_most < LARGEST or not bounds else []
+    span = " and ".join(bounds)
+    expected = span if is_integer(value) else f"an integer of {span}"
+    raise UsageError(f"{name} must be {expected}, got {shown(value)}")
 
 
 def pair(value: int | Pair, name: str, at_least: int) -> Pair:

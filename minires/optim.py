@@ -1,15 +1,15 @@
 """Gradient descent with momentum, and learning rates as functions of the iteration."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from . import kernels
-from .arguments import integer, several
+from .arguments import flag, integer, real, several
 from .autograd import Tensor
-from .backend import array_module, expect_same_backend, is_array, move, note_write
+from .backend import array_module, destination, expect_same_backend, is_array, move, note_write
 from .errors import DTypeError, ShapeError, UsageError
 from .ops.update import Change, update_all
 
@@ -54,6 +54,7 @@ class SGD:
         Raises:
             UsageError, DeviceError: there is no such backend, or it cannot be used.
         """
+        destination(backend=backend)
         self.velocities = [move(v, backend) for v in self.velocities]
         return self
 
@@ -215,4 +216,8 @@ class ErrorWarmup(StepSchedule):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
-        self.warm, self.errors = bool(state["warm"]), [float(error) for error in state["errors"]]
+        if not (isinstance(state, Mapping) and {"warm", "errors"} <= set(state)):
+            raise UsageError(f"expected 'warm' and 'errors', got {type(state).__name__}")
+        errors = several(state["errors"], "errors")
+        self.warm = flag(state["warm"], "warm")
+        self.errors = [real(error, "an error") for error in errors]

@@ -120,7 +120,8 @@ def _tensor(value: Operand, like: Tensor | None) -> Tensor | None:
         return Tensor(value, dtype=dtype)
     if type(value) not in (int, float):
         value = real_numbers(value)
-    return Tensor.holding(load(backend_name(like.held)).asarray(value, dtype=dtype))
+    with np.errstate(under="ignore"):
+        return Tensor.holding(load(backend_name(like.held)).asarray(value, dtype=dtype))
 
 
 def _named(op: Op, tensors: list[Tensor | None]) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from ..arguments import flag
 from ..backend import (
     Array,
     array_module,
+    converted,
     destination,
     expect_differentiable,
     expect_real,
@@ -73,11 +74,10 @@ class Tensor(Operators):
         elif not is_array(data):
             given, data = data, real_numbers(data)
             if data.dtype == np.float64 and not hasattr(given, "dtype"):
-                data = data.astype(np.float32)
+                data = converted(data, np.float32)
         data = placed(data)
         if dtype is not None:
-            expect_real(data.dtype)
-            data = data.astype(*destination(dtype=dtype)[:1], copy=False)
+            data = converted(data, *destination(dtype=dtype)[:1])
         self._hold(data, requires_grad)
 
     @classmethod
@@ -165,7 +165,7 @@ class Tensor(Operators):
                 "detach() it, or convert what it was made from"
             )
         dtype, backend = destination(target, dtype, backend)
-        data = self.data if dtype is None else self.data.astype(dtype, copy=False)
+        data = self.data if dtype is None else converted(self.data, dtype)
         return Tensor.holding(data if backend is None else move(data, backend), self.requires_grad)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:

@@ -4,6 +4,7 @@ from .arrays import (
     Array,
     array_module,
     backend_name,
+    converted,
     destination,
     expect_differentiable,
     expect_real,

@@ -90,6 +90,17 @@ def expect_real(dtype: np.dtype[Any]) -> None:
         raise DTypeError(f"a tensor holds numbers, real ones, got {dtype}")
 
 
+def converted(array: Array, dtype: Any, copy: bool = False) -> Array:
+    """Return an array in another type, in which what is too small for it is 0, without a word.
+
+    Raises:
+        DTypeError: it holds something else than real numbers.
+    """
+    expect_real(array.dtype)
+    with np.errstate(under="ignore"):
+        return array.astype(dtype, copy=copy)
+
+
 def expect_differentiable(dtype: np.dtype[Any]) -> None:
     """Raise DTypeError if tensors of this type have no gradients."""
     if dtype not in _DIFFERENTIABLE:

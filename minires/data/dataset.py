@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import kernels
-from ..arguments import integer, real, shown
+from ..arguments import integer, real, several, shown
 from ..backend import Array, destination, is_array, move, stream
 from ..errors import DataError, ShapeError, UsageError
 from ..ops import augment
@@ -80,11 +80,14 @@ class Dataset:
             ("training", self.train_images, self.train_labels),
             ("test", self.test_images, self.test_labels),
         ):
-            if images.ndim != 4 or len(images) != len(labels) or not len(images):
+            if not is_array(images) or not is_array(labels) or labels.dtype.kind not in "iu":
+                given = f"{shown(images)} and {shown(labels)}"
+                raise DataError(f"{self.name}: {part} images and labels are arrays, got {given}")
+            if images.ndim != 4 or labels.shape != images.shape[:1] or not len(images):
                 raise DataError(
-                    f"{self.name}: {part} images of shape {images.shape} for {len(labels)} labels"
+                    f"{self.name}: {part} images of shape {images.shape} for {labels.size} labels"
                 )
-            if labels.min() < 0 or labels.max() >= len(self.classes):
+            if labels.min() < 0 or labels.max() >= len(several(self.classes, "classes")):
                 raise DataError(
                     f"{self.name}: {part} labels from {labels.min()} to {labels.max()}; "
                     f"expected 0 to {len(self.classes) - 1}"

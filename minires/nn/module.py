@@ -10,6 +10,7 @@ from ..autograd import Tensor
 from ..backend import (
     Array,
     backend_name,
+    converted,
     destination,
     expect_differentiable,
     is_array,
@@ -141,7 +142,7 @@ class Module:
         for _, tensor in self.named_tensors():
             data = tensor.data
             if dtype is not None and data.dtype.kind == "f":
-                data = data.astype(dtype)
+                data = converted(data, dtype, copy=True)
             if backend is not None:
                 data = move(data, backend)
             if data is not tensor.data:
@@ -187,7 +188,7 @@ class Module:
         skipped = {*report.missing, *(entry.name for entry in report.mismatched)}
         for name, tensor in own.items():
             if name not in skipped:
-                array = np.asarray(given[name]).astype(tensor.dtype, copy=False)
+                array = converted(np.asarray(given[name]), tensor.dtype)
                 note_write(tensor.data, "load_state_dict", name)
                 tensor.data[...] = move(array, backend_name(tensor.data))
         return report

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
+from ..arguments import is_integer, shown
 from ..autograd import Tensor
 from ..backend import to_numpy
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..files import write_atomically
 from ..inspect import forward_hook
 from ..modes import no_grad
@@ -34,9 +36,15 @@ def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None
         UsageError: the package `onnx` is missing; a size of `image` is below 1; an operation has
             no counterpart in ONNX, or does something else for another number of images.
         ShapeError: the model does not take such images.
+        DataError: the file cannot be written.
     """
-    if any(n < 1 for n in image):
-        raise UsageError(f"an image that is exported for has sizes of at least 1, got {image}")
+    if not isinstance(model, Module):
+        raise UsageError(f"a model is exported, got {shown(model)}")
+    path = arguments.path(path, "path")
+    if not isinstance(image, tuple | list) or not all(is_integer(n) and n >= 1 for n in image):
+        raise UsageError(
+            f"an image that is exported for has sizes of at least 1, got {shown(image)}"
+        )
     try:
         import onnx
     except ImportError as error:
@@ -48,7 +56,10 @@ def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None
     _expect_same(one, two)
     content = _model(onnx, one).SerializeToString()
     onnx.checker.check_model(content, full_check=True)
-    write_atomically(path, content)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error}") from error
 
 
 def _record(model: Module, image: tuple[int, ...], batch: int) -> Recording:

@@ -1,6 +1,7 @@
 """Where kernels could answer otherwise than the reference: NaN and infinities, no elements."""
 
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -237,6 +238,30 @@ def test_a_share_in_another_thread_treats_errors_as_its_caller_does():
                 made(x) * numbers(0, x.shape, np.float32), None, None, *WB4, training=True
             )
             y.backward(cotangent(y))
+
+
+@pytest.mark.parametrize("book", [False, True], ids=["fast", "textbook"])
+def test_underflow_is_harmless_whatever_the_caller_asks_of_numpy(book):
+    """A whole training step of numbers near the smallest: products and probabilities become 0."""
+    minires.manual_seed(0)
+    net = minires.models.cifar_resnet(8, "B", num_classes=4, in_channels=1)
+    sgd = minires.optim.SGD(net.parameters(), 1e-20, 1e-20, 1e-20)
+    for p in net.parameters():
+        p.data = p.data * np.float32(1e-20) if p.ndim == 1 else p.data
+    images = numbers(0, (4, 1, 8, 8), np.float32) * np.float32(1e-20)
+    with machine(2, tiny=True), np.errstate(all="raise"), textbook() if book else nullcontext():
+        tiny = Tensor([1e-30, 1e-300], requires_grad=True)
+        ((tiny * tiny * 1e-30).sum() + F.log_softmax(tiny * 1e33).exp().sum()).backward()
+        for _ in range(2):
+            logits = net(images) + np.array([0, 200, 0, -200], np.float32)
+            F.cross_entropy(logits, [0, 1, 2, 3]).backward()
+            sgd.step()
+        net.eval()(images)
+        small = np.full(1, 1e-30, np.float32)
+        assert not F.batch_norm(made(images), None, None, small, 0 * small, True).data.any()
+        net.to(np.float64).to(np.float32)
+        with pytest.raises(FloatingPointError, match="overflow"):
+            tiny * 1e35 * 1e35
 
 
 WB4 = np.ones(4), np.zeros(4)
