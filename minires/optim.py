@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import kernels
-from .arguments import flag, integer, real, several, shown
+from .arguments import flag, integer, real, several
 from .autograd import Tensor
 from .backend import array_module, destination, expect_same_backend, is_array, move, note_write
 from .deprecated import old_parameters
@@ -219,7 +219,7 @@ class ErrorWarmup(StepSchedule):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         if not (isinstance(state, Mapping) and {"warm", "errors"} <= set(state)):
-            raise UsageError(f"expected what state_dict gave, got {shown(state)}")
+            raise UsageError(f"expected 'warm' and 'errors', got {type(state).__name__}")
         errors = several(state["errors"], "errors")
         self.warm = flag(state["warm"], "warm")
         self.errors = [real(error, "an error") for error in errors]

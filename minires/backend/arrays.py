@@ -90,7 +90,7 @@ def expect_real(dtype: np.dtype[Any]) -> None:
         raise DTypeError(f"a tensor holds numbers, real ones, got {dtype}")
 
 
-def converted(array: Array, dtype: Any) -> Array:
+def converted(array: Array, dtype: Any, copy: bool = False) -> Array:
     """Return an array in another type, in which what is too small for it is 0, without a word.
 
     Raises:
@@ -98,7 +98,7 @@ def converted(array: Array, dtype: Any) -> Array:
     """
     expect_real(array.dtype)
     with np.errstate(under="ignore"):
-        return array.astype(dtype, copy=False)
+        return array.astype(dtype, copy=copy)
 
 
 def expect_differentiable(dtype: np.dtype[Any]) -> None:

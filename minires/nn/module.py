@@ -143,7 +143,7 @@ class Module:
         for _, tensor in self.named_tensors():
             data = tensor.data
             if dtype is not None and data.dtype.kind == "f":
-                data = converted(data, dtype)
+                data = converted(data, dtype, copy=True)
             if backend is not None:
                 data = move(data, backend)
             if data is not tensor.data:

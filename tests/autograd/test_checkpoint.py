@@ -205,6 +205,18 @@ def test_modes_that_the_function_does_not_ask_for_do_not_matter():
     np.testing.assert_array_equal(x.grad, np.ones((4, 2)) @ layer.weight.data)
 
 
+def test_a_module_that_is_asked_the_second_time_alone():
+    """As by what looks on, such as a hook or a debugger."""
+    asked, net = [], nn.ReLU()
+
+    def function(x):
+        asked.append(net.training if asked else None)
+        return x * 2.0
+
+    checkpoint(function, leaf()).backward(np.ones((4, 3)))
+    assert asked == [None, True]
+
+
 def test_a_function_that_sets_the_modes_itself():
     layer, x, _ = normalised(training=True)
 
