@@ -6,13 +6,14 @@ error that names the file. Pillow is imported by the first file that is opened.
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files import mistaken
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,8 +63,16 @@ def opened(path: str | Path) -> Iterator["Image.Image"]:
         elif isinstance(error, Image.DecompressionBombError):  # at several times our own limit
             reason = f"it has {_TOO_MANY}"
         elif isinstance(error, UnidentifiedImageError):
-            reason = f"it is not an image, or none of {', '.join(FORMATS)}"
+            reason = f"it is {_other_kind(path)}"
         raise DataError(f"{path} cannot be read: {reason}") from error
+
+
+def _other_kind(path: Path) -> str:
+    """Return what a file is that is no image."""
+    what = None
+    with suppress(OSError), open(path, "rb") as file:
+        what = mistaken(file.read(100))
+    return what or f"not an image, or none of {', '.join(FORMATS)}"
 
 
 def upright_size(image: "Image.Image") -> tuple[int, int]:

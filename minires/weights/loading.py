@@ -75,6 +75,8 @@ def stored_tensors(path: str | Path, key: str | None = None) -> tuple[dict[str, 
     Raises:
         DataError, UsageError: as for `load_weights`.
     """
+    if not isinstance(key, str | None):
+        raise UsageError(f"key must be text or None, got a {type(key).__name__}")
     path = Path(path)
     if not path.is_file():
         raise DataError(f"there is no weights file {path}")

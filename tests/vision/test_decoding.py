@@ -166,6 +166,23 @@ def test_no_file_at_all_is_a_sentence(tmp_path):
         decode(tmp_path / "pipe")  # and does not wait for somebody to write to it
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid x\n",
+            "it is a Git LFS pointer, .* pull",
+        ),
+        (b"<!DOCTYPE html>\n<html>", r"it is a web page \(HTML\)"),
+        (b'{"images": []}', "it is JSON"),
+    ],
+)
+def test_a_file_that_is_something_else_is_named_for_what_it_is(tmp_path, content, said):
+    (tmp_path / "p.png").write_bytes(content)
+    with pytest.raises(DataError, match=rf"p\.png cannot be read: {said}"):
+        decode(tmp_path / "p.png")
+
+
 def test_a_file_that_runs_a_program_is_not_opened(tmp_path):
     (tmp_path / "p.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
     with pytest.raises(DataError, match="it is not an image"):

@@ -112,7 +112,7 @@ def test_names_on_disk_are_those_of_runs_written_before(unbroken):
     asked, out = unbroken
     facts = json.loads((out / "config.json").read_text())
     assert list(facts) == [
-        *("format", "experiment", "data", "model", "weights", "epochs", "lr", "batch"),
+        *("format", "experiment", "data", "model", "weights", "key", "epochs", "lr", "batch"),
         *("val_split", "freeze", "stages", "augment", "size", "seed"),
         *("classes", "data_sha256", "left_out", "machine"),
     ]
