@@ -1,10 +1,16 @@
 """The errors of minires: their messages name what was given and what was expected."""
 
+from .text import printable
+
 
 class MiniresError(Exception):
     """Root of every error minires raises on purpose; `exit_code` is the command line's."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the message; it may name what is in a file, and so reaches no terminal raw."""
+        return printable(super().__str__(), keep="\n")
 
 
 class UsageError(MiniresError, ValueError):

@@ -53,7 +53,7 @@ from minires.weights.safetensors_file import write_tensors  # noqa: E402
 SECONDS = 30  # for an input, by the clock; the machine may have other work
 MOST_SECONDS = 8  # of a CPU
 MOST_MEMORY = 3 << 30  # bytes that the process may ask for, threads and libraries included
-MOST_MB = 400  # that it may grow by: a picture of 100 million pixels has 300 MB
+MOST_MB = 400  # that it may grow by
 LETTERS = 3000  # of an error's message
 CANARY = "a payload ran"  # the file that payloads would make
 

@@ -61,3 +61,39 @@ BAD = {  # name, content, what is said about it
         "it holds 32-bit numbers",
     ),
 }
+
+
+def exif_entry(*fields):
+    """An EXIF entry of fields (tag, type, count, 4 bytes): Pillow writes no odd ones."""
+    rows = b"".join(struct.pack("<HHI4s", *field) for field in fields)
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + rows + bytes(4)
+
+
+def grey_tiff(levels, bits, white_is_zero=False):
+    """A TIFF of grey levels (H, W) of so many bits each, packed, the rows to whole bytes."""
+    height, width = levels.shape
+    rows = [[f"{level:0{bits}b}" for level in row] for row in levels.tolist()]
+    if bits == 16:  # in the order of the file's bytes
+        rows = [[level[8:] + level[:8] for level in row] for row in rows]
+    padded = ["".join(row).ljust(-(-width * bits // 8) * 8, "0") for row in rows]
+    data = b"".join(int(row, 2).to_bytes(len(row) // 8, "big") for row in padded)
+    fields = {
+        256: width,
+        257: height,
+        258: bits,
+        259: 1,
+        262: 0 if white_is_zero else 1,
+        273: 8 + 2 + 9 * 12 + 4,
+        277: 1,
+        278: height,
+        279: len(data),
+    }
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields.items())
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + rows + bytes(4) + data
+
+
+def many_scans(image, scans):
+    """A progressive JPEG whose last scan is there so many times."""
+    content = saved(image, "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:last] + content[last:-2] * scans + content[-2:]

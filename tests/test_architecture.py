@@ -20,9 +20,9 @@ FILES = sorted(p for p in ROOT.rglob("*.py"))
 
 # A module imports from its own package and from those before it.
 PACKAGES = (
-    "errors",
+    *("text", "errors"),
     "deprecated",  # its table holds strings, resolved when an old name is used
-    *("files", "backend", "modes", "ops", "kernels", "autograd", "functional", "optim"),
+    *("files", "pages", "backend", "modes", "ops", "kernels", "autograd", "functional", "optim"),
     *("nn", "models", "inspect", "weights", "data", "train", "runs", "viz", "experiments"),
     *("vision", "cli"),
 )

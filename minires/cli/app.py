@@ -5,13 +5,14 @@ import os
 import sys
 import warnings
 from contextlib import suppress
-from typing import IO, Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 
 from .. import __version__
 from ..errors import DamageWarning, MachineWarning, MiniresError
+from ..text import printable
 
 app = typer.Typer(
     help="Understand residual networks: train them, watch them, check their gradients.",
@@ -73,7 +74,7 @@ def _exit_code() -> str | int | None:
     return 0
 
 
-def discard(stream: IO[str] | None) -> None:
+def discard(stream: TextIO | None) -> None:
     """Drop what a stream that cannot be written still holds, and all that will be written to it."""
     if stream is not None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -90,10 +91,19 @@ def _open_closed_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number
 
 
+def say(*lines: str, file: TextIO | None = None) -> None:
+    """Print lines, to the standard output by default; no name in them can control the terminal."""
+    for line in lines:
+        print(printable(line), file=file)
+
+
 def _print_message(message: str, colour: str) -> None:
     try:
         _Console(stderr=True, soft_wrap=True).print(
-            f"minires: {message}", style=colour, markup=False, highlight=False
+            printable(f"minires: {message}", keep="\n"),
+            style=colour,
+            markup=False,
+            highlight=False,
         )
     except OSError:
         with suppress(OSError):
@@ -106,5 +116,5 @@ def version(
 ) -> None:
     """Understand residual networks: train them, watch them, check their gradients."""
     if version:
-        print(f"minires {__version__}")
+        say(f"minires {__version__}")
         raise typer.Exit

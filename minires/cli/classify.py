@@ -8,10 +8,11 @@ import typer
 
 from ..errors import DataError
 from ..files import write_atomically
+from ..text import few
 from ..vision.classify import Classifier, image_files, read_labels
 from ..vision.folder_images import WORKERS, problems
 from ..vision.workers import Workers
-from .app import app
+from .app import app, say
 from .options import INTEGER
 from .output import free_name, writing
 from .shared import Key, Strict
@@ -45,7 +46,7 @@ def classify(
     names = read_labels(labels) if labels else None
     classifier = Classifier(model, weights, names, size, key)
     for notice in classifier.notices:
-        print(notice, file=sys.stderr)
+        say(notice, file=sys.stderr)
     with Workers(WORKERS if len(paths) > _FEW else 0) as workers:
         found = problems(workers, [str(path) for path in paths])
         bad = [problem for problem in found if problem]
@@ -54,14 +55,15 @@ def classify(
         good = [path for path, problem in zip(paths, found, strict=True) if not problem]
         figures: set[str] = set()
         for result in classifier.classify(good, workers):
-            print(result.path)
+            say(str(result.path))
             for score in result.top:
-                print(f"  {100 * score.probability:5.1f} %  {score.name}")
+                say(f"  {100 * score.probability:5.1f} %  {score.name}")
             if cam is not None:
                 figure = cam / free_name(result.path.stem, figures)
                 with writing(figure):
                     cam.mkdir(parents=True, exist_ok=True)
                     write_atomically(figure, classifier.figure(result))
-                print(f"  figure: {figure}")
+                say(f"  figure: {figure}")
     if bad:
-        print(f"{len(bad)} of {len(paths)} files were left out:", *bad, sep="\n  ", file=sys.stderr)
+        left_out = f"{len(bad):,} of {len(paths):,} files were left out:"
+        say(left_out, *(f"  {line}" for line in few(bad)), file=sys.stderr)

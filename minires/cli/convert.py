@@ -9,7 +9,7 @@ import typer
 from ..errors import UsageError
 from ..weights.loading import renamed, stored_tensors
 from ..weights.safetensors_file import write_tensors
-from .app import app
+from .app import app, say
 from .options import old_and_new
 from .output import writing
 from .shared import Key
@@ -51,6 +51,6 @@ def convert(
     with writing(out):
         write_tensors(out, arrays)
     for sentence in passed_over:
-        print(sentence)
+        say(sentence)
     numbers = sum(array.size for array in arrays.values())
-    print(f"weights: {out} ({len(arrays):,} tensors of {numbers:,} numbers)")
+    say(f"weights: {out} ({len(arrays):,} tensors of {numbers:,} numbers)")

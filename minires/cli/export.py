@@ -8,7 +8,7 @@ import typer
 from ..models import NetSpec
 from ..weights import export_onnx, load_weights
 from ..weights.loading import first_and_last, stored_tensors
-from .app import app
+from .app import app, say
 from .output import sizes, writing
 from .shared import Input, Key, ShortcutOption, StrideIn
 
@@ -37,4 +37,4 @@ def export(
     with writing(out):
         export_onnx(model, out, size)
     images = sizes(("N", *size))
-    print(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB), which takes images {images}")
+    say(f"model: {out} ({out.stat().st_size / 1e6:.1f} MB), which takes images {images}")

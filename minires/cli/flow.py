@@ -5,7 +5,7 @@ from typing import Any
 from .. import data
 from ..experiments.degradation import config_of
 from ..experiments.gradient_flow import FlowConfig, FlowRun
-from .app import app, console
+from .app import app, console, say
 from .options import options_of
 from .output import progress_bars, show_summary
 from .shared import Backend, DataDir, Out
@@ -39,4 +39,4 @@ def _show(flows: FlowRun) -> None:
                 task = bars.add_task(event.figure, total=event.total)
             bars.update(task, completed=event.done)
             if event.done == event.total and not console.is_terminal:
-                print(f"{event.figure}: {event.total} measurements")
+                say(f"{event.figure}: {event.total} measurements")

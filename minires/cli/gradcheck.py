@@ -4,7 +4,7 @@ from rich.table import Table
 
 from ..errors import GradientError
 from ..inspect import gradchecks
-from .app import app, console
+from .app import app, console, say
 from .shared import Backend
 
 
@@ -26,4 +26,4 @@ def gradcheck(backend: Backend = None) -> None:
     if failures:
         lines = (f"{r.case.op.__name__} ({r.case.label}), {r.failure}" for r in failures)
         raise GradientError(f"{len(failures)} of {len(results)} checks failed\n" + "\n".join(lines))
-    print(f"{len(results)} checks, all passed")
+    say(f"{len(results)} checks, all passed")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
-from .app import app, console
+from .app import app, console, say
 from .options import options_of
 from .output import progress_bars, show_summary
 from .shared import Backend, DataDir, Download, Out, Resume, data_loader
@@ -38,7 +38,7 @@ def landscape(
     again = resume_command("landscape", out, backend=backend, data_dir=data_dir, download=download)
     if (training := walk.training()) is not None:
         verb = "is" if len(walk.config.nets) == 1 else "are"
-        print(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
+        say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
         train(training, training.folder.path, "degradation.png", again)
     follow(walk, _display(walk), again)
     show_summary(out, "landscape.png")
@@ -56,6 +56,6 @@ def _display(walk: Landscape) -> Iterator[Callable[[Event], None]]:
             bars.update(tasks[event.net], completed=event.done)
             if not console.is_terminal and event.point is not None and event.done % points == 0:
                 seconds = time.monotonic() - started
-                print(f"{event.net:<9} {event.done:>5} of {event.total} points  {seconds:.0f} s")
+                say(f"{event.net:<9} {event.done:>5} of {event.total} points  {seconds:.0f} s")
 
         yield show

@@ -8,7 +8,7 @@ from rich.table import Table
 from ..inspect.graph import size_text
 from ..inspect.memory import Memory, Profile, available
 from ..models import NetSpec
-from .app import app, console
+from .app import app, console, say
 from .shared import Input
 
 
@@ -39,7 +39,7 @@ def memory(
     console.print(table)
     for way, option in (("keeping all", None), (f"--checkpoint-every {every}", every)):
         most = profile.largest_batch(there, option)
-        print(f"{way}: a batch of up to {most:,} fits into the {size_text(there)} that are free")
+        say(f"{way}: a batch of up to {most:,} fits into the {size_text(there)} that are free")
 
 
 def _cells(needed: Memory) -> list[str]:

@@ -9,7 +9,7 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import RunError
-from .app import console
+from .app import console, say
 
 
 def progress_bars() -> Progress:
@@ -29,7 +29,7 @@ def show_summary(out: Path, *figures: str) -> None:
     """Print the summary.md of the run in `out`, and where its figures are."""
     console.print(Markdown((out / "summary.md").read_text(encoding="utf-8")))
     title = "figure" if len(figures) == 1 else "figures"
-    print(f"{title}: {', '.join(str(out / figure) for figure in figures)}")
+    say(f"{title}: {', '.join(str(out / figure) for figure in figures)}")
 
 
 @contextmanager

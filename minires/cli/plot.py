@@ -11,7 +11,7 @@ from ..experiments.degradation.figure import degradation_figure
 from ..experiments.degradation.published import check_comparable
 from ..files import write_atomically
 from ..runs import RunFolder, read_history
-from .app import app
+from .app import app, say
 from .output import writing
 
 _FORMATS = ("png", "svg", "pdf")
@@ -36,11 +36,19 @@ def plot(
     panels = []
     for path in runs:
         _, facts = RunFolder.open(path)
+        if (kind := facts.get("experiment")) is not None:
+            raise UsageError(
+                f"the run in {path} is one of minires {kind!s:.20}, whose figures are in its "
+                "folder; plot draws those of minires degradation"
+            )
         if published:
             check_comparable(Config.from_facts(facts, path), path)
-        rows = read_history(path / "history.csv")
+        rows = read_history(path / "history.csv") if any(path.glob("history*.csv")) else []
         if not rows:
-            raise UsageError(f"the run in {path} has no finished epoch to draw yet")
+            raise UsageError(
+                f"the run in {path} has no finished epoch to draw: it was stopped in its first, "
+                "or its loss became NaN or infinite"
+            )
         title = str(facts.get("data", path.name))
         panels.append((title if len(runs) == 1 else f"{path.name} ({title})", rows))
     if out is None:
@@ -52,4 +60,4 @@ def plot(
         raise UsageError(f"--out must end in .{', .'.join(_FORMATS)}, got {out}")
     with writing(out):
         write_atomically(out, degradation_figure(panels, form, published=published))
-    print(f"figure: {out}")
+    say(f"figure: {out}")

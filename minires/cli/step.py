@@ -7,7 +7,7 @@ import typer
 
 from .. import data
 from ..experiments.stepping import Stepping, page_of
-from .app import app
+from .app import app, say
 from .options import INTEGER, names, options_of
 from .output import writing
 from .shared import DataDir
@@ -37,4 +37,4 @@ def step(
     page = page_of(config, data.load(dataset, data_dir).enlarged(size))
     with writing(out):
         page.save(out)
-    print(f"page: {out} ({len(page.html) / 1e6:.1f} MB); open it in a browser")
+    say(f"page: {out} ({len(page.html) / 1e6:.1f} MB); open it in a browser")

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from ..errors import UsageError
 from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
-from .app import app, console
+from .app import app, console, say
 from .options import names
 from .output import sizes
 from .shared import Input, ShortcutOption, StrideIn
@@ -39,12 +39,12 @@ def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
     stages, name = summary(spec.build(), image), str(spec)
     console.print(_table(f"{name}, {sizes(image)}", stages))
     parameters, macs = sum(s.parameters for s in stages), sum(s.macs for s in stages)
-    print(f"{parameters:,} parameters, {macs:,} multiply-adds for one image")
+    say(f"{parameters:,} parameters, {macs:,} multiply-adds for one image")
     if name in PAPER_PARAMETERS:
-        print(f"the paper's: {PAPER_PARAMETERS[name] / 1e6:g} million parameters")
+        say(f"the paper's: {PAPER_PARAMETERS[name] / 1e6:g} million parameters")
     if name in PAPER_FLOPS and image == spec.image():
         flops = PAPER_FLOPS[name] / 1e9
-        print(f"the paper's: {flops:g} billion multiply-adds (which it calls FLOPs)")
+        say(f"the paper's: {flops:g} billion multiply-adds (which it calls FLOPs)")
 
 
 def _show_comparison(wanted: tuple[str, ...]) -> None:
@@ -53,7 +53,7 @@ def _show_comparison(wanted: tuple[str, ...]) -> None:
     if len(stages) == 2:
         less, more = sorted(stages, key=lambda stage: stage.parameters)
         times = more.parameters / less.parameters
-        print(f"{more.name} has {times:.1f} times the parameters of {less.name}")
+        say(f"{more.name} has {times:.1f} times the parameters of {less.name}")
 
 
 def _table(title: str, stages: list[Stage]) -> Table:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,8 @@ import numpy as np
 from ..autograd import Op
 from ..backend import Array
 from ..files import write_atomically
+from ..pages import page
+from ..text import html_text
 from .trace import Record, Summary, Trace
 
 _BLOCK = 2  # parts of a module's path that make a block: "layer1.0"
@@ -36,7 +37,7 @@ class Page:
 
     def save(self, path: str | Path) -> None:
         """Write the page; an existing file is replaced as a whole."""
-        write_atomically(path, self.html.encode())
+        write_atomically(path, self.html.encode(errors="backslashreplace"))
 
     def _repr_html_(self) -> str:
         inside = html.escape(self.html, quote=True)
@@ -61,22 +62,16 @@ def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "")
         "walk": _walk([trace.records for _, trace in traces]),
         "kinds": {op.name: _kind(op) for op in kinds.values()},
     }
-    frame = Template(_part("page.html"))
     # In a script "<" may begin a tag that ends it; in JSON it can be written in another way.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    css, js, footer = _part("page.css"), _part("page.js"), html.escape(footer)
-    filled = frame.substitute(title=html.escape(title), css=css, js=js, footer=footer, data=text)
-    return Page(filled)
+    fields = {"title": html_text(title), "footer": html_text(footer), "data": text}
+    return Page(page(resources.files(__package__) / "page", "page", **fields))
 
 
 def bytes_of(shape: tuple[int, ...], channels: int) -> int:
     """Return about how many bytes an operation with an output of `shape` takes on a page."""
     maps = math.prod((min(shape[1], channels), *shape[2:])) if len(shape) > 1 else 0
     return 1500 + 2 * maps * 4 // 3  # its numbers; outputs and gradients, in base64
-
-
-def _part(name: str) -> str:
-    return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
 
 
 def _operation(r: Record) -> dict[str, Any]:

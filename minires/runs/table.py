@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from ..errors import RunError
 from ..files import brief, read_file
+from ..text import csv_text
 
 T = TypeVar("T")
 
@@ -23,14 +24,14 @@ def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
 
     Args:
         columns: its first line.
-        rows: a value for each column; characters that UTF-8 cannot encode, which names of files
-            can have, become "?".
+        rows: a value for each column; see `csv_text` for what becomes of texts.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode(errors="replace")
+    for row in rows:
+        writer.writerow({k: csv_text(v) if isinstance(v, str) else v for k, v in row.items()})
+    return text.getvalue().encode()
 
 
 def read_table(

@@ -1,5 +1,6 @@
 """Classify image files with a trained model."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from ..weights.loading import first_and_last, stored_tensors
 from .cam import activation_figure, activation_map, predict
 from .decoding import decode
 from .folder_images import check_size
-from .folders import files_in
+from .listing import files_in
 from .transforms import middle, normalise, resize_shorter
 from .weights import load_trained
 from .worker_main import Task
@@ -116,7 +117,7 @@ class Classifier:
     def figure(self, classification: Classification) -> bytes:
         """Draw an image with the activation map of its most probable class over it: a PNG."""
         size = _FIGURE_SCALE * self.size
-        image = resize_shorter(decode(classification.path), size)
+        image = resize_shorter(decode(classification.path, size), size)
         box = middle(image, size)
         return activation_figure(image, box, classification.activation, *classification.top[0])
 
@@ -157,9 +158,9 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """
     files = []
     for path in paths:
-        if not path.exists():
+        if not os.path.exists(path):
             raise UsageError(f"there is no image {path}")
-        inside = files_in(path) if path.is_dir() else [path]
+        inside = files_in(path) if os.path.isdir(path) else [path]
         if not inside:
             raise UsageError(f"there is no image in {path}")
         files += inside

@@ -2,17 +2,23 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..text import few
+from .listing import files_in, folders_in, reading
 
 VAL_SPLIT = 0.2
 
-_NOT_IMAGES = {"Thumbs.db", "desktop.ini"}  # files that systems leave in folders of images
+_PARTS = {  # what folders with a part of the images are called, in small or capital letters
+    "training": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,16 @@ class ImageFolder:
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of all names and labels, and of the files' sizes."""
+        """Return the SHA-256 of all names and labels, and of the files' sizes.
+
+        Raises:
+            DataError: a file is no longer there.
+        """
         sha = hashlib.sha256()
         for part in (self.train, self.val):
             for path, label in zip(part.paths, part.labels, strict=True):
-                size = (self.root / path).stat().st_size
+                with reading(self.root / path):
+                    size = (self.root / path).stat().st_size
                 sha.update(f"{path}\0{label}\0{size}\0".encode(errors="surrogateescape"))
             sha.update(b"\0")
         return sha.hexdigest()
@@ -96,8 +107,11 @@ class ImageFolder:
 def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0) -> ImageFolder:
     """Find the images in `root`: in `train/` and `val/` if both exist, otherwise split at random.
 
-    Every folder inside is a class, with all files in it and in folders below it, except hidden
-    ones. Whether they are images is known when they are decoded.
+    Every folder inside is a class, with all files in it and in folders below it, links to folders
+    included, except hidden ones. Whether they are images is known when they are decoded.
+
+    `train/` may also be called training, and `val/` valid or validation, in small or capital
+    letters. Images in a folder `test/` beside them are not used.
 
     Args:
         root: the folder.
@@ -107,61 +121,55 @@ def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0
     Raises:
         UsageError: there is no such folder, or `val_split` is not between 0 and 1, or was given
             for a folder with `val/`.
-        DataError: fewer than two classes, an empty one, a class in `val/` that is not in `train/`.
+        DataError: fewer than two classes, an empty one, a class in `val/` that is not in `train/`,
+            or parts of which one is missing or there twice.
     """
     root = Path(root)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UsageError(f"there is no folder {root}")
-    if all((root / part).is_dir() for part in ("train", "val")):
+    if parts := _parts(root):
+        train, val = parts
         if val_split is not None:
             raise UsageError(
-                f"{root} has a val/ folder of its own: --val-split is for a folder without"
+                f"{root} has a {val.name}/ folder of its own: --val-split is for a folder without"
             )
-        return _divided_folder(root)
+        return _divided_folder(root, train, val)
     split = VAL_SPLIT if val_split is None else val_split
     if not 0 < split < 1:
         raise UsageError(f"val_split must be between 0 and 1, got {split:g}")
     return _split_folder(root, split, seed)
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Return all files in a folder and below it, sorted by their paths.
-
-    Hidden files are left out. A folder that does not exist has none.
-
-    Raises:
-        DataError: a folder cannot be read.
-    """
-    if not folder.is_dir():
-        return []
-    found = (Path(parent) / name for parent, _, files in _walk(folder) for name in files)
-    return sorted((path for path in found if path.name not in _NOT_IMAGES), key=Path.as_posix)
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield what `os.walk` does, without what is hidden; raise DataError if it cannot be read."""
-
-    def fail(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be read: {error.strerror or error}")
-
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield parent, folders, [name for name in files if not name.startswith(".")]
+def _parts(root: Path) -> tuple[Path, Path] | None:
+    """Return the folders with the training and validation images; None if `root` has classes."""
+    names = folders_in(root)
+    parts = {part: [n for n in names if n.lower() in called] for part, called in _PARTS.items()}
+    found = [name for part in parts.values() for name in part]
+    if len(found) < 2:  # a class may be called train
+        return None
+    has = f"{root} has the folders {' and '.join(found)}"
+    train, val = parts["training"], parts["validation"]
+    if len(train) > 1 or len(val) > 1:
+        raise DataError(f"{has}; expected one for training and one for validation")
+    if not train:
+        raise DataError(f"{has}, but none called train")
+    if not val:
+        raise DataError(
+            f"{has}, but none called val; to validate on a share of the training images, give "
+            f"{root / train[0]}"
+        )
+    return root / train[0], root / val[0]
 
 
-def _divided_folder(root: Path) -> ImageFolder:
-    classes = _classes(root / "train")
-    _, in_val, _ = next(_walk(root / "val"))
-    for name in in_val:
+def _divided_folder(root: Path, train: Path, val: Path) -> ImageFolder:
+    classes = _classes(train)
+    for name in folders_in(val):
         if name not in classes:
             raise DataError(
-                f"{root / 'val'} has a class {name!r} that {root / 'train'} has not; "
-                f"it has {', '.join(classes)}"
+                f"{val} has a class {name!r} that {train} has not; it has {', '.join(few(classes))}"
             )
-    train, val = (
-        _part(root, [files_in(root / part / name) for name in classes]) for part in ("train", "val")
-    )
-    return ImageFolder(root, classes, train, val)
+    files = ([files_in(part / name) for name in classes] for part in (train, val))
+    return ImageFolder(root, classes, *(_part(root, of_class) for of_class in files))
 
 
 def _split_folder(root: Path, val_split: float, seed: int) -> ImageFolder:
@@ -186,7 +194,7 @@ def _part(root: Path, classes: list[list[Path]]) -> Part:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    _, names, _ = next(_walk(folder))
+    names = folders_in(folder)
     if len(names) < 2:
         raise DataError(
             f"{folder} has {len(names)} class folders ({', '.join(names) or 'none'}); "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..backend import Array
-from .decoding import decode, opened, rgb, upright_size
+from .decoding import SPARE, decode, opened, rgb, upright_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,14 +24,13 @@ RATIO = (3 / 4, 4 / 3)  # of its width to its height
 
 _BILINEAR = 2  # PIL.Image.Resampling.BILINEAR, without importing Pillow
 _TRIES = 10
-_SPARE = 2.0  # an image decoded at less than its size still has this many times the pixels needed
 
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 
 
 def evaluation_image(path: str | Path, size: int) -> Array:
     """Return the middle of the image in a file, uint8 (3, size, size); raise as `decode`."""
-    image = resize_shorter(decode(path), size)
+    image = resize_shorter(decode(path, size), size)
     return _planes(image.crop(middle(image, size)))
 
 
@@ -59,7 +58,7 @@ def training_image(path: str | Path, size: int, rng: np.random.Generator) -> Arr
         width, height = upright_size(image)
         left, top, right, bottom = random_box(width, height, rng)
         mirrored = rng.random() < 0.5
-        enough = _SPARE * size / min(right - left, bottom - top)
+        enough = SPARE * size / min(right - left, bottom - top)
         decoded = rgb(image, at_least=enough)
     across, down = decoded.width / width, decoded.height / height  # 1, unless decoded smaller
     box = left * across, top * down, right * across, bottom * down

@@ -1,9 +1,11 @@
 """Teaching figure: feature maps and kernels as images, channel by channel."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..backend import Array
 from ..errors import ShapeError
+from ..text import printable
 from .style import figure_bytes, new_figure
 
 
@@ -42,11 +44,12 @@ def feature_maps_figure(
             shown = axes.imshow(one, cmap="viridis", vmin=low, vmax=high)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        axes_row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+        at: Any = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
+        axes_row[0].set_ylabel(printable(label), parse_math=False, **at)
         has_zero = min(-low, high) > 0.2 * (high - low)  # far enough from both for its label
         ends = [low, 0.0, high] if has_zero else [low, high]
         bar = figure.colorbar(shown, ax=list(axes_row), fraction=0.05, pad=0.02, aspect=10)
         bar.set_ticks(ends, labels=[f"{end:.2g}" for end in ends], fontsize=8)
     for axes, title in zip(grid[0], titles, strict=False):
-        axes.set_title(title, fontsize=9)
+        axes.set_title(printable(title), fontsize=9, parse_math=False)
     return figure_bytes(figure, form)

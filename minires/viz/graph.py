@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import UsageError
 from ..inspect.graph import Block, Graph
 from ..inspect.tree import rows
+from ..text import printable
 from .style import figure_bytes, new_figure
 
 _FORK = "#b3410e"
@@ -50,7 +51,7 @@ def graph_dot(blocks: Sequence[Block]) -> str:
     ]
     for number, block in enumerate(blocks):
         bold = " penwidth=2" if _is_addition(block) else ""
-        label = "\\n".join(_label(block))
+        label = "\\n".join(part.replace("\\", r"\\").replace('"', r"\"") for part in _label(block))
         lines.append(f'  {number} [label="{label}"{bold}]')
         fork = f' [color="{_FORK}" penwidth=1.8]' if _is_addition(block) else ""
         lines += [f"  {source} -> {number}{fork}" for source in block.inputs]
@@ -82,8 +83,9 @@ def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: 
             _line(axes, row.at, y, k, y - 0.5, _FORK if addition else _EDGE)
         axes.plot(row.at, y, "o", ms=9 if addition else 6, color=_FORK if addition else "#31448c")
         name, *rest = _label(block)
-        axes.text(columns - 0.3, y, name, va="center", fontsize=9, weight="bold")
-        axes.text(columns + 3.2, y, "   ".join(rest), va="center", fontsize=8, color="#5d616b")
+        how: Any = {"va": "center", "parse_math": False}
+        axes.text(columns - 0.3, y, name, fontsize=9, weight="bold", **how)
+        axes.text(columns + 3.2, y, "   ".join(rest), fontsize=8, color="#5d616b", **how)
     axes.set(xlim=(-0.7, columns + 8), ylim=(-0.8, len(blocks) - 0.2))
     axes.invert_yaxis()
     axes.axis("off")
@@ -100,5 +102,5 @@ def _is_addition(block: Block) -> bool:
 
 def _label(block: Block) -> list[str]:
     """Return name, path and shape of a block."""
-    path = [block.path] if block.path and block.path != block.label else []
-    return [block.label, *path, " × ".join(map(str, block.shape)) or "one number"]
+    path = [printable(block.path)] if block.path and block.path != block.label else []
+    return [printable(block.label), *path, " × ".join(map(str, block.shape)) or "one number"]

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..models.summary import Stage, summary
 from ..nn import Module
+from ..text import printable
 from .style import figure_bytes, new_figure
 
 _LINE = "#222222"
@@ -45,7 +46,7 @@ def shortcuts_figure(
     for axes, (name, net) in zip(grid, nets, strict=True):
         stages = summary(net, image)
         _draw_net(axes, stages)
-        axes.set_title(name, fontsize=10, loc="left")
+        axes.set_title(printable(name), fontsize=10, loc="left", parse_math=False)
         drawn |= {part.shortcut for stage in stages for part in stage.parts}
     lines = [
         Line2D([], [], color=_LINE, ls=style, label=words)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..text import printable
+
 GREY = "#444444"
 
 
@@ -33,7 +35,7 @@ def new_figure(width: float, height: float, dpi: int) -> Any:
 
 def style_axes(axes: Any, title: str, **properties: Any) -> None:
     """Give axes a title, a light grid, no frame above and on the right, and other properties."""
-    axes.set_title(title, fontsize=11, parse_math=False)
+    axes.set_title(printable(title), fontsize=11, parse_math=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set(**properties)
@@ -41,6 +43,7 @@ def style_axes(axes: Any, title: str, **properties: Any) -> None:
 
 def headline(figure: Any, text: str) -> None:
     """Write a sentence above all panels: the fewest lines that fit, of about equal length."""
+    text = printable(text)
     lines = textwrap.wrap(text, int(13 * figure.get_figwidth()))
     for width in count(len(text) // max(1, len(lines))):
         equal = textwrap.wrap(text, width or 1)

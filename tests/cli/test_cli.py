@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from commands import ENVIRONMENT, TINY, fails, minires, start, wait_for
@@ -53,6 +54,27 @@ def test_plot_puts_several_runs_in_one_picture(finished):
     fails(minires("plot", run, "--out", "one.gif", cwd=parent), 2, "must end in .png, .svg, .pdf")
     fails(minires("plot", run, run, cwd=parent), 2, "say where to write it with --out")
     fails(minires("plot", "nowhere", cwd=parent), 2, "there is no run in nowhere")
+
+
+def test_plot_says_what_a_run_without_an_epoch_is(tmp_path):
+    diverged = minires(*TINY, "--lr", "1e30", "--out", "run", cwd=tmp_path)
+    fails(diverged, 1, "the loss is nan")
+    fails(minires("plot", "run", cwd=tmp_path), 2, "the run in run has no finished epoch to draw")
+
+
+def test_names_that_are_no_text_are_drawn(finished):
+    parent, _ = finished
+    strange = Path(os.fsdecode(b"\xff\x1b$x$"))
+    shutil.copytree(parent / "runs" / "degradation-1", parent / strange)
+    result = minires("plot", strange, "runs/degradation-1", "--out", "strange.svg", cwd=parent)
+    assert result.returncode == 0, result.stderr
+    assert "\\udcff\\x1b$x$" in (parent / "strange.svg").read_text()
+    weights = next((parent / strange / "weights").iterdir())
+    weights.rename(weights.with_name(strange.name))
+    how = ("--batch", "2", "--size", "8", "--weights", weights.with_name(strange.name))
+    result = minires("step", "resnet8", *how, cwd=parent)
+    assert result.returncode == 0, result.stderr
+    assert "with the weights of \\udcff\\x1b$x$;" in (parent / "step.html").read_text("utf-8")
 
 
 def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):

@@ -94,6 +94,30 @@ def test_a_folder_of_images_good_and_bad(finished):
     fails(strict, 1, rf"mixed/red/.* cannot be read: .* \(and {len(BAD) - 1} more\)")
 
 
+def test_names_cannot_control_the_terminal_and_not_all_of_many_are_listed(finished, tmp_path):
+    place, _ = finished
+    folder = tmp_path / "some"
+    folder.mkdir()
+    noisy_image().save(folder / "\x1b[2J\u202e.png")
+    noisy_image().save(folder / os.fsdecode(b"\xff.png"))
+    for i in range(30):
+        (folder / f"\x1b]0;{i}\x07").write_bytes(b"no image")
+    (folder / "gone.png").symlink_to("nothing")
+    (tmp_path / "labels").write_text("\x1b[31mred\n\x9bblue\ngreen", encoding="utf-8")
+    weights = place / "runs" / "finetune-1" / "weights" / "best.safetensors"
+    how = ("--weights", weights, "--labels", "labels", "--size", "32", "--cam", "maps")
+    result = minires("classify", "some", *how, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    shown = result.stdout + result.stderr
+    assert not set(shown) & set("\x1b\x07\x9b\u202e")
+    assert "some/\\x1b[2J\\u202e.png" in result.stdout
+    assert "some/\\udcff.png" in result.stdout
+    assert "%  \\x1b[31mred" in result.stdout
+    assert "31 of 33 files were left out" in result.stderr
+    assert result.stderr.strip().endswith("and 21 more")
+    assert result.stderr.count("\n") == 12
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "cut short.jpg", "larger bomb.png"])
 def test_a_photo_that_is_none_is_a_sentence(place, name):
     (place / name).write_bytes(BAD[name][0])
@@ -298,6 +322,12 @@ def test_ctrl_c_leaves_what_there_is_says_how_to_resume_and_leaves_no_process(un
     assert not any(map(is_running, workers))
     assert minires("finetune", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
     same(unbroken, tmp_path / "run")
+
+
+def test_plot_says_what_a_run_of_fine_tuning_is(finished):
+    place, _ = finished
+    said = "runs/finetune-1 is one of minires finetune, whose figures are in its folder; plot draws"
+    fails(minires("plot", "runs/finetune-1", cwd=place), 2, said)
 
 
 def test_the_help_names_every_option():

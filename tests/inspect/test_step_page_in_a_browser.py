@@ -1,6 +1,7 @@
 """The step-through page in a real browser: every control, both ways, and not one error."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -97,7 +98,7 @@ def test_it_plays_and_pauses(page):
     page.select_option("#speed", "30")
     page.click("#play")
     assert page.locator("#play").get_attribute("aria-pressed") == "true"
-    page.wait_for_function("document.getElementById('slider').value > 3")
+    sync_api.expect(page.locator("#where")).to_have_text(re.compile(r"step ([5-9]|\d\d+) of"))
     page.click("#play")
     stopped = where(page)
     page.wait_for_timeout(150)
@@ -105,8 +106,8 @@ def test_it_plays_and_pauses(page):
     page.keyboard.press("Home")
     page.locator("body").click(position={"x": 5, "y": 5})
     page.keyboard.press(" ")
-    page.wait_for_function("slider.value == slider.max")  # elements are known by their ids
-    page.wait_for_function("document.getElementById('play').ariaPressed == 'false'")
+    sync_api.expect(page.locator("#slider")).to_have_value(str(moments(page) - 1), timeout=30_000)
+    sync_api.expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")
 
 
 def test_the_address_keeps_the_place(page, file):
@@ -117,7 +118,7 @@ def test_the_address_keeps_the_place(page, file):
     page.goto(address)
     assert where(page) == place
     page.evaluate("location.hash = '#step-3'")
-    page.wait_for_function("document.getElementById('slider').value == 2")
+    sync_api.expect(page.locator("#slider")).to_have_value("2")
     page.goto("about:blank")
     page.goto(file.as_uri() + "#step-100000")
     assert f"step {moments(page)} of" in where(page)
@@ -182,3 +183,15 @@ def test_nothing_sticks_out_at_any_width(page, width):
     for place in ("#first", "#addition", "#last"):
         page.click(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_tag_that_got_into_the_page_does_nothing(browser, file, tmp_path):
+    attack = "document.title = 'ran'"
+    tags = f'<img src="data:," onerror="{attack}"><script>{attack}</script>'
+    text = file.read_text(encoding="utf-8").replace("<footer>", f"<footer>{tags}")
+    (tmp_path / "attacked.html").write_text(text, encoding="utf-8")
+    opened = browser.new_page()
+    opened.goto((tmp_path / "attacked.html").as_uri())
+    assert where(opened).startswith("forward, step 1 of ")
+    assert opened.title() == "One training step of plain8 and resnet8"
+    opened.close()

@@ -41,6 +41,14 @@ def test_a_second_process_raises_with_the_id_of_the_first(tmp_path, holder):
     assert (tmp_path / ".lock").read_text() == str(holder.pid)
 
 
+def test_what_the_lock_holds_cannot_control_a_terminal(tmp_path, holder):
+    (tmp_path / ".lock").write_bytes(b"\x1b[2J\x07")
+    with pytest.raises(RunError) as raised, locked(tmp_path):
+        pass
+    assert "another process (not named) is at work" in str(raised.value)
+    assert "\x1b" not in str(raised.value)
+
+
 def test_a_killed_process_releases_the_lock(tmp_path, holder):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()

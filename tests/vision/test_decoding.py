@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
-from image_files import BAD, noisy_image, saved
+from image_files import BAD, exif_entry, grey_tiff, many_scans, noisy_image, saved
 from PIL import Image
 
 from minires.errors import DataError
+from minires.vision import decoding
 from minires.vision.decoding import decode, opened, rgb, upright_size
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
@@ -56,6 +58,18 @@ def test_16_bits_of_grey_become_8_and_white_stays_white(form, tmp_path):
     assert (grey_levels(saved(deep, form), tmp_path) == GREY).all()
     white = Image.fromarray(np.full((8, 8), 65535, np.uint16))
     assert (grey_levels(saved(white, form), tmp_path) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("bits", "white_is_zero"),
+    [(4, False), (4, True), (8, True), (12, False), (16, False), (16, True)],
+)
+def test_white_is_white_whatever_the_bits_of_a_tiff(bits, white_is_zero, tmp_path):
+    levels = np.array([[0, 1, 2, 3], [4, 5, 10, 15]]) * (2**bits - 1) // 15
+    expected = 255 - 17 * np.array([[0, 1, 2, 3], [4, 5, 10, 15]])
+    got = grey_levels(grey_tiff(levels, bits, white_is_zero), tmp_path)
+    assert np.abs(got - (expected if white_is_zero else 255 - expected)).max() <= 1
+    assert got[0, 0] == 255 * white_is_zero
 
 
 def test_a_palette_is_looked_up(tmp_path):
@@ -140,6 +154,25 @@ def test_exif_that_makes_no_sense_is_passed_over(tmp_path):
     assert decoded(saved(image, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff"), tmp_path).shape[2] == 3
 
 
+ODD_FIELDS = {  # tag, type, count, value: text where a number is expected, and addresses of nothing
+    "resolution unit": (0x0128, 2, 2, b"2\0\0\0"),
+    "resolution": (0x011A, 2, 3, b"72\0\0"),
+    "GPS": (0x8825, 4, 1, b"\xff\xff\0\0"),
+    "EXIF inside EXIF": (0x8769, 2, 2, b"x\0\0\0"),
+    "of no type": (0x0100, 99, 1, bytes(4)),
+}
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("odd", ODD_FIELDS)
+def test_an_image_is_turned_whatever_else_is_in_its_exif(odd, form, tmp_path):
+    image = noisy_image(width=40, height=24)
+    exif = exif_entry((0x0112, 3, 1, b"\6\0\0\0"), ODD_FIELDS[odd])
+    assert decoded(saved(image, form, exif=exif), tmp_path).shape == (40, 24, 3)
+    with opened(tmp_path / "p") as opened_image:
+        assert upright_size(opened_image) == (24, 40)
+
+
 def test_a_jpeg_can_be_decoded_smaller_where_that_is_enough(tmp_path):
     image = noisy_image(width=400, height=320)
     (tmp_path / "p.jpg").write_bytes(saved(image, "JPEG"))
@@ -196,7 +229,7 @@ def test_whatever_a_decoder_raises_is_a_sentence(error, tmp_path, monkeypatch):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("PIL.ImageOps.exif_transpose", fail)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
     with pytest.raises(DataError, match=r"p\.png cannot be read"):
         decode(tmp_path / "p.png")
 
@@ -216,6 +249,77 @@ def test_damage_anywhere_raises_nothing_but_a_data_error(form, tmp_path):
         except DataError:
             refused += 1
     assert refused > 0 or form == "BMP"  # which has little in it that can be wrong
+
+
+# --- bounds of time and memory ------------------------------------------------------------------
+
+
+def test_scans_of_a_jpeg_are_counted(tmp_path):
+    grey = Image.new("L", (3000, 3000))
+    (tmp_path / "p.jpg").write_bytes(many_scans(grey, 10))
+    assert decode(tmp_path / "p.jpg").size == (3000, 3000)
+    (tmp_path / "p.jpg").write_bytes(many_scans(grey, 400))
+    with pytest.raises(DataError, match=r"its 40\d scans of 3000x3000 pixels are too many"):
+        decode(tmp_path / "p.jpg")
+
+
+MEMORY = """
+    import sys
+    from PIL import Image, PngImagePlugin
+    from minires.vision.transforms import evaluation_image
+    def peak():
+        lines = open("/proc/self/status").read().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+    before = peak()
+    evaluation_image(sys.argv[1], 224)
+    print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the system does not count it")
+@pytest.mark.parametrize(("mode", "most"), [("I;16", 200), ("LA", 350), ("P", 150)])
+def test_a_large_image_is_in_memory_once_and_not_in_many_forms(mode, most, tmp_path):
+    image = Image.new(mode, (7_300, 7_000))  # of 102, 204 and 51 MB in Pillow
+    image.save(tmp_path / "p.png", compress_level=1)
+    done = in_a_process(MEMORY, tmp_path / "p.png")
+    assert float(done.stdout) < most, done.stderr
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "I;16", "P", "1", "CMYK"])
+@pytest.mark.parametrize("turned", [1, 6])
+def test_strips_have_no_seams_and_a_large_image_is_decoded_smaller(
+    mode, turned, tmp_path, monkeypatch
+):
+    colours = noisy_image(width=640, height=464)
+    image = colours.convert("L").convert("I;16") if mode == "I;16" else colours.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    (tmp_path / "p").write_bytes(saved(image, "TIFF" if mode == "CMYK" else "PNG", exif=exif))
+    whole = decode(tmp_path / "p", 100)
+    monkeypatch.setattr(decoding, "_STRIP", 640 * 32)
+    assert np.array_equal(decode(tmp_path / "p", 100), whole)
+    monkeypatch.setattr(decoding, "_LARGE", 640 * 463)
+    assert np.array_equal(decode(tmp_path / "p"), whole)
+    assert np.array_equal(decode(tmp_path / "p", 231), whole)
+    assert np.array_equal(decode(tmp_path / "p", 100), whole.reduce(2))
+    assert np.array_equal(decode(tmp_path / "p", 10), whole.reduce(8))
+
+
+SLOW = {  # to Pillow: it reads each byte, or each pixel, or a block of text for each comment in it
+    "a long comment": b"P6\n#" + b"x" * 2_000_000 + b"\n1 1 255\nabc",
+    "many comments": b"P3 1 1 255\n" + b"#\n" * 600_000 + b"1 2 3\n",
+    "an odd white": b"P6 700 700 254\n" + bytes(3 * 700 * 700),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_what_takes_too_long_is_a_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("minires.vision.decoding.SECONDS", 0.2)
+    (tmp_path / "p.ppm").write_bytes(SLOW[name])
+    started = time.thread_time()
+    with pytest.raises(DataError, match=r"p\.ppm cannot be read: it takes more than 0\.2 seconds"):
+        decode(tmp_path / "p.ppm")
+    assert time.thread_time() - started < 3
 
 
 # --- without Pillow ---------------------------------------------------------------------------

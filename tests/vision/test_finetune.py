@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -324,6 +325,27 @@ def test_names_with_spaces_quotes_and_chinese_letters(place, tmp_path):
     assert "一只 猫" in (tmp_path / "run" / "classes.txt").read_text(encoding="utf-8")
     assert "a \\| b" in (tmp_path / "run" / "summary.md").read_text(encoding="utf-8")
     assert "<b>$x$" not in (tmp_path / "run" / "mistakes.html").read_text(encoding="utf-8")
+    finish(resume(tmp_path / "run"))
+
+
+def test_names_that_would_control_what_shows_them_do_not(place, tmp_path):
+    strange = os.fsdecode(b"\xff")
+    colours = {"\x1b[2Ja": (200, 0, 0), "=1+1": (0, 200, 0), f"<b>$x{strange}": (0, 0, 200)}
+    root = class_folders(tmp_path / "\x1b[31m<i>", n=6, colours=colours)
+    (root / "=1+1" / "\x1b]0;title\x07.png").write_bytes(b"no image")
+    asked = replace(config(place, epochs=1), data=str(root))
+    finish(start(asked, tmp_path / "run"))
+    texts = ("summary.md", "classes.txt", "left_out.txt", "predictions.csv", "mistakes.html")
+    for name in texts:
+        content = (tmp_path / "run" / name).read_bytes()
+        assert all(byte >= 32 or byte == 10 for byte in content), name
+        assert not re.search(rb"<b>|<i>", content) or name.endswith((".txt", ".csv"))
+    with open(tmp_path / "run" / "predictions.csv", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert not any(cell.startswith("=") for row in rows for cell in row)
+    assert {"'=1+1", "\\x1b[2Ja", "<b>$x\\udcff"} >= {row[1] for row in rows[1:]}
+    names = (tmp_path / "run" / "classes.txt").read_text(encoding="utf-8").splitlines()
+    assert names == ["\\x1b[2Ja", "<b>$x\\udcff", "=1+1"]
     finish(resume(tmp_path / "run"))
 
 

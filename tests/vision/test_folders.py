@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from minires.errors import DataError, UsageError
-from minires.vision.folders import files_in, image_folder
+from minires.vision.folders import image_folder
+from minires.vision.listing import files_in
 
 
 def touch(root, *names):
@@ -29,6 +30,40 @@ def test_train_and_val_are_taken_as_they_are(tmp_path):
     assert folder.train.labels == (0, 0, 1)
     assert folder.val.paths == ("val/dog/9.jpg",)
     assert folder.val.labels == (1,)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "others"),
+    [
+        ("train", "valid", ["test"]),
+        ("Train", "Val", []),
+        ("training", "VALIDATION", ["Testing"]),
+        ("train", "val", ["notes"]),
+    ],
+)
+def test_the_parts_may_be_called_otherwise(train, val, others, tmp_path):
+    for part in (train, val, *others):
+        touch(tmp_path, f"{part}/cat/1.jpg", f"{part}/dog/1.jpg")
+    folder = image_folder(tmp_path)
+    assert folder.classes == ("cat", "dog")
+    assert folder.train.paths == (f"{train}/cat/1.jpg", f"{train}/dog/1.jpg")
+    assert folder.val.paths == (f"{val}/cat/1.jpg", f"{val}/dog/1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["train", "test"], r"train and test, but none called val; .* a share .* give .*train"),
+        (["valid", "test"], "valid and test, but none called train"),
+        (["train", "val", "valid"], "train and val and valid; expected one for training and one"),
+        (["train", "Train"], "Train and train; expected one for training and one"),
+    ],
+)
+def test_parts_are_never_taken_for_classes(parts, said, tmp_path):
+    for part in parts:
+        touch(tmp_path, f"{part}/cat/1.jpg", f"{part}/dog/1.jpg")
+    with pytest.raises(DataError, match=said):
+        image_folder(tmp_path)
 
 
 def test_one_folder_is_split_class_by_class(tmp_path):
@@ -74,6 +109,45 @@ def test_images_in_folders_below_belong_to_the_class_and_hidden_files_do_not(tmp
     folder = image_folder(tmp_path)
     assert folder.classes == ("a", "b")
     assert sorted(folder.paths) == ["a/2.jpg", "a/x/1.jpg", "b/1.jpg", "b/2.jpg"]
+
+
+def test_links_to_folders_are_followed_and_each_folder_is_entered_once(tmp_path):
+    data = touch(tmp_path / "data", "a/own/1.jpg", "b/1.jpg", "b/2.jpg")
+    touch(tmp_path, "elsewhere/x/2.jpg", "elsewhere/3.jpg", "c/4.jpg", "c/5.jpg")
+    (data / "c").symlink_to(tmp_path / "c")  # a class
+    (data / "a" / "far").symlink_to(tmp_path / "elsewhere")
+    (data / "a" / "again").symlink_to(data / "a" / "own")
+    (data / "a" / "all").symlink_to(data)  # b's images are not a's
+    (data / "a" / "round").symlink_to(data / "a" / "round")  # leads nowhere
+    (tmp_path / "elsewhere" / "back").symlink_to(data / "a")
+    files = [path.relative_to(data).as_posix() for path in files_in(data / "a")]
+    assert files == ["a/far/3.jpg", "a/far/x/2.jpg", "a/own/1.jpg", "a/round"]
+    assert image_folder(data).classes == ("a", "b", "c")
+
+
+def test_links_that_double_at_every_step_end(tmp_path):
+    for i in range(30):  # by 2**30 paths to the last one
+        (tmp_path / "a" / f"{i}").mkdir(parents=True)
+        for name in ("x", "y"):
+            (tmp_path / "a" / f"{i}" / name).symlink_to(tmp_path / "a" / f"{i + 1}")
+    touch(tmp_path, "a/30/1.jpg")
+    assert [path.name for path in files_in(tmp_path / "a")] == ["1.jpg"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_file_that_is_gone_is_a_sentence(linked, tmp_path):
+    folder = image_folder(many(tmp_path, cat=4, dog=4))
+    gone = tmp_path / folder.train.paths[0]
+    gone.unlink()
+    if linked:
+        gone.symlink_to("nothing")
+    with pytest.raises(DataError, match=f"{gone.name} cannot be read: No such file"):
+        folder.digest  # noqa: B018
+
+
+def test_a_path_that_cannot_be_one_is_a_sentence(tmp_path):
+    with pytest.raises(UsageError, match="there is no folder"):
+        image_folder(tmp_path / ("x" * 300))
 
 
 def test_without_some_files(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...models import NetSpec
 from ...runs.markdown import fill_template, markdown_table
+from ...text import markdown_text
 from .ablations import BASELINE, VARIANTS, Ablations, Flow
 from .config import FlowConfig
 from .paths import CARRIED, PathGradient, carrying_lengths
@@ -67,7 +68,7 @@ def responses_section(nets: Sequence[LayerResponses], training: str) -> str:
         rows.append([str(net.net), f"{mean:.2f}", largest, f"{mean / plain:.2f}" if plain else ""])
     return fill_template(
         _TEXTS / "responses.md",
-        training=training,
+        training=markdown_text(training),
         means=", ".join(f"{mean} in {net}" for net, mean, *_ in rows),
         table=markdown_table(["net", "mean", "largest", "mean / plain net's mean"], rows),
     )

@@ -1,11 +1,11 @@
 """A page of the validation images that were predicted wrongly: a single HTML file."""
 
 import base64
-import html
 import io
 from importlib import resources
-from string import Template
 
+from ...pages import page
+from ...text import html_text
 from ..decoding import decode
 from .results import Outcome, Result
 
@@ -24,11 +24,10 @@ def mistakes_page(result: Result) -> str:
         f"probability of the predicted class.{first} The first ones are often images in the wrong "
         "folder."
     )
-    folder = resources.files(__package__) / "page"
-    frame = Template((folder / "mistakes.html").read_text(encoding="utf-8"))
-    return frame.substitute(
-        title=html.escape(title + result.folder.root.name),
-        css=(folder / "mistakes.css").read_text(encoding="utf-8"),
+    return page(
+        resources.files(__package__) / "page",
+        "mistakes",
+        title=html_text(title + result.folder.root.name),
         note=note,
         items="\n".join(_item(outcome, result) for outcome in shown),
     )
@@ -36,9 +35,9 @@ def mistakes_page(result: Result) -> str:
 
 def _item(outcome: Outcome, result: Result) -> str:
     names = result.folder.classes
-    label, predicted = (html.escape(names[i]) for i in (outcome.label, outcome.predicted))
+    label, predicted = (html_text(names[i]) for i in (outcome.label, outcome.predicted))
     probability = f"{100 * outcome.probability:.1f} %"
-    small = decode(result.folder.root / outcome.path)
+    small = decode(result.folder.root / outcome.path, SIDE)
     small.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
     small.save(file, "JPEG", quality=85)
@@ -48,5 +47,5 @@ def _item(outcome: Outcome, result: Result) -> str:
         f'<li><img{tiny} src="data:image/jpeg;base64,{data}" alt="{label}" loading="lazy">\n'
         f"<dl><dt>class</dt><dd>{label}</dd>"
         f'<dt>predicted</dt><dd class="predicted">{predicted}, {probability}</dd></dl>\n'
-        f"<small>{html.escape(outcome.path)}</small></li>"
+        f"<small>{html_text(outcome.path)}</small></li>"
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from ...runs import RunFolder
 from ...runs.markdown import markdown_table
 from ...runs.table import table
+from ...text import markdown_text, printable
 from ...viz.fonts import one_line
 from .confusion import confusion_figure
 from .curves import curves_figure
@@ -30,7 +31,7 @@ from .results import Result, best_row
 def write_report(out: RunFolder, result: Result) -> None:
     """Write all files; raise RunError if one cannot be written, and as `decode`."""
     folder, left_out = result.folder, result.left_out
-    _write_lines(out, "classes.txt", (" ".join(name.split()) for name in folder.classes))
+    _write_lines(out, "classes.txt", (printable(" ".join(name.split())) for name in folder.classes))
     if left_out:
         _write_lines(out, "left_out.txt", left_out.values())
     if result.rows:
@@ -54,7 +55,7 @@ def summary(result: Result, out: Path) -> str:
         ("images", str(folder)),
         ("files left out", f"{left_out}, listed in left_out.txt" if left_out else "none"),
         ("input", f"{config.size}x{config.size} pixels; in training {augmentation}"),
-        ("pretrained weights", config.weights or "none"),
+        ("pretrained weights", markdown_text(config.weights or "none")),
         ("trained layers", config.trained),
         ("optimiser", f"SGD, momentum 0.9, learning rate {config.lr:g}, batch {config.batch}"),
         ("length", f"{config.epochs} epochs"),
@@ -68,11 +69,11 @@ def summary(result: Result, out: Path) -> str:
         *("--weights", str(out / "weights" / "best.safetensors")),
         *("--labels", str(out / "classes.txt")),
     ]
-    title = f"# {config.model} on {one_line(folder.root.name, 60)}"
+    title = f"# {config.model} on {_short(folder.root.name)}"
     parts = [title, markdown_table(("model", config.model), facts)]
     if result.outcomes:
         parts.append(markdown_table(header, _classes(result)))
-        parts.append(f"To use it:\n\n```sh\n{shlex.join(command)}\n```")
+        parts.append(f"To use it:\n\n```sh\n{printable(shlex.join(command))}\n```")
     else:
         parts.append("**The run is not finished.**")
     return "\n\n".join(parts)
@@ -84,7 +85,7 @@ def _accuracy(result: Result) -> list[tuple[str, str]]:
     best, last = best_row(result.rows), result.rows[-1]
     labels = result.folder.val.labels
     label, count = Counter(labels).most_common(1)[0]
-    share = f"{100 * count / len(labels):.2f} % ({one_line(result.folder.classes[label])})"
+    share = f"{100 * count / len(labels):.2f} % ({_short(result.folder.classes[label])})"
     accuracy = f"**{100 - best.test_error:.2f} %** after epoch {best.epoch:g}, kept"
     return [
         ("best validation accuracy", accuracy),
@@ -104,11 +105,11 @@ def _classes(result: Result) -> Iterable[tuple[str, ...]]:
         mistake = counts.index(max(counts))
         yield (
             str(label),
-            one_line(classes[label], 60),
+            _short(classes[label]),
             f"{trained_on[label]:,}",
             f"{total:,}",
             f"{100 * correct / total:.1f} %" if total else "",
-            f"{one_line(classes[mistake], 60)} ({counts[mistake]})" if counts[mistake] else "",
+            f"{_short(classes[mistake])} ({counts[mistake]})" if counts[mistake] else "",
         )
 
 
@@ -122,6 +123,10 @@ def _predictions(result: Result) -> bytes:
     return table(columns, (dict(zip(columns, row, strict=True)) for row in rows))
 
 
+def _short(name: str) -> str:
+    """Return a name for Markdown."""
+    return markdown_text(one_line(name, 60))
+
+
 def _write_lines(out: RunFolder, name: str, lines: Iterable[str]) -> None:
-    # A file name may be undecodable, such as one in another system's encoding.
-    out.write(name, ("\n".join(lines) + "\n").encode(errors="replace"))
+    out.write(name, ("\n".join(lines) + "\n").encode())

@@ -1,0 +1,36 @@
+"""Pages that are a single HTML file, and let a browser run or load nothing that is not theirs."""
+
+import base64
+import hashlib
+from importlib.resources.abc import Traversable
+from string import Template
+
+
+def page(folder: Traversable, name: str, **fields: str) -> str:
+    """Return the HTML of NAME.html in a folder, filled in.
+
+    Its `$css` and `$js` are NAME.css and NAME.js, and its `$policy` is a content security policy
+    that allows these two, images inside the page, and nothing else: should a name that is shown
+    get a tag through, it does nothing.
+
+    Args:
+        folder: that of the files.
+        name: theirs, without an ending.
+        fields: the other fields of the page, each safe for HTML already.
+    """
+    html, css, js = (_text(folder / f"{name}.{kind}") for kind in ("html", "css", "js"))
+    policy = (
+        f"default-src 'none'; style-src {_source(css)}; script-src {_source(js)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return Template(html).substitute(fields, css=css, js=js, policy=policy)
+
+
+def _text(part: Traversable) -> str:
+    return part.read_text(encoding="utf-8") if part.is_file() else ""
+
+
+def _source(content: str) -> str:
+    """Return a source of a policy: the one style or script that has this content."""
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'" if content else "'none'"
