@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from contextlib import suppress
-from typing import IO, Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -74,7 +74,7 @@ def _exit_code() -> str | int | None:
     return 0
 
 
-def discard(stream: IO[str] | None) -> None:
+def discard(stream: TextIO | None) -> None:
     """Drop what a stream that cannot be written still holds, and all that will be written to it."""
     if stream is not None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -100,7 +100,10 @@ def say(*lines: str, file: TextIO | None = None) -> None:
 def _print_message(message: str, colour: str) -> None:
     try:
         _Console(stderr=True, soft_wrap=True).print(
-            printable(f"minires: {message}", keep="\n"), style=colour, markup=False, highlight=False
+            printable(f"minires: {message}", keep="\n"),
+            style=colour,
+            markup=False,
+            highlight=False,
         )
     except OSError:
         with suppress(OSError):

@@ -46,7 +46,7 @@ def classify(
     names = read_labels(labels) if labels else None
     classifier = Classifier(model, weights, names, size, key)
     for notice in classifier.notices:
-        print(notice, file=sys.stderr)
+        say(notice, file=sys.stderr)
     with Workers(WORKERS if len(paths) > _FEW else 0) as workers:
         found = problems(workers, [str(path) for path in paths])
         bad = [problem for problem in found if problem]

@@ -14,9 +14,8 @@ import typer
 
 from ..errors import RunError, UsageError
 from ..runs.autosave import Event
-from ..text import printable
 from ..viz.live import LiveDisplay
-from .app import console, discard
+from .app import console, discard, say
 from .output import show_summary
 
 E = TypeVar("E")
@@ -74,7 +73,8 @@ def follow(run: Run[E], display: AbstractContextManager[Callable[[E], None]], ag
                 show(event)
     if run.stopped:
         with _noted(failures):
-            print(printable(f"stopped; resume with: {again}"), flush=True)
+            say(f"stopped; resume with: {again}")
+            print(end="", flush=True)
     if failures:
         discard(sys.stdout)
         if not asked():

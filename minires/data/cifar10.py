@@ -38,19 +38,19 @@ _RECORDS = 10_000
 _RECORD_BYTES = 1 + 3 * 32 * 32
 
 
-def cifar10(source: str | Path) -> Dataset:
+def cifar10(folder: str | Path) -> Dataset:
     """Read 50,000 training and 10,000 test images, uint8 (N, 3, 32, 32).
 
     Args:
-        source: a folder that has the six .bin files, or a folder `cifar-10-batches-bin` with them;
+        folder: a folder that has the six .bin files, or a folder `cifar-10-batches-bin` with them;
             or the archive that its home page gives, which is read as it is.
 
     Raises:
         UsageError: there is no such folder, or a file is missing.
         DataError: a file is cut short or too long, or has a label above 9.
     """
-    source = arguments.path(source, "source")
-    contents = _archived(source) if source.is_file() else _in_folder(source)
+    folder = arguments.path(folder, "folder")
+    contents = _archived(folder) if folder.is_file() else _in_folder(folder)
     train_images, train_labels = _images([contents[name] for name in _TRAIN_FILES])
     test_images, test_labels = _images([contents[_TEST_FILE]])
     return Dataset(
