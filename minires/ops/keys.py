@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import is_array, move, placed, plain
+from ..backend import is_array, move, placed
 from ..errors import DTypeError
 
 
@@ -34,7 +34,7 @@ def _part(part: Any, backend: str | None) -> Any:
         return slice(*map(_bound, (part.start, part.stop, part.step)))
     if isinstance(part, int | np.integer):
         return int(part)
-    array = plain(part) if is_array(part) else _read(part)
+    array = part if is_array(part) else _read(part)
     if array.dtype.kind not in "iub":
         raise _error(part)
     array = array.copy()
