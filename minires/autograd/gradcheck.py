@@ -91,22 +91,21 @@ def _largest_share(
     i: int, x: Tensor, differences: "_Differences", rtol: float, atol: float
 ) -> float:
     """Return the largest difference of input i, as a share; raise GradientError if it is wrong."""
-    analytic = np.zeros(x.shape) if x.grad is None else to_numpy(x.grad)
+    analytic: Array = np.zeros(x.shape) if x.grad is None else to_numpy(x.grad)
     numeric, rounding = np.empty(x.shape), np.empty(x.shape)
     for at in np.ndindex(*x.shape):
         numeric[at], rounding[at] = differences.at(x, at)
     with np.errstate(invalid="ignore"):  # infinity − infinity
-        difference = np.abs(analytic - numeric)
-    for at in np.ndindex(*x.shape):
-        allowed = atol + rtol * abs(numeric[at])
-        # Written so that a NaN, which compares as false with everything, fails.
-        if not difference[at] < np.inf or not (
-            difference[at] <= allowed + rounding[at]
-            or difference[at] <= allowed + differences.rounding_far(x, at)
-        ):
+        difference = np.asarray(np.abs(analytic - numeric))
+    difference[np.isnan(difference)] = np.inf
+    allowed = atol + rtol * np.abs(numeric)
+    wrong = (difference > allowed + rounding) | (difference == np.inf)
+    for at in sorted(map(tuple, np.argwhere(wrong)), key=lambda at: -difference[at]):
+        far = allowed[at] + differences.rounding_far(x, at)
+        if difference[at] > far or difference[at] == np.inf:
             given = "no gradient" if x.grad is None else f"{analytic[at]:.9g}"
             raise GradientError(
-                f"input {i}, element {at}: backward gives {given}, "
+                f"input {i}, element {tuple(map(int, at))}: backward gives {given}, "
                 f"differences give {numeric[at]:.9g}"
             )
     largest = float(np.abs(numeric).max(initial=0))
