@@ -349,7 +349,11 @@ CALLS = [  # a function, and arguments with which it works
     # Weights
     *(
         (f, {"model": nn.Linear(3, 2), "path": "/nowhere/w.safetensors", **more})
-        for f, more in ((minires.export_onnx, {"image": (3,)}),)
+        for f, more in (
+            (minires.export_onnx, {"image": (3,)}),
+            (minires.save_weights, {}),
+            (minires.load_weights, {"strict": True, "rename": {}, "key": "model"}),
+        )
     ),
     # Data
     (data.Dataset, dict(vars(data.digits()))),
@@ -381,7 +385,7 @@ EXEMPT = {  # what takes no arguments, or is made by minires alone, or is one of
     *("Block", "LoadReport", "Mismatch", "Module", "Node", "Op", "Step", "Trace", "MiniresError"),
     *("detect_anomaly", "digits", "get_num_threads", "no_grad", "textbook", "watch_layers"),
     *("resnet18", "resnet34", "resnet101", "resnet152", "plain18", "plain34"),
-    *("OldModules", "keep_old_names", "load_weights", "save_weights"),
+    *("OldModules", "keep_old_names"),
 }
 
 

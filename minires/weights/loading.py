@@ -5,6 +5,8 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
+from .. import arguments
+from ..arguments import shown
 from ..errors import DataError, StateDictError, UsageError
 from ..files import mistaken
 from ..nn import LoadReport, Module
@@ -21,8 +23,22 @@ def save_weights(model: Module, path: str | Path) -> None:
     """Write all parameters and buffers of `model` as safetensors.
 
     An existing file is replaced as a whole.
+
+    Raises:
+        UsageError: `model` is no model, or `path` no path.
+        DataError: the file cannot be written.
     """
-    write_tensors(path, model.state_dict())
+    path = _expected(model, path)
+    try:
+        write_tensors(path, model.state_dict())
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _expected(model: Module, path: str | Path) -> Path:
+    if not isinstance(model, Module):
+        raise UsageError(f"weights are those of a model, got {shown(model)}")
+    return arguments.path(path, "path")
 
 
 def load_weights(
@@ -58,8 +74,12 @@ def load_weights(
         StateDictError: names or shapes differ, and `strict`.
         UsageError: there are no tensors under `key`, or several places have some and it is missing.
     """
+    path = _expected(model, path)
+    rename = {} if rename is None else rename
+    if not isinstance(rename, Mapping) or not isinstance(key, str | None):
+        raise UsageError(f"expected prefixes and a key as text, got {shown(rename)}, {shown(key)}")
     tensors, notices = stored_tensors(path, key)
-    tensors = renamed(tensors, rename or {}, path)
+    tensors = renamed(tensors, rename, path)
     tensors, more = without_prefix(tensors, {name for name, _ in model.named_tensors()})
     notices += more
     try:
