@@ -25,9 +25,13 @@ _CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 _FEW = 4  # differences that are named
 
 
-def machine() -> dict[str, Any]:
-    """Return what decides bits here and now, by name, in types that JSON knows."""
-    xp = load(default())
+def machine(backend: str | None = None) -> dict[str, Any]:
+    """Return what decides bits here and now, by name, in types that JSON knows.
+
+    Args:
+        backend: that of the run; the default one if None.
+    """
+    xp = load(backend or default())
     return {
         "threads": get_num_threads(),
         "textbook": modes.textbook,
@@ -39,14 +43,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def check_same_machine(values: dict[str, Any], out: Path) -> None:
+def check_same_machine(values: dict[str, Any], out: Path, backend: str | None = None) -> None:
     """Warn if a run is resumed where its bits may come out otherwise; name what differs.
 
     Args:
         values: the config.json of the run in `out`; older ones do not say where they were started.
         out: the run's folder.
+        backend: as for `machine`.
     """
-    then, now = values.get("machine"), machine()
+    then, now = values.get("machine"), machine(backend)
     if not isinstance(then, dict):
         return
     differing = [

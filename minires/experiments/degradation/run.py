@@ -78,7 +78,7 @@ class Degradation:
         _check_memory(config, prepared)
         data = {"data": prepared.name, "data_sha256": dataset.digest}
         recipe = asdict(config.recipe(prepared))
-        facts = {**asdict(config), **data, "recipe": recipe, "machine": machine()}
+        facts = {**asdict(config), **data, "recipe": recipe, "machine": machine(config.backend)}
         return cls(config, dataset, RunFolder.create(out, facts), graph, until)
 
     @classmethod
@@ -108,8 +108,8 @@ class Degradation:
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
         check_same_options(config, asked, out)
-        check_same_machine(facts, out)
         _check_possible(config, graph, until)
+        check_same_machine(facts, out, config.backend)
         dataset = load_data(config)
         check_same_data(dataset, facts, out)
         if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
