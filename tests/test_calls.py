@@ -167,7 +167,10 @@ CALLS = [  # a function, and arguments with which it works
     (method("flatten", 2, 3), {"start_dim": 0}),
     (named("Tensor.permute", lambda a, b: x(2, 3).permute(a, b)), {"a": 1, "b": 0}),
     (method("transpose", 2, 3), {"dim0": 0, "dim1": 1}),
-    (method("to", 2, 3), {"target": "numpy", "dtype": None, "backend": None}),
+    (
+        named("Tensor.to", lambda target, **given: x(2, 3).to(target, **given)),
+        {"target": "numpy", "dtype": None, "backend": None},
+    ),
     (method("to", 2, 3), {"dtype": "float64"}),
     (method("backward", 2, 3), {"gy": np.ones((2, 3)), "retain_graph": False}),
     (
@@ -212,7 +215,7 @@ CALLS = [  # a function, and arguments with which it works
     (nn.xavier_normal, {"shape": (2, 3)}),
     (nn.Parameter, {"data": [1.0, 2.0]}),
     (
-        named("Module.to", lambda **given: nn.Linear(3, 2).to(**given)),
+        named("Module.to", lambda target, **given: nn.Linear(3, 2).to(target, **given)),
         {"target": "numpy", "dtype": None, "backend": None},
     ),
     (named("Sequential[i]", lambda i: nn.Sequential(nn.ReLU())[i]), {"i": 0}),

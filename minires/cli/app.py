@@ -91,10 +91,10 @@ def _open_closed_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number
 
 
-def say(*lines: str, file: TextIO | None = None) -> None:
+def say(*lines: str, file: TextIO | None = None, flush: bool = False) -> None:
     """Print lines, to the standard output by default; no name in them can control the terminal."""
     for line in lines:
-        print(printable(line), file=file)
+        print(printable(line), file=file, flush=flush)
 
 
 def _print_message(message: str, colour: str) -> None:

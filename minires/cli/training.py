@@ -73,8 +73,7 @@ def follow(run: Run[E], display: AbstractContextManager[Callable[[E], None]], ag
                 show(event)
     if run.stopped:
         with _noted(failures):
-            say(f"stopped; resume with: {again}")
-            print(end="", flush=True)
+            say(f"stopped; resume with: {again}", flush=True)
     if failures:
         discard(sys.stdout)
         if not asked():

@@ -32,7 +32,7 @@ def save_weights(model: Module, path: str | Path) -> None:
     try:
         write_tensors(path, model.state_dict())
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}") from error
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _expected(model: Module, path: str | Path) -> Path:

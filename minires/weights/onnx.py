@@ -59,7 +59,7 @@ def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None
     try:
         write_atomically(path, content)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error}") from error
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _record(model: Module, image: tuple[int, ...], batch: int) -> Recording:

@@ -30,7 +30,8 @@ def test_it_shows_its_progress_and_leaves_its_files(finished):
     assert "figure: runs/landscape-1/landscape.png" in result.stdout
     assert "What this does not show" in result.stdout
     assert {p.name for p in out.iterdir()} == {
-        *("config.json", "landscape.csv", "landscape.png", "summary.md")
+        *("config.json", "landscape.csv", "landscape.csv.sha256", "landscape.previous.csv"),
+        *("landscape.png", "summary.md"),
     }
 
 

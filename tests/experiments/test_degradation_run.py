@@ -313,13 +313,13 @@ def test_a_batch_of_another_size_makes_the_epoch_as_long(tmp_path):
 
 
 def test_nets_that_do_not_fit_raise_before_anything_is_written(unbroken, tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "available", lambda: 20_000_000)
+    monkeypatch.setattr(memory, "available", lambda _: 20_000_000)
     deep = replace(TINY, nets=("plain8", "resnet44"))
     with pytest.raises(UsageError, match=r"resnet44 at batch 32 .*--checkpoint-every \d+ needs"):
         Degradation.start(deep, DATA, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     Degradation.start(replace(deep, checkpoint_every=3), DATA, tmp_path / "run")
-    monkeypatch.setattr(memory, "available", lambda: 1_000)
+    monkeypatch.setattr(memory, "available", lambda _: 1_000)
     with pytest.raises(UsageError, match="choose a smaller model"):
         resume(unbroken)
 

@@ -110,13 +110,12 @@ def test_the_textbook_and_its_twin_are_what_is_compared():
         assert F.conv2d(x, w).op.kernel is REFERENCE
 
 
-def test_an_empty_batch_and_nets_without_pixels_are_the_textbooks():
-    for shape, weights in [((0, 3, 4, 4), (2, 3, 3, 3)), ((2, 0, 4, 4), (3, 0, 3, 3))]:
-        x, w = numbers(0, shape, np.float32), numbers(1, weights, np.float32)
-        y, gradients, _ = run(F.conv2d, x, w)
-        with textbook():
-            expected, expected_gradients, _ = run(F.conv2d, x, w)
-        assert_same((y, gradients), (expected, expected_gradients), 0)
+def test_an_empty_batch_is_the_references():
+    x, w = numbers(0, (0, 3, 4, 4), np.float32), numbers(1, (2, 3, 3, 3), np.float32)
+    y, gradients, _ = run(F.conv2d, x, w)
+    with textbook():
+        expected, expected_gradients, _ = run(F.conv2d, x, w)
+    assert_same((y, gradients), (expected, expected_gradients), 0)
 
 
 def test_pixels_that_are_not_numbers_stay_in_the_windows_they_are_in():
