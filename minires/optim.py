@@ -213,11 +213,11 @@ class ErrorWarmup(StepSchedule):
             self.warm = full and sum(self.errors) / self.window < self.until
 
     def state_dict(self) -> dict[str, Any]:
-        """What must be remembered to go on later."""
+        """Return what `load_state_dict` needs to resume."""
         return {"warm": self.warm, "errors": self.errors}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Resume from what `state_dict` returned."""
         if not (isinstance(state, Mapping) and {"warm", "errors"} <= set(state)):
             raise UsageError(f"expected 'warm' and 'errors', got {type(state).__name__}")
         errors = several(state["errors"], "errors")

@@ -331,15 +331,15 @@ _MODES = {
 _TURNED = ("PNG", "JPEG", "WEBP", "TIFF")  # have an EXIF entry, which says so
 
 
-def pictures(*forms: str) -> Callable[[Path], Reader]:
+def images(*forms: str) -> Callable[[Path], Reader]:
     def content(form: str, mode: str) -> bytes:
         chance = np.random.default_rng(0)
         colours = Image.fromarray(chance.integers(0, 256, (12, 9, 3), dtype=np.uint8))
-        picture = colours.convert("L").convert(mode) if mode == "I;16" else colours.convert(mode)
+        image = colours.convert("L").convert(mode) if mode == "I;16" else colours.convert(mode)
         exif = Image.Exif()
         exif[ExifTags.Base.Orientation] = 6
         file = io.BytesIO()
-        picture.save(file, form, **({"exif": exif} if form in _TURNED else {}))
+        image.save(file, form, **({"exif": exif} if form in _TURNED else {}))
         return file.getvalue()
 
     def made(folder: Path) -> Reader:
@@ -365,7 +365,7 @@ def configuration(folder: Path) -> Reader:
 
     configs = [Config(), Config(nets=("preact164",), seeds=(0, 1), lr=0.1, batch=64, epochs=3)]
     facts = [{"format": number, **asdict(config)} for number in (1, 2) for config in configs]
-    facts.append({"format": 2, "experiment": "finetune", **asdict(FinetuneConfig("pictures"))})
+    facts.append({"format": 2, "experiment": "finetune", **asdict(FinetuneConfig("images"))})
     return Reader("config.json", [json.dumps(each, indent=2).encode() for each in facts], read)
 
 
@@ -435,11 +435,11 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "pth, its storage": pth_storage,
     "CIFAR-10": cifar10_files,
     "CIFAR-10, its archive": cifar10_archive,
-    "PNG": pictures("PNG"),
-    "JPEG": pictures("JPEG"),
-    "GIF": pictures("GIF"),
-    "WebP": pictures("WEBP"),
-    "BMP, TIFF, PPM": pictures("BMP", "TIFF", "PPM"),
+    "PNG": images("PNG"),
+    "JPEG": images("JPEG"),
+    "GIF": images("GIF"),
+    "WebP": images("WEBP"),
+    "BMP, TIFF, PPM": images("BMP", "TIFF", "PPM"),
     "labels": labels,
     "config.json": configuration,
     "history.csv": history,

@@ -114,7 +114,7 @@ def test_a_file_can_be_read_at_once(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_who_may_import_what(file):
+def test_only_these_packages_import_these_libraries(file):
     package = package_of(name_of(file))
     packages = {name.split(".")[0] for name in imports_of(file)}
     assert not packages & {"torch", "pickle", "marshal", "shelve"}

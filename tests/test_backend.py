@@ -58,7 +58,7 @@ def test_the_environment_says_what_the_default_is(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["tpu", "Cupy"])
-def test_an_unknown_backend_in_the_environment_is_refused(monkeypatch, name):
+def test_an_unknown_backend_in_the_environment_raises(monkeypatch, name):
     monkeypatch.setenv("MINIRES_BACKEND", name)
     said = f"MINIRES_BACKEND={name} in the environment: backend '{name}' is not known.*numpy, cupy"
     for _ in range(2):  # and not for the first time alone
@@ -66,7 +66,7 @@ def test_an_unknown_backend_in_the_environment_is_refused(monkeypatch, name):
             Tensor([1.0])
 
 
-def test_an_unknown_backend_is_refused_and_the_default_stays():
+def test_an_unknown_backend_raises_and_the_default_stays():
     with pytest.raises(UsageError, match="backend 'tpu' is not known; there are: numpy, cupy"):
         backend.use("tpu")
     assert backend.default() == "numpy"

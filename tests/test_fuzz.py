@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_altered_inputs_are_read_or_refused_by_name(name):
+def test_altered_inputs_are_read_or_raise_by_name(name):
     found = fuzz(name, 200)
     assert found["wrong"] == []
     assert found["read"] + found["refused"] >= 200  # and the large ones
@@ -120,7 +120,7 @@ def test_what_is_executed_is_noticed(broken):
     assert broken(lambda path: Path(CANARY).touch())["wrong"] == ["a payload ran"]
 
 
-def test_what_is_refused_is_counted(broken):
+def test_what_raises_is_counted(broken):
     def refuse(path):
         raise DataError("no")
 

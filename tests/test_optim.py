@@ -287,7 +287,7 @@ def test_once_warm_it_stays_warm():
 
 
 @pytest.mark.parametrize("stop", range(7))
-def test_error_warmup_goes_on_where_it_was(stop):
+def test_error_warmup_is_resumed_where_it_was(stop):
     import json
 
     errors = [90.0, 70.0, 85.0, 84.0, 70.0, 95.0, 99.0]

@@ -1,4 +1,4 @@
-"""Which pixels the taps of a kernel meet, along one dimension of an image."""
+"""Which pixels lie under the taps of a kernel, along one dimension of an image."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class Axis:
         """Return what gathers the gradient of the pixels of one stride phase.
 
         Returns:
-            The taps that meet these pixels, the last one first, and the axis along which windows
+            The taps that these pixels lie under, the last one first, and the axis along which windows
             of so many taps go over the gradients of this axis' windows.
         """
         shift, least = divmod(phase - self.first, self.stride)

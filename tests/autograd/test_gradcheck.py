@@ -59,13 +59,13 @@ def test_accepts_the_right_gradient_and_returns_a_small_error():
 
 @pytest.mark.parametrize("how", WRONG)
 @pytest.mark.parametrize("size", [1.0, 1e3, 1e-3, 1e-6])
-def test_refuses_a_wrong_gradient_of_any_size(how, size):
+def test_raises_for_a_wrong_gradient_of_any_size(how, size):
     x = leaf(np.array([[1, 2], [3, -4]]) * size)
     with pytest.raises(GradientError, match="input 0"):
         gradcheck(square(WRONG[how]), [x])
 
 
-def test_refuses_differences_that_are_infinite():
+def test_raises_for_differences_that_are_infinite():
     """On the edge of what a float64 can hold, where one of the two sides overflows."""
     with np.errstate(all="ignore"), pytest.raises(GradientError, match="differences give"):
         gradcheck(lambda x: x.exp(), [leaf(np.log(np.finfo(np.float64).max))])
@@ -121,12 +121,12 @@ def test_an_input_that_the_function_does_not_use_has_the_gradient_0():
     assert gradcheck(lambda a: Tensor(np.ones(2)), [unused]) == 0
 
 
-def test_a_function_that_cuts_its_graph_is_refused():
+def test_a_function_that_cuts_its_graph_raises():
     with pytest.raises(GradientError, match=r"input 0, .* backward gives no gradient, differences"):
         gradcheck(lambda a: a.detach() * 2, [leaf([3, 4])])
 
 
-def test_refuses_gradients_that_are_all_tiny_and_wrong():
+def test_raises_for_gradients_that_are_all_tiny_and_wrong():
     """An absolute tolerance would pass over them."""
     with pytest.raises(GradientError, match="input 0"):
         gradcheck(square(lambda gy, x: -2 * x * gy), [leaf([1e-8, -2e-8])])
@@ -168,7 +168,7 @@ def test_inputs_without_a_gradient_are_passed_over():
     ],
     ids=["float32", "one of two float32", "no gradient wanted", "nothing"],
 )
-def test_refuses_what_it_cannot_check(inputs):
+def test_raises_for_what_it_cannot_check(inputs):
     with pytest.raises(DTypeError, match="gradcheck needs float64 inputs with requires_grad=True"):
         gradcheck(lambda *xs: sum(xs[1:], xs[0]), inputs)
 

@@ -193,7 +193,7 @@ def test_other_memory_of_the_same_parameters_address():
 
 
 @pytest.mark.parametrize("every", [None, 1])
-def test_a_training_loop_goes_on(every):
+def test_a_training_loop_continues(every):
     """Gradients of several batches, running statistics in between, the step after backward."""
     net = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.GlobalAvgPool2d(), nn.Linear(2, 2)

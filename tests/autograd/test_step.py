@@ -135,7 +135,7 @@ def test_the_gradients_are_those_of_the_whole_walk():
 
 
 @pytest.mark.parametrize("chosen", [{"ops": "Conv"}, {"path": "layer4"}, {"ops": ()}])
-def test_a_choice_that_fits_nothing_is_refused_with_what_there_is(chosen):
+def test_a_choice_that_fits_nothing_raises_with_what_there_is(chosen):
     with pytest.raises(UsageError) as refusal:
         next(residual_loss().backward_steps(**chosen))
     assert all(word in str(refusal.value) for word in ("BatchNorm, Conv2d", "in bn1, conv1", "fc"))
@@ -162,21 +162,21 @@ def test_scaling_keeps_the_type():
     assert x.grad.dtype == np.float32
 
 
-def test_scaling_an_input_that_there_is_not_is_refused():
+def test_scaling_an_input_that_there_is_not_raises():
     (step,) = (leaf(1.0) + leaf(1.0)).backward_steps()
     with pytest.raises(UsageError, match="Add has the inputs a, b; got 'x'"):
         step.scale(2, "x")
 
 
 @pytest.mark.parametrize("instead", [0.0, Tensor(np.ones(1)), [1.0], "nothing"])
-def test_what_is_no_array_is_refused(instead):
+def test_what_is_no_array_raises(instead):
     steps = (leaf(1.0) * 2.0).backward_steps()
     next(steps).gxs[0] = instead
     with pytest.raises(DTypeError, match=r"Mul was to hand its input a the gradient .*; expected"):
         next(steps)
 
 
-def test_a_gradient_of_another_shape_or_type_is_refused_with_both_named():
+def test_a_gradient_of_another_shape_or_type_raises_with_both_named():
     for instead, error in ((np.ones(2), ShapeError), (np.ones(1, np.float32), DTypeError)):
         steps = (leaf(1.0) * 2.0).backward_steps()
         next(steps).gxs[0] = instead
@@ -186,7 +186,7 @@ def test_a_gradient_of_another_shape_or_type_is_refused_with_both_named():
             next(steps)
 
 
-def test_stepping_twice_is_refused_as_backward_twice_is():
+def test_stepping_twice_raises_as_backward_twice_is():
     y = leaf(1.0) * 2.0
     assert len([*y.backward_steps(retain_graph=True)]) == 1
     assert len([*y.backward_steps()]) == 1
@@ -195,18 +195,18 @@ def test_stepping_twice_is_refused_as_backward_twice_is():
             walk()
 
 
-# --- watchers -----------------------------------------------------------------------------
+# --- hooks --------------------------------------------------------------------------------
 
 
-def test_watchers_see_every_step_of_every_walk_and_may_change_it():
+def test_hooks_see_every_step_of_every_walk_and_may_change_it():
     seen = []
 
-    def watcher(step):
+    def hook(step):
         seen.append(step.op.name)
         step.scale(2)
 
     x = leaf(1.0)
-    with backward_hook(watcher):
+    with backward_hook(hook):
         (x * 3.0).exp().backward()
         [*(x * 3.0).backward_steps()]
     (x * 3.0).backward()
@@ -214,7 +214,7 @@ def test_watchers_see_every_step_of_every_walk_and_may_change_it():
     assert x.grad == pytest.approx(3 * np.exp(3) * 4 + 3 * 2 + 3)
 
 
-def test_a_watcher_that_fails_is_not_kept():
+def test_a_hook_that_fails_is_not_kept():
     with pytest.raises(MiniresError), backward_hook(lambda step: step.scale(1, "no such input")):
         (leaf(1.0) * 2.0).backward()
     (leaf(1.0) * 2.0).backward()

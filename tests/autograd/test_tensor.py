@@ -263,7 +263,7 @@ def test_a_gradient_taken_out_of_a_step_stops_there():
         (lambda gy: (), ShapeError, ["0 gradients", "1 inputs"]),
     ],
 )
-def test_a_gradient_unlike_its_input_is_refused(gradient, error, said):
+def test_a_gradient_unlike_its_input_raises(gradient, error, said):
     said = ["Twice", *said]
     with pytest.raises(error) as refusal:
         Twice(gradient)(leaf([1, 2])).backward([1, 1])
@@ -277,7 +277,7 @@ def test_a_gradient_unlike_its_input_is_refused(gradient, error, said):
     assert all(words in str(refusal.value) for words in said)
 
 
-def test_an_op_whose_output_nobody_used_is_passed_over():
+def test_an_op_whose_output_was_not_used_is_passed_over():
     """Its gradient was None everywhere: nothing to walk back with."""
 
     class Blocks(Op):
@@ -296,7 +296,7 @@ def test_an_op_whose_output_nobody_used_is_passed_over():
 # --- what backward refuses ----------------------------------------------------------------
 
 
-def test_a_second_backward_is_refused_in_a_sentence():
+def test_a_second_backward_raises_in_a_sentence():
     x = leaf([1, 2])
     y = (x * x).sum()
     y.backward()
@@ -310,7 +310,7 @@ def test_a_second_backward_is_refused_in_a_sentence():
     assert x.grad.tolist() == [2, 4], "nothing was added"
 
 
-def test_a_backward_into_a_part_that_was_released_is_refused_before_it_starts():
+def test_a_backward_into_a_part_that_was_released_raises_before_it_starts():
     x, z = leaf([1, 2]), leaf([1, 1])
     a = x * x
     a.sum().backward()
@@ -331,7 +331,7 @@ def test_retain_graph():
         y.backward()
 
 
-def test_backward_without_a_leaf_is_refused():
+def test_backward_without_a_leaf_raises():
     with pytest.raises(GraphError, match="no leaf with requires_grad=True"):
         (Tensor([1.0]) * 2).backward()
     with no_grad():
@@ -597,7 +597,7 @@ def test_types_are_not_mixed():
         Tensor(np.array([1, 2])) * leaf([1, 2], np.float32)
 
 
-def test_an_op_that_drifts_is_refused():
+def test_an_op_that_drifts_raises():
     class Drifts(Op):
         def forward(self, x):
             return x.astype(np.float64)

@@ -37,14 +37,14 @@ def test_a_second_run_gets_a_second_folder(finished):
 
 def test_plot_draws_again_from_the_files(finished):
     parent, _ = finished
-    picture = parent / "runs" / "degradation-1" / "degradation.png"
-    before = picture.read_bytes()
-    picture.unlink()
+    figure = parent / "runs" / "degradation-1" / "degradation.png"
+    before = figure.read_bytes()
+    figure.unlink()
     assert minires("plot", "runs/degradation-1", cwd=parent).returncode == 0
-    assert picture.read_bytes()[:4] == before[:4] == b"\x89PNG"
+    assert figure.read_bytes()[:4] == before[:4] == b"\x89PNG"
 
 
-def test_plot_puts_several_runs_in_one_picture(finished):
+def test_plot_puts_several_runs_in_one_figure(finished):
     parent, _ = finished
     run = "runs/degradation-1"
     assert minires("plot", run, run, "--out", "both.png", cwd=parent).returncode == 0
@@ -89,15 +89,15 @@ def test_plot_draws_published_curves_beside_runs_like_theirs_alone(finished):
     papers = {"dataset": "cifar10", "schedule": "paper", "epochs": None}
     facts = json.loads(config.read_text()) | papers
     config.write_text(json.dumps(facts))
-    picture = ("--published", "--out", "paper.svg")
-    assert minires("plot", "paper", *picture, cwd=parent).returncode == 0
+    figure = ("--published", "--out", "paper.svg")
+    assert minires("plot", "paper", *figure, cwd=parent).returncode == 0
     others = {"epochs": 3, "lr": 0.2, "batch": 64, "validation": True}
     config.write_text(json.dumps(facts | others))
     said = (
         "by the paper schedule, of 3 epochs, with a learning rate of 0.2, at batch 64, "
         "on a validation split"
     )
-    fails(minires("plot", "paper", *picture, cwd=parent), 2, said)
+    fails(minires("plot", "paper", *figure, cwd=parent), 2, said)
 
 
 @pytest.mark.parametrize("command", ["degradation", "flow", "landscape", "gradcheck"])
@@ -200,7 +200,7 @@ def test_killed_again_and_again_a_run_ends_as_an_unbroken_one(unbroken, tmp_path
     same(unbroken, tmp_path / "run")
 
 
-def test_ctrl_c_leaves_the_picture_so_far_and_says_how_to_resume(unbroken, tmp_path):
+def test_ctrl_c_leaves_the_figure_so_far_and_says_how_to_resume(unbroken, tmp_path):
     process = start((*LONGER, "--until", "99"), tmp_path)
     wait_for(tmp_path / "run" / "history.csv", process)
     process.send_signal(signal.SIGINT)
@@ -252,7 +252,7 @@ def test_gradcheck_fails_where_a_backward_is_wrong():
 FLOW = ("flow", "--nets", "plain8,resnet8", "--steps", "1", "--size", "8", "--only", "flow,paths")
 
 
-def test_flow_leaves_pictures_tables_and_a_summary_in_a_folder_of_its_own(tmp_path):
+def test_flow_leaves_figures_tables_and_a_summary_in_a_folder_of_its_own(tmp_path):
     result = minires(*FLOW, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert {p.name for p in (tmp_path / "runs" / "flow-1").iterdir()} == {

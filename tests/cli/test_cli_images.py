@@ -119,7 +119,7 @@ def test_names_cannot_control_the_terminal_and_not_all_of_many_are_listed(finish
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "cut short.jpg", "larger bomb.png"])
-def test_a_photo_that_is_none_is_a_sentence(place, name):
+def test_an_image_that_is_none_is_a_sentence(place, name):
     (place / name).write_bytes(BAD[name][0])
     (place / "ten.txt").write_text("\n".join("abcdefghij"))
     how = ("--weights", "w.safetensors", "--labels", "ten.txt")

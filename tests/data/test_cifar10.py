@@ -48,14 +48,14 @@ def replace(path, content):
     path.write_bytes(content)
 
 
-def test_a_truncated_file_is_refused_by_name(copies, files):
+def test_a_truncated_file_raises_by_name(copies, files):
     whole = (files[0] / "data_batch_2.bin").read_bytes()
     replace(copies / "data_batch_2.bin", whole[:-1])
     with pytest.raises(DataError, match=r"data_batch_2.bin has 30,729,999 bytes"):
         cifar10(copies)
 
 
-def test_an_impossible_label_is_refused(copies, files):
+def test_an_impossible_label_raises(copies, files):
     block = files[1]["test_batch.bin"].copy()
     block[17, 0] = 10
     replace(copies / "test_batch.bin", block.tobytes())

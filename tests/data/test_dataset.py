@@ -101,13 +101,13 @@ def test_the_digest_sees_every_part(part):
     assert replace(d, **{part: changed}).digest != d.digest
 
 
-def test_labels_outside_the_classes_are_refused():
+def test_labels_outside_the_classes_raise():
     d = made_up()
     with pytest.raises(DataError, match="training labels from 0 to 10; expected 0 to 9"):
         replace(d, train_labels=np.arange(40) % 11)
 
 
-def test_images_without_labels_are_refused():
+def test_images_without_labels_raise():
     d = made_up()
     with pytest.raises(DataError, match="7 labels"):
         replace(d, train_labels=d.train_labels[:7])

@@ -27,7 +27,7 @@ def test_images_look_like_their_labels():
     assert (distances.argmin(axis=1) == d.test_labels).mean() > 0.85
 
 
-def test_an_altered_file_is_refused(monkeypatch):
+def test_an_altered_file_raises(monkeypatch):
     monkeypatch.setitem(digits.__globals__, "_SHA256", "0" * 64)
     with pytest.raises(DataError, match="altered"):
         digits()

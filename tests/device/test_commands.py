@@ -91,9 +91,9 @@ def test_landscape_trains_on_the_backend_that_it_is_asked_for(cupy, trained_on):
 
 @pytest.mark.parametrize("how", [("--freeze",), ("--freeze", "--no-augment"), ()])
 def test_finetune(cupy, trained_on, how):
-    class_folders(Path("pictures"), n=4)
+    class_folders(Path("images"), n=4)
     few = ("--epochs", "1", "--size", "32", "--batch", "4", "--workers", "0")
-    command("finetune", "pictures", *few, *how, "--backend", "cupy", "--out", "run")
+    command("finetune", "images", *few, *how, "--backend", "cupy", "--out", "run")
     assert trained_on == {("cupy", "cupy")}
     assert Path("run/confusion.png").exists()
 
@@ -109,15 +109,15 @@ def test_afterwards_the_default_is_what_it_was(cupy):
 
 def test_all_others_work_whatever_the_environment_says(cupy, monkeypatch):
     minires.save_weights(models.resnet18(num_classes=3), "w.safetensors")
-    class_folders(Path("pictures"), n=1)
+    class_folders(Path("images"), n=1)
     monkeypatch.setenv("MINIRES_BACKEND", "cupy")
     monkeypatch.setattr(library, "_default", None)
     command("summary", "resnet8")
     command("memory", "resnet8")
     command("step", "resnet8", "--size", "8", "--after", "1", "--out", "step.html")
     Path("labels").write_text("a\nb\nc\n", encoding="utf-8")
-    photo = ("pictures/red", "--weights", "w.safetensors", "--labels", "labels", "--size", "32")
-    command("classify", *photo, "--cam", "maps")
+    image = ("images/red", "--weights", "w.safetensors", "--labels", "labels", "--size", "32")
+    command("classify", *image, "--cam", "maps")
     command("convert", "w.safetensors", "again.safetensors")
     pytest.importorskip("onnx")
     command("export", "resnet18", "--weights", "w.safetensors", "--out", "net.onnx")

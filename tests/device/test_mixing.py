@@ -79,7 +79,7 @@ def test_each_operation_names_what_is_where(cupy, mix, sentence):
         mix(cupy)
 
 
-def test_running_statistics_are_not_touched_by_a_refusal(cupy):
+def test_running_statistics_are_not_touched_by_an_error(cupy):
     mean, var = cupy.zeros(3, np.float32), np.ones(3, np.float32)
     w, b = cupy.ones(3, np.float32), cupy.zeros(3, np.float32)
     with pytest.raises(DeviceError, match="running_var on numpy"):

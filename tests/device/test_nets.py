@@ -20,7 +20,7 @@ NETS = {
     "resnet, checkpointed": lambda: models.cifar_resnet(14, checkpoint_every=2),
     "without batch norm": lambda: models.cifar_net("resnet8", norm=nn.Identity),
     "pre-activation": lambda: models.PreactNet(11),
-    "for pictures": lambda: ThinNet(10),
+    "for images": lambda: ThinNet(10),
     "bottlenecks": lambda: nn.Sequential(
         Bottleneck(3, 4, 2, "B"), nn.GlobalAvgPool2d(), nn.Linear(16, 10)
     ),

@@ -68,7 +68,7 @@ def test_it_is_what_minires_loads_inside_and_only_there():
         lambda x, n: sys.modules["cupy"].add.at(x.astype(np.int64), 0, 1),
     ],
 )
-def test_misuse_is_refused(cupy, misuse):
+def test_misuse_raises(cupy, misuse):
     x = on_device(cupy, 2, 3)
     with pytest.raises(
         (TypeError, IndexError, ValueError, AttributeError, RuntimeError, NotImplementedError)
@@ -141,7 +141,7 @@ def test_memory_is_not_zero_before_it_is_written(cupy):
     assert np.isnan(cupy.empty_like(cupy.zeros(3)).get()).all()
 
 
-def test_races_are_refused(cupy):
+def test_races_raise(cupy):
     x = on_device(cupy, 4)
     with pytest.raises(ValueError, match="overlapping"):
         x[1:] = x[:-1]

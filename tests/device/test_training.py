@@ -62,7 +62,7 @@ def test_the_default_backend_is_where_a_trainer_trains(cupy):
     assert trainer(None).backend == "numpy"
 
 
-def test_a_state_goes_on_on_the_same_bits(cupy):
+def test_a_state_is_resumed_on_the_same_bits(cupy):
     whole = training_state(finished(trainer("cupy")))
     first = trainer("cupy")
     for progress in first.run():
@@ -75,7 +75,7 @@ def test_a_state_goes_on_on_the_same_bits(cupy):
         np.testing.assert_array_equal(array, whole[0][name])
 
 
-def test_a_run_killed_on_the_way_goes_on_to_the_same_files(cupy, tmp_path):
+def test_a_run_killed_on_the_way_is_resumed_to_the_same_files(cupy, tmp_path):
     config = Config(nets=("plain8", "resnet8"), epochs=1, backend="cupy")
 
     def go_on(out):
@@ -110,7 +110,7 @@ def test_a_nan_is_found_and_named(cupy):
         training.step(*next(FEW.training_batches(50, 0, 0)))
 
 
-def test_who_watches_a_net_sees_what_numpy_shows(cupy):
+def test_hooks_of_a_net_see_what_numpy_shows(cupy):
     def watched(backend):
         with use(backend):
             net = trainer(backend).model

@@ -139,6 +139,6 @@ def test_the_seed_decides_all():
     assert (other.gradient != one.gradient).any()
 
 
-def test_training_goes_on_into_further_epochs():
+def test_training_continues_into_further_epochs():
     few = replace(DATA, train_images=DATA.train_images[:40], train_labels=DATA.train_labels[:40])
     assert Ablations(few, steps=5).follow("plain8", BASELINE, batch_norm=True).steps == (0, 1, 2, 5)

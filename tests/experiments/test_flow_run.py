@@ -34,7 +34,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_it_leaves_a_picture_and_a_table_of_each_figure(run):
+def test_it_leaves_a_figure_and_a_table_of_each_figure(run):
     out, _ = run
     assert {p.name for p in out.iterdir()} == {
         *(f"{name}.{end}" for name in FIGURES for end in ("png", "csv")),

@@ -192,7 +192,7 @@ def test_a_scaled_filter_before_batch_norm_leaves_the_surface_as_it_is():
     np.testing.assert_allclose(surfaces[0].losses, surfaces[1].losses, rtol=1e-3)
 
 
-def test_the_surface_is_that_of_the_textbook():
+def test_the_surface_is_that_of_the_reference():
     model = net()
     along, measure = directions(model, 0), classification(*BATCH)
     _, fast = walk(surface(model, along, axis(3, 1.0), measure))
@@ -231,7 +231,7 @@ def test_the_surface_of_a_linear_net_is_its_parabola():
     assert points[8] == Point(found.axis[1], found.axis[1], found.losses[1, 1], 0.0)
 
 
-def test_a_walk_goes_on_from_what_is_known_to_the_same_bits():
+def test_a_walk_is_resumed_from_what_is_known_to_the_same_bits():
     model = net()
     along, measure = directions(model, 0), classification(*BATCH)
     points, whole = walk(surface(model, along, axis(3, 1.0), measure))

@@ -101,7 +101,7 @@ def test_the_same_run_again_gives_the_same_bits(unbroken, tiny, tmp_path):
     assert files(tmp_path / "again") == files(unbroken)
 
 
-def test_the_picture_is_drawn(unbroken, tmp_path, monkeypatch):
+def test_the_figure_is_drawn(unbroken, tmp_path, monkeypatch):
     monkeypatch.setattr(landscape_run, "landscape_figure", landscape_figure)
     shutil.copytree(unbroken, tmp_path / "run")
     resume(tmp_path / "run").report()

@@ -119,7 +119,7 @@ def test_unfolded_a_block_is_an_operation():
     assert [block.nodes for block in graph.blocks()] == [(i,) for i in range(len(graph.nodes))]
 
 
-def test_a_fold_of_nothing_is_refused():
+def test_a_fold_of_nothing_raises():
     with pytest.raises(UsageError, match="at least 1; got 0"):
         Graph(leaf().sum()).blocks(0)
 
@@ -159,7 +159,7 @@ def test_a_leaf_has_no_graph():
         Graph(leaf().sum())
 
 
-def test_a_graph_that_backward_released_is_refused():
+def test_a_graph_that_backward_released_raises():
     y = leaf().exp()
     loss = y.sum()
     loss.backward()

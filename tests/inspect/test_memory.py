@@ -93,7 +93,7 @@ def test_the_largest_batch_fits_and_one_more_does_not():
     assert profile.largest_batch(1000, None) == 0
 
 
-def test_a_training_that_does_not_fit_is_refused_with_what_would(monkeypatch):
+def test_a_training_that_does_not_fit_raises_with_what_would(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda _: 150_000_000)
     check_memory(NetSpec.parse("resnet8"), IMAGE, 16, None)
     with pytest.raises(UsageError) as caught:
@@ -116,7 +116,7 @@ def test_on_a_gpu_its_own_memory_counts():
 
 
 @pytest.mark.parametrize("asked", [("resnet8", 0, None), ("resnet8", 4, 0), ("resnet9", 4, None)])
-def test_what_cannot_be_meant_is_refused(asked):
+def test_what_cannot_be_meant_raises(asked):
     net, batch, every = asked
     with pytest.raises(UsageError):
         Profile.of(NetSpec.parse(net), IMAGE).memory(batch, every)

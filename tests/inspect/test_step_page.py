@@ -75,7 +75,7 @@ def test_nets_of_different_depth_walk_in_step_where_they_are_alike():
     assert len(both) == 2 * len(data["nets"][0]["ops"])
 
 
-def test_formula_and_code_are_the_textbooks(pair):
+def test_formula_and_code_are_the_references(pair):
     kinds = data_of(pair)["kinds"]
     assert kinds["Add"]["formula"].split() == Add.__doc__.split()
     assert "    gb = Σ gy        gw = Σ gy x̂" in kinds["BatchNorm"]["formula"], (
@@ -168,12 +168,12 @@ def test_a_module_can_be_shown_alone():
         ({"nets": ("resnet8",), "path": "layer4"}, "no operation fits path='layer4'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(asked, said):
+def test_what_cannot_be_meant_raises(asked, said):
     with pytest.raises(UsageError, match=said):
         page_of(Stepping(**asked), digits())
 
 
-def test_a_net_too_large_for_a_page_is_refused_and_a_block_of_it_is_not(monkeypatch):
+def test_a_net_too_large_for_a_page_raises_and_a_block_of_it_is_not(monkeypatch):
     monkeypatch.setattr(stepping, "_MOST", 100_000)
     with pytest.raises(UsageError, match=r"a page of resnet20 on images of 16x16 would take .* MB"):
         page_of(Stepping(("resnet20",)), digits().enlarged(16))

@@ -1,4 +1,4 @@
-"""What is recorded of a training step: both ways, every operation, small pictures."""
+"""What is recorded of a training step: both ways, every operation, small images."""
 
 import numpy as np
 import pytest

@@ -103,7 +103,7 @@ def test_a_gradient_wanted_of_one_input_only_is_the_same_in_every_bit(geometry, 
             np.testing.assert_array_equal(xs[wanted].grad, together[wanted])
 
 
-def test_the_textbook_and_its_twin_are_what_is_compared():
+def test_the_reference_and_its_kernel_are_what_is_compared():
     x, w = np.ones((1, 1, 3, 3)), Tensor(np.ones((1, 1, 3, 3)), requires_grad=True)
     assert F.conv2d(x, w).op.kernel is not REFERENCE
     with textbook():

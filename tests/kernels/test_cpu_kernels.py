@@ -96,7 +96,7 @@ def test_linear_at_the_sizes_of_nets(N, I, O):
 
 
 def normalised(x, w, b):
-    """Batch norm, of maps that a convolution has made: then its result is promised."""
+    """Batch norm, of maps that a convolution has made: then its result is lazy."""
     C = x.shape[1]
     x = F.conv2d(x, np.eye(C, dtype=x.dtype)[:, :, None, None])
     return F.batch_norm(x, None, None, w, b, training=True)
@@ -130,7 +130,7 @@ CHAINS = {
     st.tuples(*(st.integers(1, 6) for _ in range(4))).filter(lambda s: s[0] * s[2] * s[3] > 4),
     st.integers(0, 9),
 )
-def test_chains_of_batch_norm_join_and_relu(name, shape, seed):
+def test_chains_of_batch_norm_residual_addition_and_relu(name, shape, seed):
     C = shape[1:2]
     arrays = numbers([seed, 0], shape), numbers([seed, 1], C), numbers([seed, 2], C)
     compare(CHAINS[name], *arrays, tolerance=1e-9)
@@ -191,7 +191,7 @@ def test_the_shortcut_without_parameters():
 @pytest.mark.parametrize("shape", [(), (5,), (40,), (6, 5, 3, 3)])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(("momentum", "decay"), [(0.9, 1e-4), (0.9, 0), (0, 1e-4), (0, 0)])
-def test_the_update_is_the_textbooks_to_the_bit(shape, order, momentum, decay):
+def test_the_update_is_the_references_to_the_bit(shape, order, momentum, decay):
     w, v, g = (np.array(numbers(i, shape, np.float32), order=order) for i in range(3))
     expected = [w.copy("K"), v.copy("K")]
     update(*expected, g, 0.1, momentum, decay)
@@ -254,7 +254,7 @@ def trained(make, steps):
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_a_net_trains_as_in_the_textbook(net):
+def test_a_net_trains_as_in_the_reference(net):
     fast = trained(NETS[net], steps=3)
     with minires.textbook():
         textbook = trained(NETS[net], steps=3)
@@ -277,7 +277,7 @@ def walked(net, x, look):
     return steps, [p.grad for p in net.parameters()]
 
 
-def test_stepping_shows_the_operations_of_the_book_and_looking_changes_no_bit():
+def test_stepping_shows_the_operations_of_the_reference_and_looking_changes_no_bit():
     net, x = cifar_resnet(8), numbers(0, (4, 3, 16, 16), np.float32)
     steps, gradients = walked(net, x, look=False)
     steps_seen, gradients_seen = walked(net, x, look=True)
@@ -303,7 +303,7 @@ def test_a_replaced_gradient_is_handed_on_instead():
     assert not np.allclose(fast, plain)
 
 
-def test_what_a_promise_can_be_made_from_refuses_to_be_written_to():
+def test_what_a_lazy_array_can_be_made_from_raises_when_written_to():
     x = F.conv2d(numbers(0, (2, 3, 4, 4)), numbers(1, (3, 3, 1, 1)))
     with pytest.raises(ValueError, match="read-only"):
         x.data[...] = 0

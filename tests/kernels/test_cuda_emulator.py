@@ -57,7 +57,7 @@ def test_a_missing_barrier_shows(cupy):
     assert not np.array_equal(y.get(), np.arange(64)[::-1])
 
 
-def test_a_barrier_that_some_threads_never_meet_is_refused(cupy):
+def test_a_barrier_that_some_threads_never_meet_raises(cupy):
     with pytest.raises(AssertionError, match="half_a_barrier: some threads never come"):
         kernel("half_a_barrier")((1,), (4,), (cupy.empty(4, "float32"),))
 
@@ -79,19 +79,19 @@ def test_grids_booleans_and_structures(cupy):
         lambda x, y: (x, np.int32(0), np.int32(4)),
     ],
 )
-def test_arguments_of_other_types_than_declared_are_refused(cupy, wrong):
+def test_arguments_of_other_types_than_declared_raise(cupy, wrong):
     x, y = cupy.arange(4, dtype="float32"), cupy.empty(4, "float32")
     with pytest.raises(AssertionError, match="reversed takes"):
         kernel("reversed")((1,), (4,), wrong(x, y))
 
 
-def test_an_array_of_the_host_is_refused(cupy):
+def test_an_array_of_the_host_raises(cupy):
     x = np.zeros(4, np.float32)
     with pytest.raises(AssertionError, match="pass numbers by value"):
         kernel("reversed")((1,), (4,), (x, cupy.empty(4, "float32"), np.int32(4)))
 
 
 @pytest.mark.parametrize("size", [0, 65536])
-def test_grids_that_a_gpu_does_not_take_are_refused(cupy, size):
+def test_grids_that_a_gpu_does_not_take_raise(cupy, size):
     with pytest.raises(AssertionError):
         kernel("half_a_barrier")((1, size), (2,), (cupy.empty(4, "float32"),))

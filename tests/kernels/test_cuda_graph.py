@@ -130,7 +130,7 @@ def looking(results):
     return results
 
 
-def test_a_fake_capture_refuses_what_cuda_refuses(graphs, cupy):
+def test_a_fake_capture_raises_for_what_cuda_raises(graphs, cupy):
     x = cupy.ones((2, 2), "float32")
     for function in (lambda: x @ x, lambda: bool(x[0, 0]), lambda: cupy.asarray(np.ones(3))):
         stream = cupy.cuda.Stream(non_blocking=True)

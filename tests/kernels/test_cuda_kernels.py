@@ -179,7 +179,7 @@ def test_a_block_with_a_projection(cupy):
     compare(cupy, block, numbers(0, 3, 3, 7, 6), *kernels, numbers(3, 5), numbers(4, 5))
 
 
-def test_sums_of_several_and_a_promise_that_is_looked_at(cupy):
+def test_sums_of_several_and_a_lazy_array_that_is_realized(cupy):
     def both(a, b, c):
         total = a + b + c
         looked_at = total.data.sum()
@@ -192,7 +192,7 @@ def test_a_shortcut_without_parameters(cupy):
     compare(cupy, lambda x: F.relu(F.shortcut_a(x, 7, 2)), numbers(0, 5, 4, 7, 5))
 
 
-def test_relu_of_nothing_promised(cupy):
+def test_relu_of_nothing_lazy(cupy):
     x = numbers(0, 3, 2, 4, 5)
     compare(cupy, F.relu, x)
     x[0, 0, 0, :3] = [np.nan, np.inf, -0.0]
@@ -368,7 +368,7 @@ def test_every_kernel_is_compared_here():
     assert {reference.__name__ for reference in kernels.registered("cupy")} == compared
 
 
-def test_float64_is_left_to_the_textbook(cupy, monkeypatch):
+def test_float64_is_left_to_the_reference(cupy, monkeypatch):
     made = []
     monkeypatch.setattr(kernels.cuda.launch, "_kernel", made.append)
     x, w = (Tensor(cupy.zeros((3, 3, 4, 4)), requires_grad=True) for _ in range(2))

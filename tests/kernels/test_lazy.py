@@ -1,4 +1,4 @@
-"""Maps that are promised: whoever looks at them, and when, sees and changes nothing."""
+"""Lazy feature maps: realizing them, wherever and whenever, shows and changes nothing."""
 
 import copy
 import pickle
@@ -34,7 +34,7 @@ def normalised(x, seed=7):
 
 
 def made(x):
-    """x, as an operation has made it: with its memory, promises can be made of it."""
+    """x, as an operation has made it: lazy arrays can be made of its memory."""
     return F.pad(x, (0, 0))
 
 
@@ -108,7 +108,7 @@ def answers(program, shape):
 
 @settings(max_examples=300)
 @given(programs(), st.tuples(*(st.integers(1, n) for n in (5, 4, 6, 6))), machines)
-def test_any_program_gives_what_the_textbook_gives(program, shape, anywhere):
+def test_any_program_gives_what_the_reference_gives(program, shape, anywhere):
     N, C, H, W = shape
     shape = (N + 7, C, H, W)  # batch norm of a few values has hardly a gradient to compare
     with machine(*anywhere):
@@ -123,7 +123,7 @@ def test_any_program_gives_what_the_textbook_gives(program, shape, anywhere):
         assert got is None or np.abs(got - right).max() < 1e-10 * largest
 
 
-def test_a_program_that_begins_in_the_textbook_ends_outside_and_the_other_way_round():
+def test_a_program_that_begins_in_the_reference_ends_outside_and_the_other_way_round():
     def gradients(*by_the_book):
         x, w = leaf(0, (3, 4, 5, 6)), leaf(1, (4, 4, 3, 3))
         with machine(2, tiny=True):
@@ -186,7 +186,7 @@ def joined(look_at, dtype=np.float32):
     return y.data, x.grad, w.grad
 
 
-def test_what_was_promised_is_the_same_in_every_bit_if_it_was_looked_at_before():
+def test_a_lazy_array_is_the_same_in_every_bit_if_it_was_realized_before():
     expected = joined(())
     for look_at in (("bn",), ("relu",), ("conv",), ("bn", "relu", "conv")):
         for got, right in zip(joined(look_at), expected, strict=True):
@@ -194,7 +194,9 @@ def test_what_was_promised_is_the_same_in_every_bit_if_it_was_looked_at_before()
 
 
 @pytest.mark.parametrize("look_at", ["bn2", "bn3", "join", "join2"])
-def test_a_join_is_the_same_up_to_rounding_if_its_arms_were_looked_at_before(look_at):
+def test_a_residual_addition_is_the_same_up_to_rounding_if_its_branches_were_realized_before(
+    look_at,
+):
     """Added up in another order: (scale x + a) + shift, or (scale x + shift) + a."""
     assert_same(joined((look_at,), np.float64), joined((), np.float64), 1e-12)
 
@@ -212,13 +214,13 @@ def test_a_tensor_is_asked_for_its_shape_and_type_without_being_computed():
     assert isinstance(y.held, np.ndarray)
 
 
-def test_what_is_promised_can_be_copied_pickled_and_read_by_numpy():
-    def promised():
+def test_a_lazy_array_can_be_copied_pickled_and_read_by_numpy():
+    def lazy():
         with no_grad():
             return normalised(made(leaf(0, (5, 4, 3, 2))))[0]
 
-    expected = promised().data
-    assert not isinstance(promised().held, np.ndarray)
+    expected = lazy().data
+    assert not isinstance(lazy().held, np.ndarray)
     for read in (
         copy.deepcopy,
         lambda y: pickle.loads(pickle.dumps(y)),
@@ -231,9 +233,9 @@ def test_what_is_promised_can_be_copied_pickled_and_read_by_numpy():
         lambda y: y[:],
         lambda y: np.stack(list(y)),
     ):
-        np.testing.assert_array_equal(np.asarray(read(promised())), expected)
-    assert repr(promised()) == repr(Tensor(expected))
-    assert len(promised()) == 5
+        np.testing.assert_array_equal(np.asarray(read(lazy())), expected)
+    assert repr(lazy()) == repr(Tensor(expected))
+    assert len(lazy()) == 5
 
 
 @pytest.mark.parametrize("look", ["nothing", "gy", "gxs", "gy and gxs", "gxs of every second"])
@@ -256,7 +258,7 @@ def test_looking_at_the_steps_of_backward_changes_no_bit(look):
             np.testing.assert_array_equal(got, expected)
 
 
-def test_steps_show_the_gradients_of_the_textbook_and_the_same_names_and_places():
+def test_steps_show_the_gradients_of_the_reference_and_the_same_names_and_lines():
     def walked():
         minires.manual_seed(0)
         net = cifar_resnet(8, "B").to("float64")
@@ -339,10 +341,10 @@ def test_inputs_without_a_gradient_get_none():
         assert x.grad is None
 
 
-# --- watchers -----------------------------------------------------------------------------
+# --- hooks --------------------------------------------------------------------------------
 
 
-def test_watchers_see_every_operation_of_the_book_with_arrays():
+def test_hooks_see_every_operation_of_the_reference_with_arrays():
     def watched():
         minires.manual_seed(0)
         net, seen = cifar_resnet(8, "B").to("float64"), []
@@ -361,7 +363,7 @@ def test_watchers_see_every_operation_of_the_book_with_arrays():
         assert_same(inputs, right_inputs, 1e-10)
 
 
-def test_a_watcher_that_comes_late_sees_what_was_promised_before():
+def test_a_hook_that_comes_late_sees_lazy_arrays_from_before():
     y, *_ = normalised(made(leaf(0, (5, 4, 3, 2))))
     seen = []
     with forward_hook(lambda op, inputs, output: seen.append((inputs, output))):
@@ -371,7 +373,7 @@ def test_a_watcher_that_comes_late_sees_what_was_promised_before():
     np.testing.assert_array_equal(output, z.data)
 
 
-def test_the_first_nan_is_found_between_promises():
+def test_the_first_nan_is_found_between_lazy_arrays():
     x = numbers(0, (5, 4, 3, 2))
     x[2, 1] = np.inf
     y = made(Tensor(x, requires_grad=True))
@@ -404,7 +406,7 @@ def test_what_was_returned_stays_though_the_array_that_was_given_is_changed(func
     assert_same(y.data, expected, 1e-13)
 
 
-def test_changing_the_weights_changes_nothing_that_was_promised():
+def test_changing_the_weights_changes_nothing_lazy():
     """As an optimiser does, between two nets that share a layer."""
     h = made(leaf(0, (5, 4, 3, 2)))
     y, w, b = normalised(h)
@@ -414,7 +416,7 @@ def test_changing_the_weights_changes_nothing_that_was_promised():
     assert_same(y.data, expected, 1e-13)
 
 
-def test_promises_are_let_go_with_what_they_hold():
+def test_lazy_arrays_are_released_with_what_they_hold():
     import weakref
 
     h = made(leaf(0, (5, 4, 3, 2)))

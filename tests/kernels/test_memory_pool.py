@@ -119,7 +119,7 @@ def without_writing(a):
     return a
 
 
-def test_constant_is_what_nobody_can_write_to_and_no_view_of_anything_else():
+def test_constant_is_what_cannot_be_written_to_and_is_no_view_of_anything_else():
     for size in (0, 1 << 20):
         with tuning.changed(pooled_bytes=size):
             a = empty((4, 6), F32)
@@ -144,7 +144,7 @@ def test_a_view_that_cannot_be_written_of_an_array_that_can_is_not_constant(layo
 
 
 def test_what_operations_of_maps_hand_out_is_constant_and_so_are_views_of_it():
-    """Whatever anybody has taken of it, a promise may rest on it."""
+    """Whatever view was taken of it, a lazy array may rest on it."""
     x = Tensor(np.ones((2, 3, 4, 4), np.float32), requires_grad=True)
     y = F.conv2d(x, np.ones((3, 3, 3, 3), np.float32), padding=1)
     z = F.relu(y + F.pad(y, (0, 0)))
@@ -158,7 +158,7 @@ STATISTICS = [np.ones(3, np.float32)] * 4
 
 
 def test_what_a_user_can_change_in_place_is_not_constant():
-    """Parameters, gradients, running statistics and a user's arrays: no promise rests on them."""
+    """Parameters, gradients, running statistics, a user's arrays: no lazy array rests on them."""
     net = models.cifar_resnet(8)
     optimiser = optim.SGD(net.parameters(), 0.1, 0.9)
     x = Tensor(np.ones((4, 3, 8, 8), np.float32), requires_grad=True)
@@ -201,7 +201,7 @@ def test_arrays_that_live_keep_what_was_written_to_them(moves):
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.randoms())
-def test_the_books_are_right_and_no_more_is_kept_than_was_in_use_at_once(sizes, random):
+def test_the_counts_are_right_and_no_more_is_kept_than_was_in_use_at_once(sizes, random):
     used_before = pool()[0]
     most_before = pool()[2]
     in_use, most, arrays = 0, 0, []
@@ -220,7 +220,7 @@ def test_the_books_are_right_and_no_more_is_kept_than_was_in_use_at_once(sizes, 
     assert free <= most_used
 
 
-def test_memory_of_other_sizes_makes_room():
+def test_memory_of_other_sizes_is_released():
     """Else images of ever new sizes would fill the machine."""
     before = sum(pool()[:2])
     for n in range(200):

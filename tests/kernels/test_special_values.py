@@ -61,7 +61,7 @@ def test_a_relu_keeps_an_infinite_gradient_out_of_what_it_cut_off_and_lets_it_th
         assert not x.grad[x.data <= 0].any()
 
 
-def test_a_nan_goes_through_batch_norm_as_in_the_textbook():
+def test_a_nan_goes_through_batch_norm_as_in_the_reference():
     for bad in (np.nan, np.inf):
         x = numbers(0, (4, 3, 3, 2))
         x[1, 2, 0, 1] = bad
@@ -133,7 +133,7 @@ def test_of_maps_any_part_can_be_taken(key):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_what_only_moves_numbers_is_the_textbooks_in_every_bit_and_layout(dtype, layout):
+def test_what_only_moves_numbers_is_the_references_in_every_bit_and_layout(dtype, layout):
     x = laid_out(numbers(0, (3, 4, 7, 6), dtype), layout)
     for function in (
         lambda x: F.pad(x, (1, 2, 0, 1, 2, 0, 0, 1), value=-0.5),
@@ -149,7 +149,7 @@ def test_what_only_moves_numbers_is_the_textbooks_in_every_bit_and_layout(dtype,
 
 
 @pytest.mark.parametrize("function", [lambda x: F.batch_norm(x, None, None, *WB, training=True)])
-def test_batch_norm_of_other_than_maps_is_the_textbooks(function):
+def test_batch_norm_of_other_than_maps_is_the_references(function):
     for shape in [(5, 3), (5, 3, 4), (2, 3, 2, 2, 2)]:
         expect_the_same_bits(function, numbers(0, shape))
 
@@ -157,7 +157,7 @@ def test_batch_norm_of_other_than_maps_is_the_textbooks(function):
 WB = (np.array([1.0, 2.0, 0.5]), np.array([0.0, 1.0, -1.0]))
 
 
-@pytest.mark.parametrize("prepare", [made, lambda x: x], ids=["promised", "of a user's array"])
+@pytest.mark.parametrize("prepare", [made, lambda x: x], ids=["lazy", "of a user's array"])
 @pytest.mark.parametrize("mean", [0, 10, -1000, 3e4])
 def test_batch_norm_far_from_zero_keeps_the_digits_that_float32_has(mean, prepare):
     """Mean and standard deviation of x itself in float64: what remains is the rounding of x."""
@@ -185,7 +185,7 @@ def test_the_statistics_of_float32_are_those_of_float64(mean):
     assert_same(running[1], exact.var((0, 2, 3), ddof=1), 1e-5)
 
 
-def test_types_that_only_the_textbook_takes_stay_there():
+def test_types_that_only_the_reference_takes_stay_there():
     x = np.arange(24).reshape(1, 2, 3, 4)
     assert F.pad(Tensor(x), (1, 1)).dtype == x.dtype
     assert (
@@ -196,7 +196,7 @@ def test_types_that_only_the_textbook_takes_stay_there():
 
 
 @pytest.mark.parametrize("swapped", [">f4", ">f8"])
-def test_numbers_of_another_byte_order_give_the_same_or_are_refused(swapped):
+def test_numbers_of_another_byte_order_give_the_same_or_raise(swapped):
     native = numbers(0, (2, 3, 4, 4), np.dtype(swapped).newbyteorder("="))
     w = Tensor(numbers(1, (3, 3, 1, 1), native.dtype), requires_grad=True)
 
@@ -267,7 +267,7 @@ def test_underflow_is_harmless_whatever_the_caller_asks_of_numpy(book):
 WB4 = np.ones(4), np.zeros(4)
 
 
-def test_a_view_that_was_taken_before_a_promise_was_made_cannot_change_it():
+def test_a_view_that_was_taken_before_a_lazy_array_was_made_cannot_change_it():
     """Either the write is refused, or what was returned keeps its values."""
     h = made(Tensor(numbers(0, (5, 3, 4, 2))))
     view = h.data[:]
@@ -295,7 +295,7 @@ def test_running_statistics_that_move_on_change_no_gradient_of_what_was_evaluate
         assert_same(got, gradients(), 1e-12)
 
 
-def test_whoever_is_last_gives_the_blas_back():
+def test_the_last_thread_gives_the_blas_back():
     """threadpoolctl lets only the first thread that limited a BLAS change its limit again."""
     began, end, ended, leave = (threading.Event() for _ in range(4))
 
@@ -327,7 +327,7 @@ def test_the_blas_is_held_for_every_thread_of_a_program_and_not_only_for_the_fir
         assert inside == [[1] * len(blas_counts())] * 2
 
 
-def test_statistics_of_another_type_are_treated_as_in_the_textbook():
+def test_statistics_of_another_type_are_treated_as_in_the_reference():
     x, w, b = (numbers(i, s, np.float32) for i, s in enumerate([(4, 3, 5, 5), (3,), (3,)]))
     for dtype in (np.float32, np.float64):
         mean, var = (np.full(3, v, dtype) for v in (0.5, 2))

@@ -85,7 +85,7 @@ def test_shares_run_at_the_same_time():
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, 2.0, True, "2", None])
-def test_set_num_threads_refuses(n):
+def test_set_num_threads_raises(n):
     with pytest.raises(UsageError) as refusal:
         minires.set_num_threads(n)
     assert f"integer of at least 1, got {n!r}" in str(refusal.value)
@@ -267,7 +267,7 @@ def test_several_threads_of_a_program_get_what_each_would_alone():
     expect_a_pool_that_works()
 
 
-def test_the_textbook_in_one_thread_is_not_the_textbook_in_another():
+def test_the_reference_in_one_thread_is_not_the_reference_in_another():
     kinds = []
     with minires.textbook():
         thread = threading.Thread(

@@ -77,7 +77,7 @@ def test_five_steps_of_training(name):
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_float32_is_as_near_to_float64_as_the_textbooks(name):
+def test_float32_is_as_near_to_float64_as_the_references(name):
     got = trained(NETS[name], 1, "float32", N=16)
     with textbook():
         near = trained(NETS[name], 1, "float32", N=16)
@@ -118,7 +118,7 @@ def test_inference(name, dtype, N):
     assert difference(got, expected) < (1e-5 if dtype == "float32" else 1e-12)
 
 
-def test_a_net_in_evaluation_has_the_textbooks_gradients():
+def test_a_net_in_evaluation_has_the_references_gradients():
     def gradients():
         minires.manual_seed(0)
         net = models.cifar_resnet(8, "B").to("float64").eval()
@@ -131,7 +131,7 @@ def test_a_net_in_evaluation_has_the_textbooks_gradients():
         expect_the_same(got, gradients(), 1e-11)
 
 
-def test_training_goes_on_after_testing_in_between():
+def test_training_continues_after_testing_in_between():
     """The statistics are updated by training alone, and testing leaves nothing behind."""
 
     def losses(test_between):

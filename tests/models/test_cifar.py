@@ -103,14 +103,14 @@ def test_classes_and_channels():
 
 
 @pytest.mark.parametrize("depth", [0, 2, 3, 7, 18, 34, 51, 111, -4, 1.5])
-def test_a_depth_that_is_not_6n_plus_2_is_refused(depth):
+def test_a_depth_that_is_not_6n_plus_2_raises(depth):
     for build_net in (models.cifar_plain, models.cifar_resnet):
         with pytest.raises(UsageError, match=rf"6n \+ 2 .*got {depth}"):
             build_net(depth)
 
 
 @pytest.mark.parametrize("shortcut", ["D", "a", "", 1, "AB"])
-def test_a_shortcut_that_does_not_exist_is_refused(shortcut):
+def test_a_shortcut_that_does_not_exist_raises(shortcut):
     with pytest.raises(UsageError, match=f"A, B, C or None, got {shortcut!r}"):
         models.cifar_resnet(8, shortcut)
 

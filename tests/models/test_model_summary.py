@@ -98,6 +98,6 @@ def test_any_sequence_of_layers_can_be_summed_up():
     assert totals(stages) == (2 * 9 + 2 + 2 * 5 + 5, 2 * 9 * 9 + 10)
 
 
-def test_an_image_that_is_none_is_refused():
+def test_an_image_that_is_none_raises():
     with pytest.raises(UsageError, match="channels, height and width"):
         summary(models.cifar_resnet(8), (3, 0, 32))

@@ -281,11 +281,11 @@ def test_running_statistics_and_weights_after_three_steps_are_pytorchs(depth):
         ),
     ],
 )
-def test_what_there_is_not_is_refused(make, said):
+def test_what_there_is_not_raises(make, said):
     with pytest.raises(UsageError, match=said):
         make()
 
 
-def test_grey_images_are_refused_by_shape():
+def test_grey_images_raise_by_shape():
     with pytest.raises(ShapeError, match=r"x of shape \(1, 1, 64, 64\)"):
         models.resnet18(num_classes=2)(np.zeros((1, 1, 64, 64), np.float32))

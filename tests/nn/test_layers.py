@@ -73,7 +73,7 @@ def test_batch_norm_learns_its_statistics_in_training_and_uses_them_in_evaluatio
     assert_same(x.grad, np.broadcast_to(scale, x.shape), 1e-5)
 
 
-def test_batch_norm_refuses_one_value_a_channel_in_training_only():
+def test_batch_norm_raises_for_one_value_a_channel_in_training_only():
     bn, one = nn.BatchNorm2d(3), X[:1, :, :1, :1]
     with pytest.raises(
         ShapeError, match=r"more than one value a channel, got shape \(1, 3, 1, 1\)"
@@ -93,7 +93,7 @@ def test_sequential():
 
 
 @pytest.mark.parametrize("kernel", [0, -1, 1.5, (3, 0), (1, 2, 3)])
-def test_a_kernel_that_cannot_be_is_refused(kernel):
+def test_a_kernel_that_cannot_be_raises(kernel):
     with pytest.raises(UsageError) as refusal:
         nn.Conv2d(3, 5, kernel)
     assert "kernel_size" in str(refusal.value)

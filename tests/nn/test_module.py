@@ -155,7 +155,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("change", REFUSED)
-def test_strict_refuses_before_anything_is_copied(change):
+def test_strict_raises_before_anything_is_copied(change):
     net = Small()
     state = {k: v + 1 for k, v in net.state_dict().items()}
     alter, said = REFUSED[change]
@@ -282,7 +282,7 @@ def test_saving_replaces_the_file(saved):
     assert (other.state_dict()["body.0.weight"] == net.state_dict()["body.0.weight"]).all()
 
 
-def test_a_file_of_another_model_is_refused(saved):
+def test_a_file_of_another_model_raises(saved):
     with pytest.raises(StateDictError, match=r"conv1\.weight is missing"):
         load_weights(models.cifar_resnet(8), saved[0])
     report = load_weights(models.cifar_resnet(8), saved[0], strict=False)
@@ -290,7 +290,7 @@ def test_a_file_of_another_model_is_refused(saved):
 
 
 @pytest.mark.parametrize("kept", [0, 4, 8, 20, 100, -1])
-def test_a_file_cut_short_is_refused(saved, kept):
+def test_a_file_cut_short_raises(saved, kept):
     path, _ = saved
     path.write_bytes(path.read_bytes()[:kept])
     net = Small()
@@ -309,14 +309,14 @@ def test_a_file_cut_short_is_refused(saved, kept):
         (b"PK\x03\x04", "not a whole file of torch.save"),
     ],
 )
-def test_a_file_of_something_else_is_refused(tmp_path, content, said):
+def test_a_file_of_something_else_raises(tmp_path, content, said):
     path = tmp_path / "other"
     path.write_bytes(content)
     with pytest.raises(DataError, match=f"other is {said}"):
         load_weights(Small(), path)
 
 
-def test_no_file_is_refused(tmp_path):
+def test_no_file_raises(tmp_path):
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(DataError, match="there is no weights file"):
             load_weights(Small(), path)
@@ -359,7 +359,7 @@ def test_a_parameter_used_in_two_places_comes_once():
     assert names == ["scale", "body.0.weight", "body.0.bias", "body.2.weight"]
 
 
-def test_what_is_no_number_is_refused_before_anything_is_copied():
+def test_what_is_no_number_raises_before_anything_is_copied():
     net = Small()
     state = {**net.state_dict(), "body.2.weight": np.full((2, 4), "x")}
     state["scale"] = np.zeros(2)

@@ -92,7 +92,7 @@ def test_powers_at_zero(exponent):
 
 @pytest.mark.parametrize("function", BINARY)
 @pytest.mark.parametrize("shapes", [((2, 3), (2,)), ((2, 3), (3, 2)), ((4, 1, 3), (2, 2))])
-def test_refuses_shapes_that_do_not_broadcast(function, shapes):
+def test_raises_for_shapes_that_do_not_broadcast(function, shapes):
     a, b = (Tensor(np.ones(s)) for s in shapes)
     with pytest.raises(ShapeError) as refusal:
         function(a, b)

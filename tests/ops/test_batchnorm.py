@@ -140,7 +140,7 @@ V = np.ones(3)
         ((4, 3), V, V[:2], V, V, False, ["running_var of shape (2,)", "(3,)"]),
     ],
 )
-def test_refuses(shape, mean, var, w, b, train, said):
+def test_raises(shape, mean, var, w, b, train, said):
     statistics = [None if s is None else s.copy() for s in (mean, var)]
     with pytest.raises(ShapeError) as refusal:
         F.batch_norm(np.random.default_rng(0).normal(size=shape), *statistics, w, b, train)

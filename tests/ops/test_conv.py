@@ -128,7 +128,7 @@ X, W, B = np.ones((2, 3, 5, 6)), np.ones((4, 3, 3, 3)), np.ones(4)
         (UsageError, X, W, None, 1, "same", ["padding", "'same'"]),
     ],
 )
-def test_refuses(error, x, w, b, stride, padding, said):
+def test_raises(error, x, w, b, stride, padding, said):
     with pytest.raises(error) as refusal:
         F.conv2d(Tensor(x), Tensor(w), b, stride, padding)
     assert all(words in str(refusal.value) for words in said)

@@ -116,19 +116,19 @@ X = np.zeros((3, 4))
         (ShapeError, X[:0], np.array([], int), ["(N, C)", "(0, 4)"]),
     ],
 )
-def test_cross_entropy_refuses(error, x, labels, said):
+def test_cross_entropy_raises(error, x, labels, said):
     with pytest.raises(error) as refusal:
         F.cross_entropy(x, labels)
     assert all(words in str(refusal.value) for words in said)
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.1, float("nan")])
-def test_cross_entropy_refuses_a_smoothing_out_of_range(smoothing):
+def test_cross_entropy_raises_for_a_smoothing_out_of_range(smoothing):
     with pytest.raises(UsageError, match=f"between 0 and 1, got {smoothing}"):
         F.cross_entropy(X, [0, 1, 2], label_smoothing=smoothing)
 
 
 @pytest.mark.parametrize("dim", [2, -3])
-def test_log_softmax_refuses_a_dimension_that_is_not_there(dim):
+def test_log_softmax_raises_for_a_dimension_that_is_not_there(dim):
     with pytest.raises(ShapeError, match=rf"dim={dim} for x of shape \(3, 4\)"):
         F.log_softmax(X, dim)

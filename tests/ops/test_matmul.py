@@ -61,14 +61,14 @@ def test_an_array_on_the_left():
 
 
 @pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((3,), (3, 2)), ((2, 3), (3,)), ((), (2, 2))])
-def test_matmul_refuses(shapes):
+def test_matmul_raises(shapes):
     with pytest.raises(ShapeError) as refusal:
         Tensor(np.ones(shapes[0])) @ Tensor(np.ones(shapes[1]))
     said = f"matmul got shapes {shapes[0]} and {shapes[1]}; expected (..., I, J) and (..., J, K)"
     assert said in str(refusal.value)
 
 
-def test_matmul_refuses_stacks_that_do_not_broadcast():
+def test_matmul_raises_for_stacks_that_do_not_broadcast():
     with pytest.raises(ShapeError, match=r"\(2, 3, 4\) and \(3, 4, 2\)"):
         Tensor(np.ones((2, 3, 4))) @ Tensor(np.ones((3, 4, 2)))
 
@@ -83,7 +83,7 @@ def test_matmul_refuses_stacks_that_do_not_broadcast():
         ((2, 3), (4, 3), (1, 4), ["b of shape (1, 4)", "expected (4,)"]),
     ],
 )
-def test_linear_refuses(x, w, b, said):
+def test_linear_raises(x, w, b, said):
     with pytest.raises(ShapeError) as refusal:
         F.linear(np.ones(x), np.ones(w), None if b is None else np.ones(b))
     assert all(words in str(refusal.value) for words in said)

@@ -136,13 +136,13 @@ X = np.ones((2, 3, 4, 5))
         (UsageError, X, (2.5,), ["kernel_size", "2.5"]),
     ],
 )
-def test_refuses(pool, error, x, settings, said):
+def test_raises(pool, error, x, settings, said):
     with pytest.raises(error) as refusal:
         pool(x, *settings)
     assert all(words in str(refusal.value) for words in said)
 
 
-def test_global_average_refuses_what_is_not_images():
+def test_global_average_raises_for_what_is_not_images():
     with pytest.raises(ShapeError, match=r"\(N, C, H, W\), got shape \(2, 3\)"):
         F.global_avg_pool2d(np.ones((2, 3)))
 

@@ -55,7 +55,7 @@ def test_of_a_single_number():
 
 @pytest.mark.parametrize("name", ["sum", "mean", "max"])
 @pytest.mark.parametrize("dim", [2, -3, (0, 2), (0, 0), (1, -1)])
-def test_refuses_dimensions_that_are_not_there(name, dim):
+def test_raises_for_dimensions_that_are_not_there(name, dim):
     with pytest.raises(ShapeError) as refusal:
         getattr(Tensor(np.ones((2, 3))), name)(dim)
     assert f"{name.capitalize()} got dim={dim} for shape (2, 3)" in str(refusal.value)
@@ -63,7 +63,7 @@ def test_refuses_dimensions_that_are_not_there(name, dim):
 
 @pytest.mark.parametrize("name", ["mean", "max"])
 @pytest.mark.parametrize("dim", [0, None, (0, 1), -2])
-def test_the_mean_and_the_maximum_of_nothing_are_refused(name, dim):
+def test_the_mean_and_the_maximum_of_nothing_raise(name, dim):
     with pytest.raises(ShapeError, match=r"for shape \(0, 3\); expected an element along it"):
         getattr(Tensor(np.ones((0, 3))), name)(dim)
 
@@ -93,6 +93,6 @@ def test_a_numpy_integer_is_a_dimension():
 
 
 @pytest.mark.parametrize("dim", [1.0, "1", (0, 1.0)])
-def test_what_is_no_integer_is_refused(dim):
+def test_what_is_no_integer_raises(dim):
     with pytest.raises(ShapeError, match="got dim="):
         Tensor(np.ones((2, 3))).sum(dim)

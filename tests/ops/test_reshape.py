@@ -150,7 +150,7 @@ def test_a_view_is_not_written_to_by_backward():
         (lambda x: F.shortcut_a(x.reshape(2, 3, 2, 2), 2, 1), ["(2, 3, 2, 2)", "2 channels"]),
     ],
 )
-def test_refuses(function, said):
+def test_raises(function, said):
     with pytest.raises(ShapeError) as refusal:
         function(Tensor(X))
     assert all(words in str(refusal.value) for words in said)
@@ -177,7 +177,7 @@ def test_a_key_changed_after_forward_moves_no_gradient():
     assert x.grad.tolist() == [1, 0, 1]
 
 
-def test_flatten_refuses_a_dimension_that_is_not_there():
+def test_flatten_raises_for_a_dimension_that_is_not_there():
     with pytest.raises(ShapeError, match=r"start_dim=5 for shape \(2, 3\)"):
         Tensor(np.ones((2, 3))).flatten(5)
 

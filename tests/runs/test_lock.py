@@ -83,7 +83,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_again(tmp_path, monkey
     assert len(tries) == 2
 
 
-def test_removing_the_file_lets_nobody_in(tmp_path, holder):
+def test_removing_the_file_lets_no_process_in(tmp_path, holder):
     for _ in range(2):
         (tmp_path / ".lock").unlink(missing_ok=True)
         with pytest.raises(RunError, match=r"another process \(not named\)"), locked(tmp_path):

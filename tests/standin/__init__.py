@@ -12,8 +12,8 @@ full of NaN before it is written, and what would be a race on a GPU is refused. 
 not listed in `standin/functions.py` is not there; `test_standin.py` holds the lists against
 CuPy itself where it is installed.
 
-Kernels cannot run: `RawModule` and its like raise. So `standin()` runs operations as the textbook
-has them; `standin(textbook=False)` lets twins for CuPy be tried up to their first launch.
+Kernels cannot run: `RawModule` and its like raise. So `standin()` runs the reference operations;
+`standin(textbook=False)` lets kernels for CuPy be tried up to their first launch.
 """
 
 import sys

@@ -107,7 +107,7 @@ def test_an_overflow_is_told_from_a_nan_that_was_given():
         next(t.run())
 
 
-def test_a_step_is_forward_backward_and_the_update_of_the_book():
+def test_a_step_is_forward_backward_and_the_reference_update():
     t = small_training()
     x, labels = next(DATA.training_batches(100, seed=0, epoch=0))
     manual_seed(0)

@@ -93,7 +93,7 @@ def test_the_figure_of_a_classification_is_a_png(weights, tmp_path):
     assert classifier.figure(answer).startswith(b"\x89PNG")
 
 
-def test_weights_that_do_not_fit_are_refused_by_name(weights, tmp_path):
+def test_weights_that_do_not_fit_raise_by_name(weights, tmp_path):
     with pytest.raises(StateDictError, match=r"w\.safetensors .* resnet18 with 2 classes: fc\."):
         Classifier("resnet18", weights, ["a", "b"])
     with pytest.raises(StateDictError, match=r"with 1000 classes; if .* others, .* --labels"):
@@ -129,7 +129,7 @@ def test_names_are_lines_of_a_file(tmp_path):
         (b"a\n" + b"b" * 1001, "line 2: a label of 1,001 characters"),
     ],
 )
-def test_labels_that_are_none_are_refused(tmp_path, content, said):
+def test_labels_that_are_none_raise(tmp_path, content, said):
     path = tmp_path / "labels.txt"
     if content is not None:
         path.write_bytes(content)

@@ -47,7 +47,7 @@ def test_everything_is_loaded_but_the_last_layer_which_is_new(tmp_path):
         assert (net.fc.bias.data == 0).all()
 
 
-def test_weights_of_another_net_are_refused_by_name(tmp_path):
+def test_weights_of_another_net_raise_by_name(tmp_path):
     save_weights(resnet50(num_classes=3), tmp_path / "w.safetensors")
     with pytest.raises(StateDictError) as caught:
         load_pretrained(ThinNet(3), tmp_path / "w.safetensors")
@@ -75,7 +75,7 @@ def test_weights_in_a_checkpoint_are_found_or_named(tmp_path):
         load_pretrained(net, tmp_path / "w.pth", "teacher")
 
 
-def test_a_file_that_is_none_is_refused(tmp_path):
+def test_a_file_that_is_none_raises(tmp_path):
     with pytest.raises(DataError, match=r"there is no weights file .*w\.safetensors"):
         load_pretrained(ThinNet(3), tmp_path / "w.safetensors")
 

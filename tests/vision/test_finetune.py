@@ -130,7 +130,7 @@ def test_names_on_disk_are_those_of_runs_written_before(unbroken):
 
 
 @pytest.mark.parametrize("steps", [1, 3, 5, 8])
-def test_a_run_killed_anywhere_goes_on_to_the_same_bits(unbroken, tmp_path, steps):
+def test_a_run_killed_anywhere_is_resumed_to_the_same_bits(unbroken, tmp_path, steps):
     asked, whole = unbroken
     out = tmp_path / "killed"
     for count, _ in enumerate(start(asked, out).run(), start=1):
@@ -308,7 +308,7 @@ def test_strict_stops_at_them(spoilt, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_class_of_bad_images_alone_is_refused_with_a_reason(place, tmp_path):
+def test_a_class_of_bad_images_alone_raises_with_a_reason(place, tmp_path):
     root = class_folders(tmp_path / "p", n=3)
     for path in (root / "red").iterdir():
         path.write_bytes(b"x")
@@ -383,12 +383,12 @@ def test_a_run_is_never_overwritten(quickest, place):
         ({"model": "resnet50"}, "has model = resnet18, but resnet50 was asked for"),
     ],
 )
-def test_another_configuration_is_refused(quickest, asked, sentence):
+def test_another_configuration_raises(quickest, asked, sentence):
     with pytest.raises(UsageError, match=sentence):
         resume(quickest, **asked)
 
 
-def test_other_images_are_refused_and_moved_ones_are_welcome(quickest, place, tmp_path):
+def test_other_images_raise_and_moved_ones_are_welcome(quickest, place, tmp_path):
     out = quickest
     moved = tmp_path / "moved"
     shutil.copytree(place / "my images", moved)
@@ -405,7 +405,7 @@ def test_other_images_are_refused_and_moved_ones_are_welcome(quickest, place, tm
         *({"val_split": "0.2"}, {"left_out": 5}, {"left_out": ["x"]}, {"data": None}),
     ],
 )
-def test_an_altered_configuration_is_refused(quickest, tmp_path, change):
+def test_an_altered_configuration_raises(quickest, tmp_path, change):
     shutil.copytree(quickest, tmp_path / "run")
     path = tmp_path / "run" / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
@@ -422,7 +422,7 @@ def test_a_run_of_before_there_were_keys_is_resumed(quickest, tmp_path):
     assert resume(tmp_path / "run").config.key is None
 
 
-def test_a_run_of_another_experiment_is_refused(tmp_path):
+def test_a_run_of_another_experiment_raises(tmp_path):
     (tmp_path / "config.json").write_text('{"format": 1, "nets": ["plain8"]}')
     with pytest.raises(RunError, match="is of another experiment"):
         resume(tmp_path)
@@ -443,7 +443,7 @@ def test_a_run_of_another_experiment_is_refused(tmp_path):
         ({"key": "net"}, "key 'net' is a place in a file of weights: add --weights"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(options, sentence):
+def test_what_cannot_be_meant_raises(options, sentence):
     with pytest.raises(UsageError, match=sentence):
         FinetuneConfig("x", **options)
 
@@ -481,7 +481,7 @@ def test_the_summary_says_what_was_right_and_what_was_not(unbroken):
     assert page.count("<img") == wrong
 
 
-def test_a_second_process_on_a_run_is_refused(place, tmp_path):
+def test_a_second_process_on_a_run_raises(place, tmp_path):
     first = start(config(place, epochs=1), tmp_path / "run")
     events = first.run()
     next(events)

@@ -94,6 +94,6 @@ def test_an_image_that_goes_bad_later_is_a_sentence(tmp_path):
         list(p.testing_batches())
 
 
-def test_sizes_too_small_for_a_net_are_refused(folder):
+def test_sizes_too_small_for_a_net_raise(folder):
     with pytest.raises(UsageError, match="size must be at least 32, got 31"):
         images(folder, size=31)

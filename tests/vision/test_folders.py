@@ -202,18 +202,18 @@ def missing_val(root):
         (lambda r: many(r, cat=1, dog=1), DataError, "has no image to validate on"),
     ],
 )
-def test_what_cannot_be_learnt_from_is_refused(tmp_path, make, error, said):
+def test_what_cannot_be_learnt_from_raises(tmp_path, make, error, said):
     with pytest.raises(error, match=said):
         image_folder(make(tmp_path))
 
 
 @pytest.mark.parametrize("split", [0, 1, -0.5, float("nan")])
-def test_a_split_that_cannot_be_meant_is_refused(tmp_path, split):
+def test_a_split_that_cannot_be_meant_raises(tmp_path, split):
     with pytest.raises(UsageError, match="val_split must be between 0 and 1, got"):
         image_folder(many(tmp_path, cat=3, dog=3), split)
 
 
-def test_a_split_for_a_folder_that_has_one_is_refused(tmp_path):
+def test_a_split_for_a_folder_that_has_one_raises(tmp_path):
     touch(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "val/dog/9.jpg")
     with pytest.raises(UsageError, match="has a val/ folder of its own"):
         image_folder(tmp_path, 0.2)

@@ -55,6 +55,6 @@ def test_the_first_part_is_in_evaluation_while_the_last_is_trained(net):
 
 
 @pytest.mark.parametrize("stages", [-1, 4])
-def test_a_part_that_there_is_not_is_refused(net, stages):
+def test_a_part_that_there_is_not_raises(net, stages):
     with pytest.raises(UsageError, match=f"stages must be 0 to 3, got {stages}"):
         split(net, stages)

@@ -112,7 +112,7 @@ def test_nothing_printed_gets_between_the_images(tmp_path):
         assert next(workers.results([task])).shape == (1, 3, 32, 32)
 
 
-def test_a_negative_number_of_workers_is_refused():
+def test_a_negative_number_of_workers_raises():
     with pytest.raises(UsageError, match="workers must be at least 0, got -1"):
         Workers(-1)
 

@@ -133,7 +133,7 @@ def test_what_is_in_the_file(tmp_path):
 
 
 @needs_onnx
-def test_the_textbooks_operations_are_exported_alike(tmp_path):
+def test_the_references_operations_are_exported_alike(tmp_path):
     net = settled(models.cifar_resnet(8))
     export_onnx(net, tmp_path / "fast.onnx", (3, 9, 9))
     with minires.textbook():
@@ -286,7 +286,7 @@ REFUSED = {
 
 @needs_onnx
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_exported_is_refused(tmp_path, what):
+def test_what_cannot_be_exported_raises(tmp_path, what):
     function, said = REFUSED[what]
     with pytest.raises(UsageError, match=said):
         export_onnx(Applied(function), tmp_path / "net.onnx", (3, 6, 5))
@@ -294,7 +294,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path, what):
 
 
 @needs_onnx
-def test_images_that_a_model_does_not_take_are_refused(tmp_path):
+def test_images_that_a_model_does_not_take_raise(tmp_path):
     net = models.cifar_resnet(8)
     with pytest.raises(ShapeError, match=r"x of shape \(1, 1, 8, 8\)"):
         export_onnx(net, tmp_path / "net.onnx", (1, 8, 8))

@@ -142,7 +142,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_anything_else_is_refused_by_name_and_not_run(what, tmp_path, monkeypatch):
+def test_anything_else_raises_by_name_and_is_not_run(what, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     program, said = REFUSED[what]
     with pytest.raises(DataError, match=r"^w\.pth ") as refusal:
@@ -180,7 +180,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("what", DAMAGED)
-def test_a_damaged_pickle_is_refused(what):
+def test_a_damaged_pickle_raises(what):
     with pytest.raises(DataError, match=r"^w\.pth holds a damaged pickle"):
         run(DAMAGED[what])
 
@@ -258,7 +258,7 @@ def test_lists_nested_ever_deeper_are_built_and_forgotten():
     assert isinstance(run(b"]" * 100_000 + b"a" * 99_999 + b"."), list)
 
 
-def test_altered_pickles_are_read_or_refused():
+def test_altered_pickles_are_read_or_raise():
     """Every other outcome, such as another exception, fails."""
     random_ = random.Random(0)
     programs = [pickle.dumps(value, protocol) for value in DATA[:4] for protocol in (2, 4)]

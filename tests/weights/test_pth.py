@@ -122,21 +122,21 @@ def test_the_checkpoint_of_a_training_script(path, place):
 
 
 @needs_torch
-def test_a_whole_module_is_refused(path):
+def test_a_whole_module_raises(path):
     torch.save(torch.nn.Linear(2, 3), path)
     with pytest.raises(DataError, match=r"net\.pth asks for 'torch\.nn\.modules\.linear\.Linear'"):
         read(path)
 
 
 @needs_torch
-def test_the_format_before_version_1_6_is_refused(path):
+def test_the_format_before_version_1_6_raises(path):
     torch.save({"w": torch.ones(1)}, path, _use_new_zipfile_serialization=False)
     with pytest.raises(DataError, match=r"net\.pth is a bare pickle, as PyTorch wrote them before"):
         read(path)
 
 
 @needs_torch
-def test_a_scripted_module_is_refused(path):
+def test_a_scripted_module_raises(path):
     torch.save({"w": torch.ones(1)}, path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("net/constants.pkl", b"")
@@ -225,7 +225,7 @@ TENSORS = {
 
 
 @pytest.mark.parametrize("what", TENSORS)
-def test_a_tensor_that_is_no_part_of_its_storage_is_refused(path, what):
+def test_a_tensor_that_is_no_part_of_its_storage_raises(path, what):
     entry, said = TENSORS[what]
     write(path, state_dict(good=tensor(), w=entry))
     with pytest.raises(DataError, match=said) as refusal:
@@ -240,7 +240,7 @@ def test_the_largest_tensor_that_a_storage_holds(path):
     assert got["all"].tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_tensors_that_span_the_file_again_and_again_are_refused(path):
+def test_tensors_that_span_the_file_again_and_again_raise(path):
     members = {"data/0": np.zeros(10_000, "<f4").tobytes()}
     row = tensor((2,), (9_999,), 0, storage(count=10_000))
     write(path, state_dict(**{f"w{i}": row for i in range(3)}), members)
@@ -271,13 +271,13 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize("what", CONTENTS)
-def test_what_is_no_state_dict_is_refused(path, what):
+def test_what_is_no_state_dict_raises(path, what):
     program, said = CONTENTS[what]
     with pytest.raises(DataError, match=said):
         read(write(path, program))
 
 
-def test_code_is_refused_and_not_run(path, tmp_path, monkeypatch):
+def test_code_raises_and_is_not_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for function in (("os", "system"), ("posix", "system"), ("builtins", "exec")):
         write(path, state_dict(w=tensor(), x=call(function, plain("touch ran"))))
@@ -286,7 +286,7 @@ def test_code_is_refused_and_not_run(path, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["net.pth"]
 
 
-def test_a_call_with_the_reader_itself_is_refused(path):
+def test_a_call_with_the_reader_itself_raises(path):
     """What the reader lends is a method: through it, its globals must not be reached."""
     rebuild = name("torch._utils", "_rebuild_tensor_v2")
     state = b"N}" + plain("__self__") + plain(1) + b"s\x86"
@@ -299,21 +299,21 @@ def test_a_call_with_the_reader_itself_is_refused(path):
 GOOD = state_dict(w=tensor())
 
 
-def test_compressed_members_are_refused(path):
+def test_compressed_members_raise(path):
     write(path, GOOD, compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(DataError, match=r"net\.pth has a compressed or encrypted member"):
         read(path)
 
 
 @pytest.mark.parametrize(("field", "value"), [(FLAGS, 1), (METHOD, zipfile.ZIP_DEFLATED)])
-def test_members_that_say_they_are_encrypted_or_compressed_are_refused(path, field, value):
+def test_members_that_say_they_are_encrypted_or_compressed_raise(path, field, value):
     with_field(write(path, GOOD), field, value)
     with pytest.raises(DataError, match=r"net\.pth has a compressed or encrypted member"):
         read(path)
 
 
 @pytest.mark.parametrize("order", [b"big", b"", b"middle", b"\xff\xfe"])
-def test_numbers_of_another_byte_order_are_refused(path, order):
+def test_numbers_of_another_byte_order_raise(path, order):
     write(path, GOOD, {"data/0": NUMBERS, "byteorder": order})
     with pytest.raises(DataError, match=r"net\.pth has numbers of byte order '.*'; expected 'litt"):
         read(path)
@@ -323,7 +323,7 @@ def test_files_before_there_was_a_byte_order_are_read(path):
     assert read(write(path, GOOD, {"data/0": NUMBERS}))[0].keys() == {"w"}
 
 
-def test_other_zip_files_are_refused(path):
+def test_other_zip_files_raise(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("word/document.xml", b"<x/>")
     with pytest.raises(DataError, match=r"net\.pth is a zip file, but none of torch\.save"):
@@ -335,7 +335,7 @@ def test_other_zip_files_are_refused(path):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_member_that_is_there_twice_is_refused(path):
+def test_a_member_that_is_there_twice_raises(path):
     write(path, GOOD)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("net/data/0", bytes(24))
@@ -343,7 +343,7 @@ def test_a_member_that_is_there_twice_is_refused(path):
         read(path)
 
 
-def test_members_that_share_bytes_are_refused(path):
+def test_members_that_share_bytes_raise(path):
     """Many members of the same bytes would be many times the file."""
     members = {f"data/{i}": bytes(24) for i in range(40)} | {"data/0": bytes(20_000)}
     content = bytearray(write(path, GOOD, members).read_bytes())
@@ -359,13 +359,13 @@ def test_members_that_share_bytes_are_refused(path):
         read(path)
 
 
-def test_a_pickle_of_absurd_size_is_refused(path):
+def test_a_pickle_of_absurd_size_raises(path):
     write(path, b"N0" * 2_000_001)
     with pytest.raises(DataError, match=r"net\.pth has a member data\.pkl of 4000005 bytes, more"):
         read(path)
 
 
-def test_a_directory_of_absurd_size_is_refused(path):
+def test_a_directory_of_absurd_size_raises(path):
     members = {f"data/{i}" + "x" * 100: b"" for i in range(30_000)}
     write(path, GOOD, {"data/0": NUMBERS, **members})
     with pytest.raises(DataError, match=r"net\.pth is not a whole .* \(a directory of [45],"):
@@ -377,7 +377,7 @@ def test_members_are_many_if_they_are_needed(path):
     assert list(read(write(path, GOOD, {**members, "data/0": NUMBERS}))[0]) == ["w"]
 
 
-def test_numbers_that_were_altered_are_refused(path):
+def test_numbers_that_were_altered_raise(path):
     content = write(path, GOOD).read_bytes()
     path.write_bytes(content.replace(NUMBERS, NUMBERS[::-1]))
     with pytest.raises(
@@ -386,7 +386,7 @@ def test_numbers_that_were_altered_are_refused(path):
         read(path)
 
 
-def test_files_cut_short_anywhere_are_refused(path):
+def test_files_cut_short_anywhere_raise(path):
     content = write(path, GOOD).read_bytes()
     for kept in range(0, len(content), 3):
         path.write_bytes(content[:kept])
@@ -430,7 +430,7 @@ def traced():
     tracemalloc.stop()
 
 
-def test_altered_files_are_read_or_refused(path, traced):
+def test_altered_files_are_read_or_raise(path, traced):
     chance = random.Random(0)
     content = write(path, state_dict(w=tensor(), b=tensor((2,), (1,)), n=plain(3))).read_bytes()
     outcomes = []
@@ -440,7 +440,7 @@ def test_altered_files_are_read_or_refused(path, traced):
     assert 0 < sum(outcomes) < 200
 
 
-def test_altered_pickles_in_whole_files_are_read_or_refused(path, traced):
+def test_altered_pickles_in_whole_files_are_read_or_raise(path, traced):
     """The checksums are right, so that everything reaches the machine and the reader."""
     chance = random.Random(1)
     program = state_dict(w=tensor(), b=tensor((2,), (1,)), n=plain(3))

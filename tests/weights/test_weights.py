@@ -99,13 +99,13 @@ def test_only_the_beginning_of_a_name_is_renamed():
     assert renamed(tensors, {"": "net."}, "f") == {"net.a.a.w": 1, "net.b.a.w": 2}
 
 
-def test_two_tensors_of_one_name_are_refused(file_of):
+def test_two_tensors_of_one_name_raise(file_of):
     path = file_of({"module.fc.bias": np.ones(3), "fc.bias": np.ones(3)})
     with pytest.raises(DataError, match=r"weights: two tensors would be named 'fc\.bias'$"):
         load_weights(Net(), path, rename={"module.": ""})
 
 
-def test_a_prefix_that_nobody_asked_about_is_taken_off_and_said(file_of):
+def test_an_unasked_prefix_is_taken_off_and_said(file_of):
     tensors = state()
     net = Net()
     report = load_weights(net, file_of({f"module.{k}": v for k, v in tensors.items()}))
@@ -166,7 +166,7 @@ def test_a_last_layer_of_another_size_is_skipped_on_request(file_of):
     assert holds(net, before)
 
 
-def test_what_is_no_tensor_is_said_and_not_refused(tmp_path):
+def test_what_is_no_tensor_is_said_and_raises_nothing(tmp_path):
     program = state_dict(**{"body.bias": tensor((2,), (1,)), "epoch": plain(3)})
     path = write(tmp_path / "net.pth", program)
     net = nn.Module()
@@ -218,21 +218,21 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_header_that_lies_is_refused(tmp_path, lie):
+def test_a_header_that_lies_raises(tmp_path, lie):
     path = lying(tmp_path / "w.safetensors", LIES[lie])
     with pytest.raises(DataError, match=r"w\.safetensors is not a whole safetensors file"):
         stored_tensors(path)
 
 
 @pytest.mark.parametrize("length", [0, 1, 200, 2**31, 2**63 - 1, 2**64 - 1])
-def test_a_header_that_is_longer_or_shorter_than_it_says_is_refused(tmp_path, length):
+def test_a_header_that_is_longer_or_shorter_than_it_says_raises(tmp_path, length):
     path = safetensors(tmp_path / "w.safetensors", {"a": np.ones(3)})
     path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
     with pytest.raises(DataError, match=r"w\.safetensors is not a whole safetensors file"):
         stored_tensors(path)
 
 
-def test_files_cut_short_anywhere_are_refused(tmp_path):
+def test_files_cut_short_anywhere_raise(tmp_path):
     content = safetensors(tmp_path / "w.safetensors", state()).read_bytes()
     for kept in range(0, len(content), 3):
         (tmp_path / "w.safetensors").write_bytes(content[:kept])
@@ -240,7 +240,7 @@ def test_files_cut_short_anywhere_are_refused(tmp_path):
             stored_tensors(tmp_path / "w.safetensors")
 
 
-def test_altered_headers_are_read_or_refused(tmp_path):
+def test_altered_headers_are_read_or_raise(tmp_path):
     chance = random.Random(0)
     path = safetensors(tmp_path / "w.safetensors", state())
     content = path.read_bytes()
@@ -284,7 +284,7 @@ def test_bfloat16_becomes_float32(tmp_path):
 
 
 @needs_torch
-def test_types_that_numpy_has_not_are_refused(tmp_path):
+def test_types_that_numpy_has_not_raise(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"w": torch.zeros(2).to(torch.float8_e4m3fn)}, tmp_path / "w")
@@ -292,7 +292,7 @@ def test_types_that_numpy_has_not_are_refused(tmp_path):
         stored_tensors(tmp_path / "w")
 
 
-def test_a_file_that_shrinks_before_it_is_read_is_refused(tmp_path):
+def test_a_file_that_shrinks_before_it_is_read_raises(tmp_path):
     path = safetensors(tmp_path / "w", {"w": np.ones(5)})
     tensors, _ = stored_tensors(path)
     path.write_bytes(path.read_bytes()[:-8])

@@ -292,7 +292,7 @@ const chart = {
     drawn.push(make("text", { x: this.left, y: this.height - 4 }, "image"));
     drawn.push(make("text", { x: this.width - 4, y: this.height - 4, "text-anchor": "end" }, "loss"));
     svg.replaceChildren(...drawn);
-    byId("chart-title").textContent = phase === "forward" ? "How far the outputs spread, operation by operation" : "How large the gradient is, operation by operation";
+    byId("chart-title").textContent = phase === "forward" ? "Standard deviation of the outputs, operation by operation" : "Norm of the gradient, operation by operation";
   },
 };
 

@@ -156,11 +156,11 @@ class Correlation:
 class InputGradient:
     """gx: what each pixel gave to its windows: (Ho, O, Wo·N) -> (H, C, W·N).
 
-    The pixels of one stride phase meet the same taps of the kernel, so for each phase gx is a
+    The pixels of one stride phase lie under the same taps of the kernel, so for each phase gx is a
     correlation, of stride 1, of gy with a part of the kernel turned round.
 
     Attributes:
-        phases: for each stride phase its pixels, the taps that meet them, the last one first,
+        phases: for each stride phase its pixels, the taps over them, the last one first,
             and the correlation of gy with these.
     """
 

@@ -45,7 +45,7 @@ class Strips:
     are one matrix, and under several rows a stack of matrices that overlap.
 
     Attributes:
-        taps: the columns of the kernel that meet pixels, the one that meets most first.
+        taps: the columns of the kernel that lie on pixels, the one with most first.
         covered: whether the first of them adds to all of the result.
     """
 

@@ -6,15 +6,15 @@
 //
 //     y[r, q] = Σ_{u,v} Σ_c w[r, c, u, v] x[c, i·stride + first + u, j·stride + first + v, n]
 //
-// with 0 for x outside of the maps. For one place (u, v) of the kernel a column is one pixel of all
-// channels, so whether it lies on the maps, and where, is asked once a place and not for each number.
+// with 0 for x outside of the maps. For one tap (u, v) of the kernel a column is one pixel of all
+// channels, so whether it lies on the maps, and where, is asked once a tap and not for each number.
 //
 // A block of threads makes BR x BQ numbers of y. It loads BK channels of both factors into shared
 // memory at a time and multiplies them: each thread for the sums that are its own (`Sums`).
 //
 // The gradient of x is this very product, with gy for x and the kernel turned round. What that
 // changes is where a weight lies (its strides may be negative) and which pixels are written (with a
-// stride, those at one place of it at a time): both are given as strides. Another gradient of x may
+// stride, those of one stride phase at a time): both are given as strides. Another gradient of x may
 // be added to it, or, where the y of a ReLU is given as `mask` and is 0 or less, nothing.
 
 #include "geometry.cuh"
@@ -51,7 +51,7 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
         for (int i = 0; i < WEIGHTS; i++) {
             const int e = thread + i * THREADS, c = c0 + e % BK, r = first_row + e / BK;
             const bool there = e < BK * BR && c < m.channels && r < rows;
-            weights[i] = there ? w[place(of_w, r, c, u, v)] : 0.f;
+            weights[i] = there ? w[offset(of_w, r, c, u, v)] : 0.f;
         }
     };
 
@@ -86,7 +86,7 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
         for (int r = 0; r < Sums::ROWS; r++) {
             const int row = first_row + Sums::row(r);
             if (row >= rows) continue;
-            const ptrdiff_t at = place(of_y, row, i, j, image);
+            const ptrdiff_t at = offset(of_y, row, i, j, image);
             const float added = other && !(mask && mask[at] <= 0) ? other[at] : 0.f;
             y[at] = sums.at(r, p) + added;
         }

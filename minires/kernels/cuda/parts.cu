@@ -19,5 +19,5 @@ add_parts(const float *__restrict__ parts, float *__restrict__ gw, Maps m, Strid
     if (group > 0 || e >= size) return;
     for (int other = 1; other < GROUPS; other++) sum += shared[other][lane];
     const int k = e % depth, c = k % m.channels, uv = k / m.channels;
-    gw[place(of_gw, e / depth, c, uv / m.kw, uv % m.kw)] = sum;
+    gw[offset(of_gw, e / depth, c, uv / m.kw, uv % m.kw)] = sum;
 }

@@ -7,26 +7,26 @@ struct Windows {
     int kh, kw, stride_h, stride_w, padding_h, padding_w;
 };
 
-// The largest value of each window, and at which place of it (the first of equals; a NaN wins).
+// The largest value of each window, and at which tap of it (the first of equals; a NaN wins).
 extern "C" __global__ void max_pool(const float *__restrict__ x, float *__restrict__ y,
                                     unsigned char *__restrict__ winner, Windows m, int size) {
     const int e = blockIdx.x * blockDim.x + threadIdx.x;
     if (e >= size) return;
     const int n = e % m.N, j = e / m.N % m.Wo, i = e / m.N / m.Wo % m.Ho, c = e / m.N / m.Wo / m.Ho;
     float best = 0;
-    int place = -1;
+    int tap = -1;
     for (int u = 0; u < m.kh; u++)
         for (int v = 0; v < m.kw; v++) {
             const int h = i * m.stride_h + u - m.padding_h, l = j * m.stride_w + v - m.padding_w;
             if (h < 0 || h >= m.H || l < 0 || l >= m.W) continue;
             const float value = x[((size_t)(c * m.H + h) * m.W + l) * m.N + n];
-            if (place < 0 || value > best || (isnan(value) && !isnan(best))) {
+            if (tap < 0 || value > best || (isnan(value) && !isnan(best))) {
                 best = value;
-                place = u * m.kw + v;
+                tap = u * m.kw + v;
             }
         }
     y[e] = best;
-    winner[e] = place;
+    winner[e] = tap;
 }
 
 // Each pixel adds up the gradients of the windows that it won.

@@ -1,7 +1,7 @@
 // The gradient of a convolution's weights; see conv.cu for how the maps lie.
 //
-// gW[r, k] = Σ_q gy[r, q] x_k[q], where k = (u · kw + v) · channels + c is a place of the kernel and
-// a channel, and x_k[q] the pixel that it meets there.
+// gW[r, k] = Σ_q gy[r, q] x_k[q], where k = (u · kw + v) · channels + c is a tap of the kernel and
+// a channel, and x_k[q] the pixel under it.
 //
 // The sum is over all pixels of all images, far longer than gW is large. So it is split: block z
 // sums a part of the columns, and `add_parts` (parts.cu) adds the parts up.
@@ -12,7 +12,7 @@
 extern "C" __global__ void __launch_bounds__(THREADS)
 weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
                 float *__restrict__ parts, Maps m, int rows, int columns_a_part) {
-    // Here BQ counts places and channels, and BK columns.
+    // Here BQ counts taps and channels, and BK columns.
     __shared__ __align__(16) float gs[BR][BK + LONG_PAD];
     __shared__ __align__(16) float xs[BQ][BK + LONG_PAD];
     // From the first pixel under a window to that of k: down and right; and where that pixel is in
