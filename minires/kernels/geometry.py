@@ -41,8 +41,8 @@ class Axis:
         """Return what gathers the gradient of the pixels of one stride phase.
 
         Returns:
-            The taps that these pixels lie under, the last one first, and the axis along which windows
-            of so many taps go over the gradients of this axis' windows.
+            The taps over these pixels, the last one first, and the axis along which windows of so
+            many taps go over the gradients of this axis' windows.
         """
         shift, least = divmod(phase - self.first, self.stride)
         met = range(least, self.taps, self.stride)
