@@ -76,8 +76,8 @@ def load_weights(
     """
     path = _expected(model, path)
     rename = {} if rename is None else rename
-    if not isinstance(rename, Mapping) or not isinstance(key, str | None):
-        raise UsageError(f"expected prefixes and a key as text, got {shown(rename)}, {shown(key)}")
+    if not isinstance(rename, Mapping):
+        raise UsageError(f"rename must be prefixes and their replacements, got {shown(rename)}")
     tensors, notices = stored_tensors(path, key)
     tensors = renamed(tensors, rename, path)
     tensors, more = without_prefix(tensors, {name for name, _ in model.named_tensors()})

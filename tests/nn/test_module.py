@@ -323,7 +323,7 @@ def test_no_file_raises(tmp_path):
 
 
 def test_saving_where_there_is_no_folder_leaves_nothing(tmp_path):
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(DataError, match="none/w cannot be written: No such file"):
         save_weights(Small(), tmp_path / "none" / "w")
     assert list(tmp_path.iterdir()) == []
 
