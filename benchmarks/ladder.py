@@ -18,13 +18,14 @@ import numpy as np
 import typer
 from common import HERE, RESULTS, machine, spread, write
 from op_cases import SIZES
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 from turns import Timing, in_turn
 
 import minires
 from minires.backend import Array
 from minires.kernels import choose
 from minires.kernels.cpu.layout import images, result, rows
+from minires.runs.machine import machine as deciding_bits
 
 README = HERE.parent / "minires" / "kernels" / "README.md"
 MARKS = (
@@ -172,7 +173,7 @@ def main(
             expect_agreement(versions)
             tables[kind][f"{C} ch {H}²"] = timed(versions, rounds)
     facts = machine(threads)
-    facts["blas"] = " and ".join(sorted({str(b["architecture"]) for b in threadpool_info()}))
+    facts["blas"] = deciding_bits()["blas.architecture"]
     shown = (
         f"{facts['cpu']} (BLAS for {facts['blas']}), NumPy {facts['numpy']}, {facts['date']}, "
         f"batch {batch}, float32, medians in ms (`benchmarks/ladder.py`):\n\n"

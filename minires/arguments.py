@@ -1,4 +1,4 @@
-"""Single arguments: integers, numbers, switches; or an error that says what was given."""
+"""Check single arguments: integers, numbers, switches; an error names what was given."""
 
 import math
 import os

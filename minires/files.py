@@ -1,4 +1,4 @@
-"""Write files atomically, and name what is in files that were given.
+"""Write files atomically; recognise files that were given by mistake, such as a web page.
 
 A reader of a file finds the old content or the new one, never a part.
 """

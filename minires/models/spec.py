@@ -42,8 +42,9 @@ class NetSpec:
 
     def __post_init__(self) -> None:
         if not (is_one_of(self.kind, KINDS) and is_one_of(self.family, CLASSES)):
-            given = f"{shown(self.kind)} and {shown(self.family)}"
-            raise UsageError(f"a net is of a kind and a family, got {given}")
+            given = f"{shown(self.kind)} of the family {shown(self.family)}"
+            known = f"{', '.join(KINDS)} of the family {' or '.join(CLASSES)}"
+            raise UsageError(f"there is no net {given}; expected one of {known}")
         integer(self.depth, "depth", at_least=1)
         expect_shortcut(self.shortcut)
         expect_stride_in(self.stride_in)
@@ -72,8 +73,11 @@ class NetSpec:
             UsageError: the family has no net of that name, or the net has no shortcuts to choose.
         """
         if not (isinstance(name, str) and is_one_of(family, (*CLASSES, "any"))):
-            given = f"{shown(name)} of {shown(family)}"
-            raise UsageError(f"expected the name of a net and a family, got {given}")
+            given = f"{shown(name)} of the family {shown(family)}"
+            raise UsageError(
+                f"there is no net {given}; expected a name such as resnet20, and one of the "
+                f"families {', '.join(CLASSES)} or any"
+            )
         match = re.fullmatch(r"(plain|resnet|preact)([1-9][0-9]{0,5})", name)
         kind, depth = (match[1], int(match[2])) if match else ("", 0)
         period = 9 if kind == "preact" else 6

@@ -1,4 +1,4 @@
-"""The keys of x[key]: what is given, turned into what backward can use as forward did."""
+"""The keys of x[key]: checked, and copied so that backward uses what forward used."""
 
 import operator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the tensors are in what a file of `torch.save` holds: at the top, or in a dict within.
+"""Find the state dict in what a file of `torch.save` holds: at the top, or in a dict within.
 
 Training scripts save a state dict with the epoch and the optimizer, under a name of their own.
 """

@@ -9,6 +9,7 @@ from minires import Tensor, ops
 from minires import functional as F
 from minires.errors import DeviceError
 from minires.kernels import registered
+from minires.kernels.cuda import launch
 from minires.kernels.cuda.launch import FOLDER, source
 
 
@@ -44,8 +45,6 @@ def test_a_convolution_with_a_larger_result_is_left_to_the_reference():
 
 def test_a_changed_header_is_compiled_again(monkeypatch, tmp_path):
     """CuPy's cache on disk knows the text of a kernel and the compiler's options."""
-    from minires.kernels.cuda import launch
-
     before = source("conv")
     for file in FOLDER.glob("*.cu*"):
         text = file.read_text(encoding="utf-8")

@@ -61,14 +61,10 @@ def add(a: Any, b: Any) -> Array:
     """
     if not are_maps(a):
         return realized(a) + realized(b)
-    if not isinstance(a, LazyInputGradient) or a.is_realized:
-        a, b = b, a
-    if isinstance(a, LazyInputGradient) and not a.is_realized:
-        return a.plus(*unmasked(b))
-    g, mask = unmasked(a)
-    other = b
-    if mask is None:
-        other, (g, mask) = images(g), unmasked(b)
-    if mask is None:
-        return images(planes(realized(other)) + g)
-    return Masked(g, mask).plus(planes(realized(other)))
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, LazyInputGradient) and not one.is_realized:
+            return one.plus(*unmasked(other))
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Masked) and not one.is_realized:
+            return one.plus(planes(realized(other)))
+    return images(planes(realized(a)) + planes(realized(b)))

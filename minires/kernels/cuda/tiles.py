@@ -1,4 +1,4 @@
-"""What a block of threads computes at a time of a convolution, by the number of its rows.
+"""The part of a convolution's result that a block of threads computes, by its output channels.
 
 Chosen on paper, see benchmarks/gpu_on_paper.py; not measured on a GPU yet.
 """
