@@ -20,8 +20,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from ...errors import UsageError
+from ...arguments import integer
 from .tuning import tuning
+
+MAX_THREADS = 1024
 
 _Outcomes: TypeAlias = "SimpleQueue[BaseException | None]"  # of shares: what they raised
 
@@ -99,17 +101,15 @@ _handing_out = threading.Lock()  # one set of workers: a second caller meanwhile
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads of operations; at first, the number of CPUs of this process.
+    """Set the number of threads of operations, 1 to 1024; at first, the process's number of CPUs.
 
     The same seed gives the same bits again only with the same number of threads.
 
     Raises:
-        UsageError: `n` is no integer of at least 1.
+        UsageError: `n` is no integer, or out of this range.
     """
     global _count
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        raise UsageError(f"set_num_threads expected an integer of at least 1, got {n!r}")
-    _count = n
+    _count = integer(n, "number of threads", 1, MAX_THREADS)
 
 
 def get_num_threads() -> int:
