@@ -23,7 +23,18 @@ PACKAGES = (
     *("text", "errors", "arguments"),
     "deprecated",  # its table holds strings, resolved when an old name is used
     *("files", "pages", "backend", "modes", "ops", "kernels", "autograd", "functional", "optim"),
-    *("nn", "models", "inspect", "weights", "data", "train", "runs", "viz", "experiments"),
+    *(
+        "nn",
+        "models",
+        "inspect",
+        "weights",
+        "data",
+        "train",
+        "runs",
+        "parallel",
+        "viz",
+        "experiments",
+    ),
     *("vision", "cli"),
 )
 

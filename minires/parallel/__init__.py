@@ -1,0 +1,1 @@
+"""More than one process, more than one machine: sweeps with Dask, one training step with MPI."""
