@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from .. import __version__
-from ..errors import DamageWarning, MachineWarning, MiniresError
+from ..errors import DamageWarning, MachineWarning, MiniresError, NameWarning
 from ..text import printable
 
 app = typer.Typer(
@@ -44,7 +44,7 @@ def main() -> None:
     def show_warning(
         message: Warning | str, category: type[Warning], *place: Any, **more: Any
     ) -> None:
-        if issubclass(category, (DamageWarning, MachineWarning)):
+        if issubclass(category, (DamageWarning, MachineWarning, NameWarning)):
             _print_message(str(message), "yellow")
         else:
             show(message, category, *place, **more)

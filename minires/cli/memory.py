@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from ..errors import UsageError
 from ..inspect.graph import size_text
 from ..inspect.memory import Memory, Profile, available
 from ..models import NetSpec
@@ -14,7 +15,10 @@ from .shared import Input
 
 @app.command()
 def memory(
-    net: Annotated[str, typer.Argument(help="A model such as resnet110, resnet1202 or preact164.")],
+    net: Annotated[
+        str,
+        typer.Argument(help="A model such as resnet110, preact164, resnet50 or cifar-resnet50."),
+    ],
     batch: Annotated[int, typer.Option(help="Images in a training step.")] = 128,
     image: Input = None,
     checkpoint_every: Annotated[
@@ -24,20 +28,26 @@ def memory(
 ) -> None:
     """Predict the memory of a training step, with activation checkpointing and without.
 
-    It is read from the graph of a batch of two images, and within a tenth of what is then measured.
+    It is read from the graph of a batch of two images, and within a tenth of what is then measured;
+    for nets for large images it may be a fifth too much.
     The interpreter and its libraries take about 0.1 GB more.
     """
-    spec = NetSpec.parse(net)
+    spec = NetSpec.parse(net, "any")
     profile, there = Profile.of(spec, image or spec.image()), available()
-    every = checkpoint_every or profile.best_checkpoint(batch)
-    table = Table(f"{net}, batch {batch}", title_justify="left")
+    table = Table(f"{spec.name}, batch {batch}", title_justify="left")
     for column in ("weights", "kept", "segment", "moving", "in all"):
         table.add_column(column, justify="right")
-    whole, saving = profile.memory(batch, None), profile.memory(batch, every)
-    table.add_row("all is kept", *_cells(whole))
-    table.add_row(f"checkpoint every {every} blocks", *_cells(saving))
+    ways: dict[str, int | None] = {"keeping all": None}
+    table.add_row("all is kept", *_cells(profile.memory(batch, None)))
+    if spec.family == "cifar":  # the others are not built with activation checkpointing
+        every = checkpoint_every or profile.best_checkpoint(batch)
+        ways[f"--checkpoint-every {every}"] = every
+        saving = profile.memory(batch, every)
+        table.add_row(f"checkpoint every {every} blocks", *_cells(saving))
+    elif checkpoint_every is not None:
+        raise UsageError(f"{spec.name} is not built with activation checkpointing, as others are")
     console.print(table)
-    for way, option in (("keeping all", None), (f"--checkpoint-every {every}", every)):
+    for way, option in ways.items():
         most = profile.largest_batch(there, option)
         say(f"{way}: a batch of up to {most:,} fits into the {size_text(there)} that are free")
 

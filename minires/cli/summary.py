@@ -36,7 +36,7 @@ def show_summary(
 
 
 def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
-    stages, name = summary(spec.build(), image), str(spec)
+    stages, name = summary(spec.build(), image), spec.name
     console.print(_table(f"{name}, {sizes(image)}", stages))
     parameters, macs = sum(s.parameters for s in stages), sum(s.macs for s in stages)
     say(f"{parameters:,} parameters, {macs:,} multiply-adds for one image")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from commands import fails, minires
+from commands import fails, minires, run_here
 
 
 def test_summary_shows_stages_and_the_papers_numbers():
@@ -62,3 +62,25 @@ def test_step_writes_a_page(tmp_path):
         (("resnet8", *how, "--out", "no/p.html"), 1, "no/p.html cannot be written: No such file"),
     ):
         fails(minires("step", *arguments, cwd=tmp_path), code, said)
+
+
+def test_a_depth_of_both_families_is_said_to_be_one(capfd, monkeypatch):
+    """In every command that takes both the name means the same net, and the other is named."""
+    for command in ("memory", "summary"):
+        shown = run_here(monkeypatch, capfd, command, "resnet18", "--input", "3x32x32")
+        assert (shown.code, shown.err) == (0, "")
+        shown = run_here(monkeypatch, capfd, command, "resnet50", "--input", "3x32x32")
+        assert shown.code == 0
+        assert "resnet50 is taken for imagenet-resnet50" in shown.err
+        assert "cifar-resnet50 is the one for 32x32" in shown.err
+        assert "cifar" not in shown.out
+        small = run_here(monkeypatch, capfd, command, "cifar-resnet50")
+        assert (small.code, small.err) == (0, "")
+        assert "cifar-resnet50" in small.out
+
+
+def test_memory_of_a_net_for_large_images(capfd, monkeypatch):
+    how = ("resnet18", "--input", "3x32x32", "--checkpoint-every", "2")
+    shown = run_here(monkeypatch, capfd, "memory", *how)
+    assert shown.code == 2
+    assert "resnet18 is not built with activation checkpointing" in shown.err
