@@ -36,6 +36,7 @@ def main() -> None:
     """Run the command line: an error of minires, or of an output that cannot be written, becomes
     a message and an exit code, without a traceback; a warning about a file becomes a message."""
     _open_closed_streams()
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's cell leaves its own, which may not be here
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a "±" must not end a run on an ASCII terminal

@@ -6,9 +6,10 @@ from typing import Any
 from ..backend import Array
 from ..errors import ShapeError
 from ..text import printable
-from .style import figure_bytes, new_figure
+from .style import figure_bytes, new_figure, own_style
 
 
+@own_style
 def feature_maps_figure(
     rows: Sequence[tuple[str, Array]],
     titles: Sequence[str] = (),

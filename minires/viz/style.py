@@ -2,9 +2,10 @@
 
 import io
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from itertools import count
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -12,10 +13,29 @@ from ..text import printable
 
 GREY = "#444444"
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def own_style(draw: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that draws by Matplotlib's defaults and what it sets itself alone.
+
+    Otherwise a user's matplotlibrc would show: `text.usetex`, `savefig.dpi`, a dark background.
+    """
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        from matplotlib import style  # here, so that importing minires stays quick
+
+        with style.context("default"):
+            return draw(*args, **kwargs)
+
+    return drawn
+
 
 def shades(count: int) -> list[Any]:
     """Return colours from light to dark: their order shows in grey and to the colour-blind."""
-    from matplotlib import colormaps  # here, so that importing minires stays quick
+    from matplotlib import colormaps
 
     return list(map(tuple, colormaps["viridis"](np.linspace(0.72, 0.0, count))))
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...train import Row
-from ...viz.style import depth_colours, figure_bytes, headline, new_figure, style_axes
+from ...viz.style import depth_colours, figure_bytes, headline, new_figure, own_style, style_axes
 from . import published as publications
 from .comparison import by_net
 
@@ -14,6 +14,7 @@ _KINDS = {"plain": "plain nets", "resnet": "residual nets", "preact": "pre-activ
 _PANEL = 5.0  # inches wide
 
 
+@own_style
 def degradation_figure(
     runs: Sequence[tuple[str, Sequence[Row]]],
     form: str = "png",
