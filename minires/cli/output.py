@@ -52,3 +52,11 @@ def free_name(stem: str, taken: set[str]) -> str:
 def sizes(shape: tuple[object, ...]) -> str:
     """Return (3, 224, 224) as "3x224x224"."""
     return "x".join(map(str, shape))
+
+
+def untrained_size(trained: int, asked: object) -> str:
+    """Return the warning that a net is given images of another size than it was trained on."""
+    return (
+        f"minires: these weights were trained on images {trained} pixels high; on images of "
+        f"{asked} the net may compute something else"
+    )

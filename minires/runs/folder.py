@@ -40,6 +40,13 @@ from .lock import locked
 _ALTERED = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
 
 
+def run_of(weights: Path) -> Path | None:
+    """Return the folder of the run that a file of weights was written by; None if by none."""
+    folder = weights.absolute().parent
+    is_there = folder.name == "weights" and (folder.parent / "config.json").is_file()
+    return folder.parent if is_there else None
+
+
 class RunFolder:
     """A run on the disk; made with `create` or `open`.
 

@@ -3,10 +3,11 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...errors import UsageError
 from ...models import NetSpec
-from ...runs.config import check_least, option
+from ...runs.config import check_least, option, parse_config
 from ..folder_images import MIN_SIZE
 from .model import STAGES
 
@@ -59,6 +60,15 @@ class FinetuneConfig:
                 f"stages = {self.stages} says what is still trained when the others are frozen: "
                 "add --freeze"
             )
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any], out: Path) -> "FinetuneConfig":
+        """Return the settings in the config.json of the run in `out`.
+
+        Raises:
+            RunError: a value is missing or altered, or it is another kind of run.
+        """
+        return parse_config(cls, {"key": None, **facts}, out)
 
     @property
     def trained(self) -> str:

@@ -17,7 +17,7 @@ from ...optim import StepSchedule
 from ...runs import RunFolder
 from ...runs.autosave import Event, autosave
 from ...runs.checkpoint import undamaged_weights
-from ...runs.config import check_same_options, parse_config
+from ...runs.config import check_same_options
 from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Recipe, Trainer
 from ...train.recipe import epoch_length
@@ -119,7 +119,7 @@ class Finetune:
             RunError, DataError: the run was altered.
         """
         run_folder, facts = RunFolder.open(out)
-        config = parse_config(FinetuneConfig, {"key": None, **facts}, out)
+        config = FinetuneConfig.from_facts(facts, out)
         check_same_options(config, asked, out)
         check_same_machine(facts, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
