@@ -46,4 +46,5 @@ def degradation(
         config = Config(**asked)
         run = Degradation.start(config, load_data(config), out, graph, until)
     given = {"data_dir": data_dir, "download": download, "graph": graph, "until": until}
-    train(run, out, "degradation.png", resume_command("degradation", out, **given))
+    again = resume_command("degradation", out, **given)
+    train(run, out, "degradation.png", again, planned=run.planned)

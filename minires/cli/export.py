@@ -26,7 +26,7 @@ def export(
     """Write a trained model as an ONNX file (opset 17), to be used without minires.
 
     The file takes any number of images of one size, normalised as for training, and gives logits.
-    Needs the package onnx (pip install onnx).
+    Needs the package onnx: pip install ".[onnx]", in a copy of the repository.
     """
     channels, classes = first_and_last(stored_tensors(weights, key)[0])
     channels = channels or 3

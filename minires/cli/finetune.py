@@ -10,6 +10,7 @@ from ..vision.finetune import Finetune, FinetuneConfig
 from ..vision.folder_images import WORKERS
 from .app import app, console
 from .options import INTEGER, options_of
+from .output import waiting
 from .shared import Backend, Out, Resume, Strict
 from .training import resume_command, run_folder, train
 
@@ -41,7 +42,7 @@ def finetune(
     of mistakes and summary.md.
     """
     out = run_folder("finetune", out, resume)
-    with console.status("looking at the images ..."):
+    with waiting("looking at the images ..."):
         if resume:
             run = Finetune.resume(asked, out, data, workers)
         elif data is None:

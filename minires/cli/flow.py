@@ -5,7 +5,7 @@ from typing import Any
 from .. import data
 from ..experiments.degradation import config_of
 from ..experiments.gradient_flow import FlowConfig, FlowRun
-from .app import app, console, say
+from .app import app, say
 from .options import options_of
 from .output import progress_bars, show_summary
 from .shared import Backend, DataDir, Out
@@ -32,11 +32,11 @@ def flow(
 
 
 def _show(flows: FlowRun) -> None:
-    """Run, with a bar for each figure; where the output is not a terminal, a line instead."""
+    """Run, with a bar for each figure; a line where bars cannot be drawn."""
     with progress_bars() as bars:
         for event in flows.run():
             if event.done == 0:
                 task = bars.add_task(event.figure, total=event.total)
             bars.update(task, completed=event.done)
-            if event.done == event.total and not console.is_terminal:
+            if event.done == event.total and bars.disable:
                 say(f"{event.figure}: {event.total} measurements")

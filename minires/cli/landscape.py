@@ -7,7 +7,7 @@ from typing import Any
 
 from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
-from .app import app, console, say
+from .app import app, say
 from .options import options_of
 from .output import progress_bars, show_summary
 from .shared import Backend, DataDir, Download, Out, Resume, data_loader
@@ -39,14 +39,15 @@ def landscape(
     if (training := walk.training()) is not None:
         verb = "is" if len(walk.config.nets) == 1 else "are"
         say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
-        train(training, training.folder.path, "degradation.png", again)
+        run = training.folder.path
+        train(training, run, "degradation.png", again, planned=training.planned)
     follow(walk, _display(walk), again)
     show_summary(out, "landscape.png")
 
 
 @contextmanager
 def _display(walk: Landscape) -> Iterator[Callable[[Event], None]]:
-    """Show a bar for each model; a line for each row of points where there is no terminal."""
+    """Show a bar for each model; a line for each row of points where bars cannot be drawn."""
     started = time.monotonic()
     points = walk.config.points
     with progress_bars() as bars:
@@ -54,7 +55,7 @@ def _display(walk: Landscape) -> Iterator[Callable[[Event], None]]:
 
         def show(event: Event) -> None:
             bars.update(tasks[event.net], completed=event.done)
-            if not console.is_terminal and event.point is not None and event.done % points == 0:
+            if bars.disable and event.point is not None and event.done % points == 0:
                 seconds = time.monotonic() - started
                 say(f"{event.net:<9} {event.done:>5} of {event.total} points  {seconds:.0f} s")
 

@@ -3,13 +3,13 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from ..errors import UsageError
 from ..inspect.graph import size_text
 from ..inspect.memory import Memory, Profile, available
 from ..models import NetSpec
-from .app import app, console, say
+from .app import app, say
+from .output import new_table, show_table
 from .shared import Input
 
 
@@ -34,9 +34,8 @@ def memory(
     """
     spec = NetSpec.parse(net, "any")
     profile, there = Profile.of(spec, image or spec.image()), available()
-    table = Table(f"{spec.name}, batch {batch}", title_justify="left")
-    for column in ("weights", "kept", "segment", "moving", "in all"):
-        table.add_column(column, justify="right")
+    parts = ("weights", "kept", "segment", "moving", "in all")
+    table = new_table(None, f"{spec.name}, batch {batch}", numbers=parts)
     ways: dict[str, int | None] = {"keeping all": None}
     table.add_row("all is kept", *_cells(profile.memory(batch, None)))
     if spec.family == "cifar":  # the others are not built with activation checkpointing
@@ -46,7 +45,7 @@ def memory(
         table.add_row(f"checkpoint every {every} blocks", *_cells(saving))
     elif checkpoint_every is not None:
         raise UsageError(f"{spec.name} is not built with activation checkpointing, as others are")
-    console.print(table)
+    show_table(table)
     for way, option in ways.items():
         most = profile.largest_batch(there, option)
         say(f"{way}: a batch of up to {most:,} fits into the {size_text(there)} that are free")

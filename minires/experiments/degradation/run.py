@@ -194,6 +194,14 @@ class Degradation:
             self.folder.write("summary.md", text.encode())
 
     @property
+    def planned(self) -> list[tuple[int, str, float]]:
+        """The trainings in their order: seed, net, and about how long one is to the others."""
+        nets, seeds = self.config.specs, self.config.seeds
+        return [
+            (seed, str(net), self.recipe.iterations * net.depth) for seed in seeds for net in nets
+        ]
+
+    @property
     def rows(self) -> list[Row]:
         """The rows of all trainings, in the order they were made."""
         return [row for rows in self._rows.values() for row in rows]
