@@ -10,7 +10,7 @@ from ..vision.finetune import Finetune, FinetuneConfig
 from ..vision.folder_images import WORKERS
 from .app import app, console
 from .options import INTEGER, options_of
-from .output import waiting
+from .output import show_summary, waiting
 from .shared import Backend, Out, Resume, Strict
 from .training import resume_command, run_folder, train
 
@@ -55,4 +55,5 @@ def finetune(
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         moved = [data] if data is not None and resume else []
         again = resume_command("finetune", out, *moved, backend=backend)
-        train(run, out, "confusion.png", again, accuracy=True, test="val")
+        train(run, again, accuracy=True, test="val")
+    show_summary(out, "confusion.png")

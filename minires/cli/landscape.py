@@ -8,6 +8,7 @@ from typing import Any
 from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
 from .app import app, say
+from .degradation import show_errors
 from .options import options_of
 from .output import progress_bars, show_summary
 from .shared import Backend, DataDir, Download, Out, Resume, data_loader
@@ -39,8 +40,8 @@ def landscape(
     if (training := walk.training()) is not None:
         verb = "is" if len(walk.config.nets) == 1 else "are"
         say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
-        run = training.folder.path
-        train(training, run, "degradation.png", again, planned=training.planned)
+        train(training, again, planned=training.planned)
+        show_errors(training)
     follow(walk, _display(walk), again)
     show_summary(out, "landscape.png")
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 
 import pytest
 from commands import TINY, minires, run_here
@@ -41,3 +42,33 @@ def test_on_a_narrow_terminal_numbers_are_complete(width, monkeypatch):
     assert "a [i] title" in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_run_ends_with_what_it_found_and_what_to_try_next(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nets = ("--nets", "resnet8,plain14,plain8", "--epochs", "1", "--seeds", "1", "--out", "a run")
+    shown = run_here(monkeypatch, capfd, "degradation", *nets)
+    assert (shown.code, shown.err) == (0, "")
+    said = shown.out[shown.out.index("Depth ") :]
+    assert re.match(r"Depth .* the plain nets \(training error .*\)\.\n", said)
+    for net in ("plain8", "plain14", "resnet8"):
+        assert re.search(rf"│ {net} +│ +\d+\.\d\d % │ +\d+\.\d\d % │", said)
+    for line in ("figure: a run/degradation.png", "report: a run/summary.md"):
+        assert f"{line}\n" in said
+    assert said.splitlines()[-4:] == [
+        "try next:",
+        "  minires step resnet8 --weights 'a run/weights/resnet8-seed1.safetensors'",
+        "  minires landscape --run 'a run' --nets plain14,resnet8 --net-seed 1",
+        "  minires flow --run 'a run' --only paths --dataset digits --seed 1",
+    ]
+    _, *step = shlex.split(said.splitlines()[-3])
+    assert run_here(monkeypatch, capfd, *step).code == 0
+
+
+def test_a_run_that_is_not_at_its_end_says_how_to_train_on(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    how = ("--nets", "resnet8", "--epochs", "2", "--until", "1", "--out", "run")
+    shown = run_here(monkeypatch, capfd, "degradation", *how)
+    assert shown.code == 0
+    assert shown.out.endswith("train on with: minires degradation --resume --out run\n")
+    assert "try next" not in shown.out

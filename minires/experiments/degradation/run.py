@@ -25,7 +25,7 @@ from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Row, Trainer
 from .config import Config
 from .figure import degradation_figure
-from .report import summary
+from .report import finished_rows, summary
 
 
 @dataclass(eq=False)
@@ -192,6 +192,11 @@ class Degradation:
             self.folder.write("degradation.png", figure)
             text = summary(self.config, self.dataset, self.recipe, self.rows)
             self.folder.write("summary.md", text.encode())
+
+    @property
+    def finished(self) -> dict[NetSpec, list[Row]]:
+        """The last row of each training that has ended, by net."""
+        return finished_rows(self.recipe, self.rows)
 
     @property
     def planned(self) -> list[tuple[int, str, float]]:
