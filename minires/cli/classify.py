@@ -14,15 +14,18 @@ from ..vision.classify import Classifier, image_files, read_labels
 from ..vision.finetune import FinetuneConfig
 from ..vision.folder_images import WORKERS, problems
 from ..vision.workers import Workers
-from .app import app, say
+from .app import command, say
 from .options import INTEGER
 from .output import free_name, untrained_size, writing
-from .shared import Key, Strict
+from .shared import Key, Strict, Threads
 
 _FEW = 4  # images for which starting processes is not worth it
 
 
-@app.command()
+@command(
+    "minires classify image.jpg --model resnet50 --weights resnet50.pth --labels names.txt",
+    "minires classify photos/ --weights runs/finetune-1/weights/best.safetensors --cam maps",
+)
 def classify(
     images: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
     weights: Annotated[Path, typer.Option(help="File of the model's weights.")],
@@ -45,6 +48,7 @@ def classify(
             help="Height and width of the model's input; the run's, or else 224.", **INTEGER
         ),
     ] = None,
+    threads: Threads = None,
     strict: Strict = False,
 ) -> None:
     """Classify images: print the five most probable classes of each, with their probabilities.

@@ -8,14 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from ..experiments.degradation import Config, Degradation, compare, finding, weights_path
-from .app import app, say
+from .app import command, say
 from .options import INTEGER, options_of
 from .output import new_table, show_table
-from .shared import DataDir, Download, Out, Resume, data_loader
+from .shared import DataDir, Download, Out, Resume, Threads, data_loader
 from .training import resume_command, run_folder, train
 
 
-@app.command()
+@command(
+    "minires degradation --nets plain20,plain56,resnet20,resnet56,resnet110 --seeds 0,1,2",
+    "minires degradation --resume --out runs/degradation-1",
+)
 @options_of(Config)
 def degradation(
     asked: dict[str, Any],
@@ -34,6 +37,7 @@ def degradation(
             **INTEGER,
         ),
     ] = None,
+    threads: Threads = None,
     out: Out = None,
     resume: Resume = False,
 ) -> None:
@@ -49,14 +53,14 @@ def degradation(
     else:
         config = Config(**asked)
         run = Degradation.start(config, load_data(config), out, graph, until)
-    given = {"data_dir": data_dir, "download": download, "graph": graph, "until": until}
-    again = resume_command("degradation", out, **given)
+    given = {"data_dir": data_dir, "threads": threads, "download": download, "graph": graph}
+    again = resume_command("degradation", out, **given, until=until)
     train(run, again, planned=run.planned)
     show_errors(run)
     if sum(map(len, run.finished.values())) == len(run.planned):
         say("", "try next:", *next_commands(run.config, out, data_dir))
     else:
-        say("", f"train on with: {resume_command('degradation', out, data_dir=data_dir)}")
+        say("", f"train on with: {resume_command('degradation', out, **given)}")
 
 
 def show_errors(run: Degradation) -> None:

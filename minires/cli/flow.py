@@ -5,17 +5,24 @@ from typing import Any
 from .. import data
 from ..experiments.degradation import config_of
 from ..experiments.gradient_flow import FlowConfig, FlowRun
-from .app import app, say
+from .app import command, say
 from .options import options_of
 from .output import progress_bars, show_summary
-from .shared import Backend, DataDir, Out
+from .shared import Backend, DataDir, Out, Threads
 from .training import run_folder
 
 
-@app.command()
+@command(
+    "minires flow --nets plain20,plain56,resnet20,resnet56",
+    "minires flow --run runs/degradation-1 --only responses,paths",
+)
 @options_of(FlowConfig)
 def flow(
-    asked: dict[str, Any], data_dir: DataDir = None, backend: Backend = None, out: Out = None
+    asked: dict[str, Any],
+    data_dir: DataDir = None,
+    backend: Backend = None,
+    threads: Threads = None,
+    out: Out = None,
 ) -> None:
     """Measure what becomes of gradients, in plain and in residual models.
 

@@ -4,13 +4,16 @@ from rich.markup import escape
 
 from ..errors import GradientError
 from ..inspect import gradchecks
-from .app import app, say
+from .app import command, say
 from .output import new_table, show_table
-from .shared import Backend
+from .shared import Backend, Threads
 
 
-@app.command()
-def gradcheck(backend: Backend = None) -> None:
+@command(
+    "minires gradcheck",
+    "minires gradcheck --backend cupy",
+)
+def gradcheck(backend: Backend = None, threads: Threads = None) -> None:
     """Check every hand-written backward pass numerically, on this machine."""
     table = new_table(None, "operation", "case", numbers=("largest difference", "time", ""))
     results = [gradchecks.check(case) for case in gradchecks.cases()]

@@ -7,21 +7,25 @@ from typing import Any
 
 from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
-from .app import app, say
+from .app import command, say
 from .degradation import show_errors
 from .options import options_of
 from .output import progress_bars, show_summary
-from .shared import Backend, DataDir, Download, Out, Resume, data_loader
+from .shared import Backend, DataDir, Download, Out, Resume, Threads, data_loader
 from .training import follow, resume_command, run_folder, train
 
 
-@app.command()
+@command(
+    "minires landscape",
+    "minires landscape --run runs/degradation-1 --nets plain20,resnet20 --points 15",
+)
 @options_of(LandscapeConfig)
 def landscape(
     asked: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
     backend: Backend = None,
+    threads: Threads = None,
     out: Out = None,
     resume: Resume = False,
 ) -> None:
@@ -36,7 +40,8 @@ def landscape(
         walk = Landscape.resume(asked, out, load_data)
     else:
         walk = Landscape.start(LandscapeConfig(**asked), out, load_data)
-    again = resume_command("landscape", out, backend=backend, data_dir=data_dir, download=download)
+    given = {"backend": backend, "data_dir": data_dir, "threads": threads, "download": download}
+    again = resume_command("landscape", out, **given)
     if (training := walk.training()) is not None:
         verb = "is" if len(walk.config.nets) == 1 else "are"
         say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")

@@ -8,22 +8,33 @@ from ..errors import UsageError
 from ..inspect.graph import size_text
 from ..inspect.memory import Memory, Profile, available
 from ..models import NetSpec
-from .app import app, say
+from .app import command, say
+from .options import INTEGER
 from .output import new_table, show_table
 from .shared import Input
 
 
-@app.command()
+@command(
+    "minires memory resnet1202 --batch 128 --checkpoint-every 14",
+    "minires memory resnet50 --batch 32",
+)
 def memory(
     net: Annotated[
         str,
         typer.Argument(help="A model such as resnet110, preact164, resnet50 or cifar-resnet50."),
     ],
-    batch: Annotated[int, typer.Option(help="Images in a training step.")] = 128,
+    batch: Annotated[
+        int,
+        typer.Option(
+            help="Images in a training step; 128 by default.", show_default=False, **INTEGER
+        ),
+    ] = 128,
     image: Input = None,
     checkpoint_every: Annotated[
         int | None,
-        typer.Option(help="Blocks in a segment; the number that needs least, by default."),
+        typer.Option(
+            help="Blocks in a segment; the number that needs least, by default.", **INTEGER
+        ),
     ] = None,
 ) -> None:
     """Predict the memory of a training step, with activation checkpointing and without.

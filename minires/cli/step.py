@@ -11,22 +11,27 @@ from ..data import Dataset
 from ..experiments.degradation import data_of
 from ..experiments.stepping import Stepping, page_of
 from ..runs import run_of
-from .app import app, say
+from .app import command, say
 from .options import INTEGER, names, options_of
 from .output import untrained_size, writing
-from .shared import DataDir, data_loader
+from .shared import DataDir, Threads, data_loader
 
 _SIZE = 32  # pixels, what images are enlarged to: enough to see what a stage does
 
 
-@app.command()
+@command(
+    "minires step plain20 resnet20 --out step.html",
+    "minires step resnet20 --weights runs/degradation-1/weights/resnet20-seed0.safetensors",
+)
 @options_of(Stepping)
 def step(
     asked: dict[str, Any],
     nets: Annotated[
         list[str], typer.Argument(help="One model, or two side by side: plain20 resnet20.")
     ],
-    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("step.html"),
+    out: Annotated[
+        Path, typer.Option(help="Page to write; step.html by default.", show_default=False)
+    ] = Path("step.html"),
     dataset: Annotated[
         str | None,
         typer.Option(help="digits (shipped, the default) or cifar10; with --weights, the run's."),
@@ -40,6 +45,7 @@ def step(
             **INTEGER,
         ),
     ] = None,
+    threads: Threads = None,
 ) -> None:
     """Write a page to click through one training step, forward and backward.
 

@@ -9,13 +9,16 @@ from rich.table import Table
 from ..errors import UsageError
 from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
-from .app import app, say
+from .app import command, say
 from .options import names
 from .output import new_table, show_table, sizes
 from .shared import Input, ShortcutOption, StrideIn
 
 
-@app.command(name="summary")
+@command(
+    "minires summary resnet50",
+    "minires summary --compare basic,bottleneck",
+)
 def show_summary(
     net: Annotated[
         str | None, typer.Argument(help="resnet50, plain34; resnet20, plain56, ...")
