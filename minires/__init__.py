@@ -12,6 +12,7 @@ from .errors import MiniresError
 from .inspect import detect_anomaly
 from .kernels import get_num_threads, set_num_threads
 from .modes import no_grad, textbook, tf32
+from .viz import graph as _drawn_graphs  # a notebook shows a Graph by it
 from .viz.progress import progress
 from .weights import export_onnx, load_weights, save_weights
 

@@ -105,3 +105,6 @@ def _label(block: Block) -> list[str]:
     """Return name, path and shape of a block."""
     path = [printable(block.path)] if block.path and block.path != block.label else []
     return [printable(block.label), *path, " × ".join(map(str, block.shape)) or "one number"]
+
+
+Graph.drawn = graph_svg  # in a notebook

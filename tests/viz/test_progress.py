@@ -28,7 +28,7 @@ def test_outside_of_a_notebook_each_epoch_is_a_line(run, capsys):
 
 
 class Notebook:
-    """What IPython has in a notebook's kernel: the outputs that a display had, one after another."""
+    """What IPython has in a notebook's kernel; keeps what was displayed."""
 
     kernel = None
 
