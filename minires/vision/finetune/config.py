@@ -25,12 +25,18 @@ class FinetuneConfig:
     data: str
     model: str = option("resnet18", "resnet18 (the default), 34, 50, 101, 152, plain18 or plain34.")
     weights: str | None = option(
-        None, "File of weights to begin from; without, initial ones.", path=Path.absolute
+        None,
+        "File of weights to begin from, with a new last layer, unless they are a run's with the "
+        "same classes; without, initial ones.",
+        path=Path.absolute,
     )
     key: str | None = option(
         None, "Where in a .pth file the weights are, such as net; by default they are found."
     )
-    epochs: int = option(10, "Passes over the training images, {default} by default.")
+    epochs: int = option(
+        10,
+        "Passes over the training images, {default} by default; with --resume there may be more.",
+    )
     lr: float = option(0.001, "Learning rate, {default} by default.")
     batch: int = option(32, "Images a training step, {default} by default.")
     val_split: float | None = option(
