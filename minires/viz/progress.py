@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from ..arguments import shown
+from ..errors import UsageError
 from .style import depth_colours, figure_bytes, new_figure, own_style, style_axes
 
 if TYPE_CHECKING:  # importing minires stays quick
     from ..runs.autosave import Event
     from ..train import Progress, Row, Trainer
 
+_EXPECTED = "progress shows the events of a run, minires.progress(run.run()); got {}"
 _PAUSE = 20  # times what drawing takes, from one drawing to the next: it costs a run a twentieth
 
 
@@ -29,9 +32,20 @@ def progress(events: Iterable[E]) -> Iterator[E]:
 
     Args:
         events: what `run()` of a `Degradation` or a `Finetune` yields.
+
+    Raises:
+        UsageError: they are not such events.
     """
+    if not isinstance(events, Iterable):
+        raise UsageError(_EXPECTED.format(shown(events)))
+    return _shown(events)
+
+
+def _shown(events: Iterable[E]) -> Iterator[E]:
     with _display() as display:
         for event in events:
+            if not hasattr(event, "trainer"):
+                raise UsageError(_EXPECTED.format(shown(event)))
             display.show(event.trainer, event.progress)
             yield event
 
@@ -87,10 +101,10 @@ class Curves:
             f"training error {row.train_error:.1f} %, test error {row.test_error:.1f} %"
             for row in last
         ]
-        shown: dict[str, Any] = {"text/plain": "\n".join(lines) or self._title}
+        data: dict[str, Any] = {"text/plain": "\n".join(lines) or self._title}
         if last:
-            shown["image/png"] = curves_figure(self._rows, self._title)
-        self._handle.update(shown, raw=True)
+            data["image/png"] = curves_figure(self._rows, self._title)
+        self._handle.update(data, raw=True)
 
 
 @own_style

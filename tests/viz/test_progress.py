@@ -7,6 +7,7 @@ import pytest
 
 import minires
 from minires.data import digits
+from minires.errors import UsageError
 from minires.experiments.degradation import Config, Degradation
 from minires.train import Row
 from minires.viz import progress as module
@@ -25,6 +26,12 @@ def test_outside_of_a_notebook_each_epoch_is_a_line(run, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("resnet8   seed 0  epoch 1 ")
     assert second.startswith("resnet8   seed 0  epoch 2 ")
+
+
+@pytest.mark.parametrize("events", [None, 3, [1, 2], "text"])
+def test_what_is_no_run_is_answered_with_how_it_is_called(events):
+    with pytest.raises(UsageError, match=r"shows the events of a run, .*\(run.run\(\)\); got "):
+        list(minires.progress(events))
 
 
 class Notebook:
