@@ -123,7 +123,7 @@ def curves_figure(rows: "dict[str, list[Row]]", title: str) -> bytes:
         how: dict[str, Any] = {"color": colours[number], "marker": "o" if len(epochs) == 1 else ""}
         axes.plot(epochs, [row.train_error for row in of_one], "--", lw=1.3, **how)
         axes.plot(epochs, [row.test_error for row in of_one], lw=2.2, label=label, **how)
-    label = "error (%): training dashed, test solid"
-    style_axes(axes, title, xlabel="epochs", ylabel=label, xlim=(0, None), ylim=(0, None))
-    axes.legend(frameon=False, fontsize=9, loc="best")
+    style_axes(axes, title, xlabel="epochs", ylabel="error (%)", xlim=(0, None), ylim=(0, None))
+    how = {"title": "training dashed, test solid", "title_fontsize": 9, "alignment": "left"}
+    axes.legend(frameon=False, fontsize=9, loc="best", **how)
     return figure_bytes(figure, "png")

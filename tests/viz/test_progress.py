@@ -38,6 +38,7 @@ class Notebook:
     """What IPython has in a notebook's kernel; keeps what was displayed."""
 
     kernel = None
+    version_info = (9, 0)  # which Matplotlib asks for
 
     def __init__(self):
         self.shown = []
