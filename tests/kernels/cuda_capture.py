@@ -3,8 +3,10 @@
 While a stream captures, kernels and whatever writes into an array are not run; what makes a new
 array is, on whatever garbage there is; both are put on the tape. A launch of the graph runs the
 tape, each result in the memory that it had. What would wait for the GPU raises, and so does cuBLAS.
+What is on the tape can be counted, by the name of the kernel or of CuPy's function.
 """
 
+from collections import Counter
 from contextlib import contextmanager
 from functools import wraps
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from types import SimpleNamespace
 import cuda_emulator
 import numpy as np
 import pytest
+from standin import standin
 from standin.arrays import METHODS, ndarray
 
 WAITING = ("item", "tolist", "get", "set", "__bool__", "__int__", "__float__")
@@ -25,6 +28,7 @@ PURE = (
     *("astype", "ravel"),
 )
 CUBLAS = ("matmul", "dot", "tensordot")
+UNWRITTEN = ("empty", "empty_like")
 
 
 class CUDARuntimeError(RuntimeError):
@@ -32,12 +36,12 @@ class CUDARuntimeError(RuntimeError):
 
 
 class Tape:
-    """What one stream captures at a time."""
+    """What one stream captures at a time: names, "" of what is no work for the GPU, and calls."""
 
     def __init__(self):
         self.steps = None  # None while nothing is captured
 
-    def pure(self, function):
+    def pure(self, name, function):
         @wraps(function)
         def run(*args, **options):
             steps, self.steps = self.steps, None  # what it calls is a part of it
@@ -46,7 +50,8 @@ class Tape:
             finally:
                 self.steps = steps
             if self.steps is not None and isinstance(result, ndarray):
-                self.steps.append(lambda: again(result, function(*args, **options)))
+                work = "" if name in UNWRITTEN or is_view(result, args) else name
+                self.steps.append((work, lambda: again(result, function(*args, **options))))
             return result
 
         return run
@@ -56,7 +61,8 @@ class Tape:
         def run(array, *args):
             if self.steps is None:
                 return function(array, *args)
-            self.steps.append(lambda: function(array, *args))
+            name = getattr(array, "name", function.__name__)  # a kernel has one of its own
+            self.steps.append((name, lambda: function(array, *args)))
             return array
 
         return run
@@ -69,6 +75,11 @@ class Tape:
             return function(*args, **options)
 
         return run
+
+
+def is_view(result, args):
+    """Whether a result lies in the memory of an argument."""
+    return any(np.shares_memory(result._host, a._host) for a in args if isinstance(a, ndarray))
 
 
 def again(result, new):
@@ -86,8 +97,12 @@ class Graph:
 
     def launch(self, stream=None):
         self.launches += 1
-        for step in self.steps:
+        for _, step in self.steps:
             step()
+
+    def nodes(self):
+        """How many nodes it has of each name; CuPy's reductions may have more than one."""
+        return Counter(name for name, _ in self.steps if name)
 
 
 @contextmanager
@@ -120,14 +135,14 @@ def capturing(cupy):
         for name in IN_PLACE:
             patch.setattr(ndarray, name, tape.in_place(getattr(ndarray, name)))
         for name in PURE:
-            patch.setattr(ndarray, name, tape.pure(getattr(ndarray, name)))
+            patch.setattr(ndarray, name, tape.pure(name, getattr(ndarray, name)))
         for name, function in vars(cupy).copy().items():
             if name in CUBLAS or name == "asnumpy":
                 patch.setattr(cupy, name, tape.waiting(function))
             elif name in ("array", "asarray"):
                 patch.setattr(cupy, name, of_the_device(tape, function))
             elif callable(function) and not isinstance(function, type):
-                patch.setattr(cupy, name, tape.pure(function))
+                patch.setattr(cupy, name, tape.pure(name, function))
         patch.setattr(ndarray, "__matmul__", tape.waiting(ndarray.__matmul__))
         launch = cuda_emulator.Kernel.__call__
         patch.setattr(cuda_emulator.Kernel, "__call__", tape.in_place(launch))
@@ -146,9 +161,29 @@ def using_allocator(allocator):
 
 def of_the_device(tape, function):
     """`cupy.array` and `asarray`, which copy from the host as well, and that waits."""
-    copied, waited = tape.pure(function), tape.waiting(function)
+    copied, waited = tape.pure(function.__name__, function), tape.waiting(function)
 
     def array(obj, *args, **options):
         return (copied if isinstance(obj, ndarray) else waited)(obj, *args, **options)
 
     return array
+
+
+class Uncompiled(cuda_emulator.Kernel):
+    """A kernel that can be captured, but not run."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+@contextmanager
+def counting():
+    """Inside, there is a GPU that captures kernels without compiling them; gives the graphs."""
+    with standin(textbook=False) as cupy:
+        cupy.RawModule = lambda **_: SimpleNamespace(get_function=Uncompiled)
+        cuda_emulator.forget_kernels()
+        try:
+            with capturing(cupy) as graphs:
+                yield cupy, graphs
+        finally:
+            cuda_emulator.forget_kernels()

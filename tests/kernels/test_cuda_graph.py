@@ -8,6 +8,7 @@ import pytest
 from cuda_capture import CUDARuntimeError, capturing
 from cuda_emulator import DEVICES, device
 
+from minires import functional as F
 from minires import manual_seed
 from minires.data.dataset import Dataset
 from minires.errors import GraphError, NonFiniteError, UsageError
@@ -90,6 +91,17 @@ def test_a_training_on_the_device_is_that_of_the_cpu(somewhere):
 def test_all_steps_but_the_first_of_a_batch_size_are_one_launch(graphs):
     list(trainer(graph=True).run())
     assert [graph.launches for graph in graphs] == [5, 2]
+
+
+def test_the_nodes_of_a_graph_are_counted(graphs, cupy):
+    def work(x, w):
+        y = cupy.empty_like(x).reshape(3, 2)[1:]  # no work
+        y[...] = w[1:]
+        return (F.linear(-x, w.T.copy()).data,)
+
+    Replayed(work).capture(cupy.ones((2, 3), "float32"), cupy.ones((3, 2), "float32"))
+    names = {"__setitem__": 1, "__neg__": 1, "copy": 1, "ascontiguousarray": 1, "correlate": 1}
+    assert graphs[0].nodes() == names
 
 
 def test_a_loss_that_is_not_finite_ends_a_replayed_training_too(somewhere):

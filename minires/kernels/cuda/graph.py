@@ -74,7 +74,7 @@ class Replayed:
             return self._apart(self.function, *arrays)
         if shapes not in self._captured:
             try:
-                self._captured[shapes] = self._apart(self._capture, *arrays)
+                self._captured[shapes] = self._apart(self.capture, *arrays)
             except Exception as error:  # CuPy's own classes are in a module that may not be there
                 self.failure = f"{type(error).__name__}: {error}"
                 warnings.warn(
@@ -101,7 +101,8 @@ class Replayed:
         self._stream.synchronize()
         return result
 
-    def _capture(self, *arrays: Array) -> Captured:
+    def capture(self, *arrays: Array) -> Captured:
+        """Return `function`, captured with copies of these arrays as its buffers."""
         buffers, start = tuple(a.copy() for a in arrays), moment()
         gc.collect()  # a capture does not allow memory of other streams to be freed meanwhile
         self._stream.synchronize()
