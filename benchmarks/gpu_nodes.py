@@ -3,8 +3,8 @@
     python benchmarks/gpu_nodes.py resnet20 resnet56
 
 Captures a step on the tests' stand-in for CuPy, where no kernel is compiled or run, and prints a
-table in Markdown: the kernels of minires, and the functions of CuPy, each of which launches a kernel
-or a copy (a sum perhaps two). The size of the batch does not change the number.
+table in Markdown: the kernels of minires, and the functions of CuPy, each of which launches a
+kernel or a copy (a sum perhaps two). The size of the batch does not change the number.
 """
 
 import sys

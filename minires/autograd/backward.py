@@ -127,18 +127,23 @@ def walk(
                 yield step
             step.check_replaced()
         check_gradients(op, outgoing)
-        _pass_on(op, sources, outgoing, grads)
+        _pass_on(op, sources, outgoing, grads, shared=watched or not op.kernel.fresh)
     return grads
 
 
-def _pass_on(op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Op, Any]) -> None:
-    """Add gradients to those of the operations and leaves that the inputs came from."""
+def _pass_on(
+    op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Op, Any], shared: bool
+) -> None:
+    """Add gradients to those of the operations and leaves that the inputs came from.
+
+    They are copied for leaves if somebody else may have them (`shared`).
+    """
     for source, gx in zip(sources, gxs, strict=True):
         if source is None or gx is None:
             continue
         if not isinstance(source, Op):
             _expect_same_kind(op, source, gx)
-            source.accumulate(*REFERENCE.take([gx]))
+            source.accumulate(*REFERENCE.take([gx]), copy=shared)
         elif source in grads:
             there = grads[source]
             grads[source] = kernels.call(add_gradients, there, there, gx)

@@ -1,5 +1,7 @@
 """Every kernel for CuPy against the reference, in the emulator or on a GPU."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 from cuda_emulator import DEVICES, device
@@ -8,6 +10,7 @@ from oracles import assert_same, cotangent, run
 import minires
 from minires import Tensor, kernels, nn
 from minires import functional as F
+from minires.autograd.hooks import backward_hook
 from minires.backend import to_numpy
 from minires.data.dataset import Dataset
 from minires.ops.update import update, update_all
@@ -356,6 +359,43 @@ def test_a_net(cupy):
     assert abs(on_gpu[0] - expected[0]) < TOLERANCE
     for name, value in on_gpu[1].items():
         assert_same(value, expected[1][name], 1e-4)
+
+
+def leaves_of_a_step(cupy, *hooks):
+    """Leaves with gradients by every kernel that makes new ones, and by some that do not."""
+    shapes = (3, 2, 5, 4), (4, 2, 3, 3), (4,), (4,), (4,), (5, 4), (5,), (3, 5), (3, 5)
+    leaves = [
+        Tensor(cupy.asarray(numbers(n, *shape)), requires_grad=True)
+        for n, shape in enumerate(shapes)
+    ]
+    x, w, b, gamma, beta, v, c, d, e = leaves
+    y = F.batch_norm(F.conv2d(x, w, b), None, None, gamma, beta, True)
+    y = F.linear(F.global_avg_pool2d(F.relu(y)), v, c) + (d + e)
+    with ExitStack() as stack:
+        for hook in hooks:
+            stack.enter_context(backward_hook(hook))
+        (y * y).sum().backward(retain_graph=True)
+    return leaves, y
+
+
+def test_the_gradient_of_a_leaf_is_its_own_and_may_be_changed(cupy):
+    """It is not copied where a kernel made it; a hook keeps what it saw, and so does a sum."""
+    seen = []
+    leaves, _ = leaves_of_a_step(cupy, lambda step: seen.extend(step.gxs))
+    expected = [x.grad.get() for x in leaves]
+    kept = [(g, g.get()) for g in seen if g is not None]
+    for leaf in leaves:
+        leaf.grad *= 2
+    for g, before in kept:
+        np.testing.assert_array_equal(g.get(), before)
+    leaves, y = leaves_of_a_step(cupy)
+    first = [x.grad for x in leaves]
+    for n, g in enumerate(first):
+        np.testing.assert_array_equal(g.get(), expected[n])
+        g *= 0  # no other one changes
+    y.backward(cupy.ones(y.shape, "float32"))
+    assert not any(g.get().any() for g in first)
+    assert leaves[1].grad.get().any()
 
 
 def test_every_kernel_is_compared_here():

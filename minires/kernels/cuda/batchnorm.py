@@ -30,6 +30,7 @@ class CudaBatchNorm(Kernel):
     """Batch norm of feature maps; forward returns scale · x + shift, lazy."""
 
     takes_lazy = True
+    fresh = True
 
     def suits(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> bool:
         return are_maps(x)

@@ -32,6 +32,8 @@ LANES = 32  # numbers that a block adds up from their parts
 class CudaConv2d(Kernel):
     """Convolution in hand-written kernels, in float32 or within `tf32`."""
 
+    fresh = True
+
     def suits(self, op: ops.Conv2d, x: Any, w: Array, b: Array | None) -> bool:
         if not are_maps(x) or w.size == 0:
             return False
@@ -55,6 +57,8 @@ class CudaLinear(Kernel):
 
     CuPy would ask cuBLAS, which cannot be captured in a CUDA graph.
     """
+
+    fresh = True
 
     def suits(self, op: ops.Linear, x: Any, w: Array, b: Array | None) -> bool:
         return x.dtype == np.float32 and are_counted(x.size, w.size, x.shape[0] * w.shape[0])
