@@ -49,6 +49,7 @@ class CpuBatchNorm(Kernel):
         if not is_finite(shift):
             op.kernel = REFERENCE
             return op.forward(x, w, b)
+        op.move_running(x.size // x.shape[1])
         y = Combination([(X, scale)], shift, x.shape[0])
         return y if are_constant_rows(x) else y.realize()
 

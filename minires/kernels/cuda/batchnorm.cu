@@ -5,17 +5,24 @@
 
 #include "reduce.cuh"
 
+// r ← (1 − momentum) r + momentum s; nothing is left of r, NaN or infinite, at momentum 1.
+__device__ void move(float &r, float s, float momentum) {
+    r = (momentum == 1 ? 0 : (1 - momentum) * r) + momentum * s;
+}
+
 // Mean and (biased) variance of each channel; 1/√(σ² + ε); and what x is multiplied by and then
 // moved by: y = scale x + shift. Of each part the mean and the sum of squared deviations from it,
 // and of m_p values each
 //     μ = Σ_p m_p μ_p / M        σ² = Σ_p (squares_p + m_p (μ_p − μ)²) / M
-// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0.
+// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0. The running
+// mean and (unbiased) variance that are given are moved.
 extern "C" __global__ void moments(const float *__restrict__ x, const float *__restrict__ w,
                                    const float *__restrict__ b, double2 *parts,
                                    float *__restrict__ mean, float *__restrict__ var,
                                    float *__restrict__ r, float *__restrict__ scale,
-                                   float *__restrict__ shift, int M, int values_a_part,
-                                   float eps) {
+                                   float *__restrict__ shift, float *__restrict__ running_mean,
+                                   float *__restrict__ running_var, int M, int values_a_part,
+                                   float eps, float momentum) {
     const int channel = blockIdx.y, count = gridDim.x;
     const int begin = blockIdx.x * values_a_part, end = min(begin + values_a_part, M);
     const float *values = x + (size_t)channel * M;
@@ -49,15 +56,8 @@ extern "C" __global__ void moments(const float *__restrict__ x, const float *__r
     r[channel] = 1 / sqrt(var[channel] + eps);
     scale[channel] = w[channel] * r[channel];
     shift[channel] = b[channel] - mean[channel] * scale[channel];
-}
-
-// r ← (1 − momentum) r + momentum factor s; nothing is left of r, NaN or infinite, at momentum 1
-extern "C" __global__ void moving_average(float *__restrict__ r, const float *__restrict__ s,
-                                          float momentum, float factor, int channels) {
-    const int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= channels) return;
-    const float kept = momentum == 1 ? 0 : (1 - momentum) * r[c];
-    r[c] = kept + momentum * factor * s[c];
+    if (running_mean) move(running_mean[channel], average, momentum);
+    if (running_var) move(running_var[channel], squares / (M - 1), momentum);
 }
 
 // gw and gb from Σ g and Σ g (x − μ) over a channel, with g = gy, but 0 where y <= 0: the

@@ -13,11 +13,10 @@ import numpy as np
 from ... import ops
 from ...backend import Array, load
 from ...ops import Gradients
-from ...ops.batchnorm import moving_average
 from ..inference import LazyBatchNormInference
 from ..lazy import realized
 from ..registry import Kernel, register
-from .launch import blocks, launch, over
+from .launch import blocks, launch
 from .layout import are_maps, empty, images, planes
 from .maps import Combination, unmasked
 
@@ -40,7 +39,11 @@ class CudaBatchNorm(Kernel):
         op.mean, op.var, r, scale, shift = empty((5, len(X)))
         p = parts(X)
         made = (p.memory, op.mean, op.var, r, scale, shift)
-        launch("batchnorm", "moments", p.grid, X, w, b, *made, p.M, p.values, float(op.eps))
+        moved = op.running if all(map(_can_be_moved, op.running)) else (None, None)
+        numbers = p.M, p.values, float(op.eps), float(op.momentum)
+        launch("batchnorm", "moments", p.grid, X, w, b, *made, *moved, *numbers)
+        if moved is not op.running:
+            op.move_running(p.M)
         op.save(X, w, op.mean, r)
         return Combination([(X, scale)], shift)
 
@@ -68,14 +71,9 @@ class CudaBatchNormInference(LazyBatchNormInference):
         return Combination([(planes(x), scale)], shift)
 
 
-@register(moving_average, "cupy")
-def cuda_moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
-    """Update the running statistics r in one kernel instead of four."""
-    contiguous = r.flags.c_contiguous and s.flags.c_contiguous
-    if r.dtype == s.dtype == np.float32 and contiguous:
-        over("batchnorm", "moving_average", r.size, r, s, float(momentum), float(factor))
-    else:
-        moving_average(r, s, factor, momentum)
+def _can_be_moved(running: Array | None) -> bool:
+    """Return whether the kernel can move running statistics, if there are any."""
+    return running is None or (running.dtype == np.float32 and running.flags.c_contiguous)
 
 
 class Parts(NamedTuple):
