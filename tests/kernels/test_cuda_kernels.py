@@ -334,7 +334,7 @@ def test_a_lazy_result_of_what_was_stepped_since_raises(cupy):
 
 
 def test_sgd_of_many_parameters_some_in_another_order_or_type(cupy):
-    arrays = [[numbers([n, s], 2, n + 1) for s in range(3)] for n in range(70)]
+    arrays = [[numbers([n, s], 2, n + 1) for s in range(3)] for n in range(130)]
     on_gpu = [[cupy.asarray(a) for a in three] for three in arrays]
     on_gpu[3][2] = cupy.asarray(np.ascontiguousarray(arrays[3][2].T)).T
     on_gpu[5] = [a.astype("float64") for a in on_gpu[5]]
