@@ -86,10 +86,9 @@ def test_arguments_of_other_types_than_declared_raise(cupy, wrong):
 
 
 def test_arguments_of_more_bytes_than_all_gpus_take_raise(cupy):
+    large, wide = np.zeros((), [("_", "i4", 1024)]), kernel("blocks")
+    wide.declared[-1] = "void32768"
     with pytest.raises(AssertionError, match="blocks has too large arguments"):
-        large = np.zeros((), [("_", "i4", 1024)])
-        wide = kernel("blocks")
-        wide.declared[-1] = "void32768"
         wide((1,), (64,), (cupy.empty(4, "int32"), np.bool_(True), large))
 
 

@@ -191,6 +191,51 @@ def test_a_block_with_a_projection(cupy):
     compare(cupy, block, numbers(0, 3, 3, 7, 6), *kernels, numbers(3, 5), numbers(4, 5))
 
 
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize(
+    ("x", "w", "stride", "padding"), [case for case in CONVOLUTIONS if case[0] != (1, 1, 1, 1)]
+)
+def test_a_convolution_of_a_relu_that_is_never_written(cupy, x, w, stride, padding, tf32):
+    """Not even where the maps end: the padding is 0, and not the ReLU of a shift."""
+    arrays = numbers(0, *x, mean=0.5), numbers(1, *w), numbers(2, x[1]), numbers(3, x[1])
+
+    def function(x, w, gamma, beta):
+        y = F.relu(F.batch_norm(x, None, None, gamma, beta, True))
+        z = F.conv2d(y, w, None, stride, padding)
+        assert z.dtype == np.float64 or not y.held.is_realized
+        return z
+
+    with minires.tf32(tf32):
+        compare(cupy, function, *arrays, tolerance=2e-2 if tf32 else TOLERANCE)
+
+
+@pytest.mark.parametrize("when", ["before", "after", "never"])
+def test_a_lazy_relu_has_the_same_bits_whoever_computes_it(cupy, when):
+    arrays = numbers(0, 5, 3, 6, 5), numbers(1, 4, 3, 3, 3), numbers(2, 3), numbers(3, 3)
+    answers = []
+    for now in (when, "before"):
+        x, w, gamma, beta = (Tensor(cupy.asarray(a), requires_grad=True) for a in arrays)
+        y = F.relu(F.batch_norm(x, None, None, gamma, beta, True))
+        if now == "before":
+            y.numpy()
+        z = F.conv2d(y, w, padding=1)
+        if now == "after":
+            y.numpy()
+        z.backward(cupy.asarray(cotangent(z)))
+        answers.append([a.get() for a in (z.data, x.grad, w.grad, gamma.grad, beta.grad)])
+    for got, expected in zip(*answers, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_lazy_relu_of_what_was_changed_since_raises(cupy):
+    x = Tensor(cupy.asarray(numbers(0, 5, 3, 6, 5).transpose(1, 2, 3, 0))).permute(3, 0, 1, 2)
+    gamma, beta, w = (cupy.ones(s, "float32") for s in (3, 3, (4, 3, 3, 3)))
+    y = F.relu(F.batch_norm(x, None, None, gamma, beta, True))
+    x.data -= 1
+    with pytest.raises(minires.errors.GraphError, match=r"an assignment to .data has changed"):
+        F.conv2d(y, w)
+
+
 def test_sums_of_several_and_a_lazy_array_that_is_realized(cupy):
     def both(a, b, c):
         total = a + b + c

@@ -18,7 +18,7 @@ from ..lazy import realized
 from ..registry import Kernel, register
 from .launch import blocks, launch
 from .layout import are_maps, empty, images, planes
-from .maps import Combination, unmasked
+from .maps import Combination, behind_mask
 
 _PARTS = 64  # of a channel, at most
 _VALUES = 1024  # of a part, at least
@@ -49,14 +49,14 @@ class CudaBatchNorm(Kernel):
 
     def backward(self, op: ops.BatchNorm, gy: Any) -> Gradients:
         X, w, mean, r = op.saved
-        g, y = unmasked(gy)
+        masked = behind_mask(gy, X)
         gw, gb, *factors = empty((5, len(X)))
         p = parts(X)
-        given, made = (g, y, X, w, mean, r), (p.memory, gw, gb, *factors)
+        given, made = (*masked, X, w, mean, r), (p.memory, gw, gb, *factors)
         launch("batchnorm", "sums", p.grid, *given, *made, p.M, p.values)
         gx = empty(X.shape)
         grid = (blocks(p.M), len(X))
-        launch("batchnorm", "input_gradient", grid, g, y, X, *factors, gx, p.M)
+        launch("batchnorm", "input_gradient", grid, *masked, X, *factors, gx, p.M)
         return images(gx), gw, gb
 
 
