@@ -11,7 +11,7 @@ from cuda_emulator import DEVICES, device
 from minires import functional as F
 from minires import manual_seed
 from minires.data.dataset import Dataset
-from minires.errors import GraphError, NonFiniteError, UsageError
+from minires.errors import GraphError, LabelError, NonFiniteError, UsageError
 from minires.kernels.cuda.graph import Replayed, expect_graphs
 from minires.models.blocks import BasicBlock
 from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Parameter, Sequential
@@ -107,6 +107,16 @@ def test_the_nodes_of_a_graph_are_counted(graphs, cupy):
 def test_a_loss_that_is_not_finite_ends_a_replayed_training_too(somewhere):
     with pytest.raises(NonFiniteError, match="it came from a replayed graph; without"):
         list(trainer(graph=True, lr=1e30).run())
+
+
+def test_a_label_that_is_no_class_is_named_in_a_replayed_training_too(somewhere):
+    t = trainer(graph=True)
+    x, labels = somewhere.zeros((6, 1, 8, 8), "float32"), somewhere.zeros(6, "int64")
+    for _ in range(3):
+        t.step(x, labels)
+    labels[2] = 3
+    with pytest.raises(LabelError, match="cross_entropy got labels from 0 to 3; expected 0 to 2"):
+        t.step(x, labels)
 
 
 @pytest.mark.gpu

@@ -18,7 +18,7 @@ class CudaCrossEntropy(Kernel):
     """Cross-entropy of labels in int64.
 
     While a CUDA graph is captured the labels cannot be read; one that is no class then makes the
-    loss NaN instead of raising an error.
+    loss NaN instead of raising an error, and the training loop looks for it.
     """
 
     def suits(self, op: ops.CrossEntropy, x: Any) -> bool:

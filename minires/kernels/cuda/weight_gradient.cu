@@ -20,7 +20,7 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ scale,
     // From the first pixel under a window to that of k: down and right; and where that pixel is in
     // x, for the window at pixel (0, 0).
     __shared__ __align__(16) int4 taps[BQ];
-    __shared__ float scales[RELU ? BQ : 1], shifts[RELU ? BQ : 1];  // of k's channel
+    __shared__ float2 factors[RELU ? BQ : 1];  // scale and shift of k's channel
     const int columns = m.Ho * m.Wo * m.N, depth = m.channels * m.kh * m.kw;
     const int first_row = blockIdx.y * BR, first_k = blockIdx.x * BQ, thread = threadIdx.x;
     const int begin = blockIdx.z * columns_a_part, end = min(begin + columns_a_part, columns);
@@ -30,7 +30,7 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ scale,
         const int u = uv / m.kw, v = uv % m.kw;
         const int down = k < depth ? u : m.H - m.first_h;  // or below the maps, whatever the window
         taps[e] = make_int4(down, v, ((c * m.H + u) * m.W + v) * m.N, 0);
-        if (RELU) scales[e] = scale[c], shifts[e] = shift[c];
+        if (RELU) factors[e] = make_float2(scale[c], shift[c]);
     }
     __syncthreads();
 
@@ -38,7 +38,6 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ scale,
     constexpr int APART = THREADS / BK, GRADIENTS = BR / APART, PIXELS = BQ / APART;
     const int loaded = thread % BK, first = thread / BK;
     float gradients[GRADIENTS], pixels[PIXELS];
-    unsigned inside;  // bit e: pixels[e] lies on the maps
     int q = begin + loaded, n = q % m.N, j = q / m.N % m.Wo, i = q / m.N / m.Wo;
     const auto load = [&]() {
         const int top = i * m.stride_h + m.first_h, left = j * m.stride_w + m.first_w;
@@ -48,14 +47,12 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ scale,
             const int row = first_row + first + e * APART;
             gradients[e] = q < end && row < rows ? gy[(size_t)row * columns + q] : 0.f;
         }
-        inside = 0;
 #pragma unroll
         for (int e = 0; e < PIXELS; e++) {
             const int4 tap = taps[first + e * APART];
             const unsigned h = top + tap.x, l = left + tap.y;  // left of the maps: a large number
-            const bool there = q < end && h < m.H && l < m.W;
-            pixels[e] = there ? from_window[tap.z] : 0.f;
-            inside |= there << e;
+            const bool inside = q < end && h < m.H && l < m.W;
+            pixels[e] = inside ? from_window[tap.z] : RELU ? __int_as_float(OUTSIDE) : 0.f;
         }
         for (q += BK, n += BK; n >= m.N; n -= m.N)
             if (++j == m.Wo) j = 0, i++;
@@ -69,9 +66,13 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ scale,
         for (int e = 0; e < GRADIENTS; e++) gs[first + e * APART][loaded] = gradients[e];
 #pragma unroll
         for (int e = 0; e < PIXELS; e++) {
-            const int k = first + e * APART;
-            if (RELU && inside >> e & 1) pixels[e] = relu(fmaf(scales[k], pixels[e], shifts[k]));
-            xs[k][loaded] = pixels[e];
+            float pixel = pixels[e];
+            if (RELU) {
+                const float2 by = factors[first + e * APART];
+                const bool inside = __float_as_int(pixel) != OUTSIDE;
+                pixel = inside ? relu(fmaf(by.x, pixel, by.y)) : 0.f;
+            }
+            xs[first + e * APART][loaded] = pixel;
         }
         __syncthreads();
         if (q0 + BK < end) load();
