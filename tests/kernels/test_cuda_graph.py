@@ -162,6 +162,31 @@ def test_a_fake_capture_raises_for_what_cuda_raises(graphs, cupy):
         stream.end_capture()
 
 
+def test_a_fake_capture_raises_for_a_launch_on_another_stream(graphs, cupy):
+    x, stream = cupy.ones(2, "float32"), cupy.cuda.Stream(non_blocking=True)
+    stream.begin_capture()
+    with pytest.raises(CUDARuntimeError, match="__add__ is launched on another stream"):
+        x + x
+    with stream:
+        assert cupy.cuda.get_current_stream().is_capturing()
+        x + x
+    assert not cupy.cuda.get_current_stream().is_capturing()
+    assert stream.end_capture().nodes() == {"__add__": 1}
+
+
+def test_a_fake_graph_uses_memory_that_it_does_not_keep(graphs, cupy):
+    x, y, stream = cupy.ones(2, "float32"), cupy.zeros(2, "float32"), cupy.cuda.Stream(False, True)
+    with stream:
+        stream.begin_capture()
+        y[...] = x[:] + 1
+        stream.end_capture()
+    graphs[0].launch()
+    assert y.get().tolist() == [2, 2]
+    del x
+    with pytest.raises(AssertionError, match="memory that was freed"):
+        graphs[0].launch()
+
+
 def test_arguments_are_copied_and_results_stay_where_they_are(graphs, cupy):
     double = Replayed(lambda x: (2 * x,))
     x = cupy.ones(3, "float32")
