@@ -1,4 +1,4 @@
-"""Sums, means and maxima over dimensions."""
+"""Sums, means, maxima and minima over dimensions."""
 
 import math
 from typing import Any
@@ -63,22 +63,46 @@ class Mean(Reduction):
         return self.repeat(gy / m, axes)
 
 
-class Max(Reduction):
-    """y = max x.  gx = gy where x is the maximum; several maxima share it equally.
-
-    A NaN is larger than any number: y is NaN, and the gradient goes to the NaNs. Saves x and y.
-    """
+class Extreme(Reduction):
+    """The largest or the smallest of the elements, and the gradient that goes to it."""
 
     check = checks.reduction_of_some
 
+    @staticmethod
+    def extreme(x: Array, **how: Any) -> Array:
+        """Return the extreme elements; `how` as for NumPy's reductions."""
+        raise NotImplementedError
+
     def forward(self, x: Array) -> Array:
         axes = self.axes(x)
-        y: Array = x.max(axis=axes, keepdims=self.keepdim)
+        y: Array = self.extreme(x, axis=axes, keepdims=self.keepdim)
         self.save(x, y, axes)
         return y
 
     def backward(self, gy: Array) -> Gradients:
         x, y, axes = self.saved
-        is_max = (x == self.repeat(y, axes)) | array_module(x).isnan(x)
-        share = self.repeat(gy, axes) / is_max.sum(axis=axes, keepdims=True, dtype=x.dtype)
-        return array_module(x).where(is_max, share, 0)
+        is_extreme = (x == self.repeat(y, axes)) | array_module(x).isnan(x)
+        share = self.repeat(gy, axes) / is_extreme.sum(axis=axes, keepdims=True, dtype=x.dtype)
+        return array_module(x).where(is_extreme, share, 0)
+
+
+class Max(Extreme):
+    """y = max x.  gx = gy where x is the maximum; several maxima share it equally.
+
+    A NaN is larger than any number: y is NaN, and the gradient goes to the NaNs. Saves x and y.
+    """
+
+    @staticmethod
+    def extreme(x: Array, **how: Any) -> Array:
+        return x.max(**how)
+
+
+class Min(Extreme):
+    """y = min x.  gx = gy where x is the minimum; several minima share it equally.
+
+    A NaN is smaller than any number, as it is larger for `Max`. Saves x and y.
+    """
+
+    @staticmethod
+    def extreme(x: Array, **how: Any) -> Array:
+        return x.min(**how)
