@@ -196,6 +196,12 @@ def expect_only(**arguments: Any) -> None:
             raise UsageError(f"{name}={shown(value)} is not here, only {only!r}: {sentence}")
 
 
+def expect_no_device(target: Any) -> None:
+    """Raise UsageError if `to` is given one of PyTorch's devices."""
+    if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda", "mps"):
+        raise UsageError(f"to({shown(target)}) is not here: {_CPU}")
+
+
 def missing_attribute(of: Any, kind: str, name: str) -> AttributeError:
     """Return the error for an attribute that an object does not have.
 

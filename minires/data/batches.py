@@ -1,39 +1,28 @@
-"""Batches of a dataset: an epoch each time they are gone through, as a DataLoader yields."""
+"""Batches to go through once an epoch, with a length: what a DataLoader is in PyTorch."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from ..backend import Array
 
-if TYPE_CHECKING:
-    from .dataset import Dataset
+Epoch = Iterator[tuple[Array, Array]]
 
 
 class Batches:
-    """The training images of a dataset, a batch at a time; its length is the number of batches.
+    """Batches of images and labels; each time they are gone through is the next epoch.
 
-    Each time they are gone through is an epoch. Shuffled, images come in another order in each,
-    and augmented; otherwise as they are, in their order.
+    Args:
+        epoch: returns the batches of the epoch with this number, from 0 on.
+        length: how many batches an epoch has.
     """
 
-    def __init__(self, dataset: "Dataset", batch_size: int, shuffle: bool, seed: int) -> None:
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.epoch = 0
+    def __init__(self, epoch: Callable[[int], Epoch], length: int) -> None:
+        self.epoch = epoch
+        self.length = length
+        self.epochs = 0
 
     def __len__(self) -> int:
-        return -(-self.dataset.train_size // self.batch_size)
+        return self.length
 
-    def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        if self.shuffle:
-            self.epoch += 1
-            return self.dataset.training_batches(self.batch_size, self.seed, self.epoch - 1)
-        return self._in_order()
-
-    def _in_order(self) -> Iterator[tuple[Array, Array]]:
-        d = self.dataset
-        for start in range(0, d.train_size, self.batch_size):
-            part = slice(start, start + self.batch_size)
-            yield d.inputs(d.train_images[part]), d.train_labels[part]
+    def __iter__(self) -> Epoch:
+        self.epochs += 1
+        return self.epoch(self.epochs - 1)

@@ -157,13 +157,25 @@ class Dataset:
         """
         batch_size = integer(batch_size, "batch_size", at_least=1)
         stream(seed)  # raises here what every epoch would
-        return Batches(self, batch_size, flag(shuffle, "shuffle"), seed)
+
+        def epoch(number: int) -> Iterator[tuple[Array, Array]]:
+            if shuffled:
+                return self.training_batches(batch_size, seed, number)
+            return self._in_order(self.train_images, self.train_labels, batch_size)
+
+        shuffled = flag(shuffle, "shuffle")
+        return Batches(epoch, -(-self.train_size // batch_size))
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
         """Yield the test images, float32 (B, C, H, W), in order, and their labels, int64 (B,)."""
-        for start in range(0, len(self.test_images), _TEST_BATCH):
-            part = slice(start, start + _TEST_BATCH)
-            yield self.inputs(self.test_images[part]), self.test_labels[part]
+        return self._in_order(self.test_images, self.test_labels, _TEST_BATCH)
+
+    def _in_order(
+        self, images: Array, labels: Array, batch_size: int
+    ) -> Iterator[tuple[Array, Array]]:
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            yield self.inputs(images[part]), labels[part]
 
     def __repr__(self) -> str:
         H, W = self.train_images.shape[2:]

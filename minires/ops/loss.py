@@ -71,7 +71,7 @@ class NegativeLogLikelihood(Op):
     """y[n] = −Σ_c t[n,c] x[n,c]: logarithms of probabilities (N, C) -> (N,).
 
     t (N, C) is how much each class counts for each image, 0 or more, and has no gradient.
-    gx[n,c] = −gy[n] t[n,c].  Saves t.
+    gx = −gy t, each row of t times its gy.  Saves t.
     """
 
     check = checks.likelihood

@@ -63,19 +63,21 @@ class Mean(Reduction):
         return self.repeat(gy / m, axes)
 
 
-class Extreme(Reduction):
-    """The largest or the smallest of the elements, and the gradient that goes to it."""
+class Max(Reduction):
+    """y = max x.  gx = gy where x is the maximum; several maxima share it equally.
+
+    A NaN is larger than any number: y is NaN, and the gradient goes to the NaNs. Saves x and y.
+    """
 
     check = checks.reduction_of_some
 
-    @staticmethod
-    def extreme(x: Array, **how: Any) -> Array:
-        """Return the extreme elements; `how` as for NumPy's reductions."""
-        raise NotImplementedError
+    def extreme(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Return the largest elements along `axes`."""
+        return x.max(axis=axes, keepdims=self.keepdim)
 
     def forward(self, x: Array) -> Array:
         axes = self.axes(x)
-        y: Array = self.extreme(x, axis=axes, keepdims=self.keepdim)
+        y = self.extreme(x, axes)
         self.save(x, y, axes)
         return y
 
@@ -86,23 +88,12 @@ class Extreme(Reduction):
         return array_module(x).where(is_extreme, share, 0)
 
 
-class Max(Extreme):
-    """y = max x.  gx = gy where x is the maximum; several maxima share it equally.
-
-    A NaN is larger than any number: y is NaN, and the gradient goes to the NaNs. Saves x and y.
-    """
-
-    @staticmethod
-    def extreme(x: Array, **how: Any) -> Array:
-        return x.max(**how)
-
-
-class Min(Extreme):
+class Min(Max):
     """y = min x.  gx = gy where x is the minimum; several minima share it equally.
 
     A NaN is smaller than any number, as it is larger for `Max`. Saves x and y.
     """
 
-    @staticmethod
-    def extreme(x: Array, **how: Any) -> Array:
-        return x.min(**how)
+    def extreme(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Return the smallest elements along `axes`."""
+        return x.min(axis=axes, keepdims=self.keepdim)

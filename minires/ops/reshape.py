@@ -97,9 +97,9 @@ class Index(Op):
 
 
 class Concatenate(Op):
-    """y = x0, x1, ... one after the other along `dim`.  gx0, gx1, ... = the parts of gy.
+    """y = x0, x1, ... one after the other along `dim`.  gx = the part of gy that came from x.
 
-    Saves where each part begins.
+    Saves no array.
     """
 
     check = checks.concatenate

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ..arguments import shown
 from ..autograd import Tensor
 from ..backend import (
     Array,
@@ -82,7 +81,7 @@ class Optimiser:
         """Raise unless what is kept and the gradient have p's backend, dtype and shape."""
         name, g = type(self).__name__, p.grad
         if not is_array(g):
-            raise DTypeError(f"{name} got {shown(g)} as a gradient; expected an array")
+            raise DTypeError(f"{name} got a {type(g).__name__} as a gradient; expected an array")
         words = self.state_names.values()
         expect_same_backend(
             name, parameter=p.data, **dict(zip(words, kept, strict=True)), gradient=g
