@@ -67,6 +67,7 @@ def _weighted(
 ) -> Tensor:
     """Return what `cross_entropy` does, with each class and each image counting differently."""
     xp = array_module(x.data)
+    checks.logits(CrossEntropy(labels), x.data)
     counts = xp.ones(labels.shape, x.dtype)
     if ignored is not None:
         counts[labels == integer(ignored, "ignore_index")] = 0

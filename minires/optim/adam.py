@@ -58,7 +58,7 @@ class Adam(Optimiser):
         self.eps = above_zero(eps, "eps")
         self.weight_decay = weight_decay
         self.steps = [0] * len(self.parameters)
-        self.expect_rates("weight_decay")
+        self._expect_rates("weight_decay")
 
     def step(self) -> None:
         """Change every parameter that has a gradient.
@@ -66,7 +66,7 @@ class Adam(Optimiser):
         Raises:
             DeviceError, DTypeError, ShapeError, UsageError: as for `SGD.step`.
         """
-        self.expect_rates("weight_decay")
+        self._expect_rates("weight_decay")
         changing = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         for i, (w, m, v, g) in zip(changing, self.changes(), strict=True):
             self.steps[i] += 1

@@ -96,7 +96,7 @@ class Optimiser:
                     "model's last to()"
                 )
 
-    def expect_rates(self, *names: str) -> None:
+    def _expect_rates(self, *names: str) -> None:
         """Raise UsageError unless lr and the attributes `names` are numbers of at least 0.
 
         An array on a GPU as lr, of a step that is captured as a CUDA graph, is not looked into.

@@ -50,7 +50,7 @@ class SGD(Optimiser):
         super().__init__(params, lr)
         self.momentum = momentum
         self.weight_decay = weight_decay
-        self.expect_rates("momentum", "weight_decay")
+        self._expect_rates("momentum", "weight_decay")
 
     def step(self) -> None:
         """Change every parameter that has a gradient.
@@ -60,7 +60,7 @@ class SGD(Optimiser):
             DTypeError, ShapeError: they, or the gradient, have two dtypes or two shapes.
             UsageError: lr, momentum or weight_decay was set to what is no number of at least 0.
         """
-        self.expect_rates("momentum", "weight_decay")
+        self._expect_rates("momentum", "weight_decay")
         if changes := self.changes():
             settings = self.lr, self.momentum, self.weight_decay
             kernels.call(update_all, changes[0][1], changes, *settings)

@@ -31,7 +31,8 @@ def save_weights(model: Module, path: str | Path) -> None:
         UsageError: `model` is no model, or `path` no path.
         DataError: the file cannot be written.
     """
-    save(model.state_dict(), _expected(model, path))
+    path = _expected(model, path)
+    save(model.state_dict(), path)
 
 
 def save(state_dict: Mapping[str, Array], path: str | Path) -> None:
