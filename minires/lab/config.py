@@ -1,7 +1,6 @@
 """The settings of a session: of its two nets, and those that they share."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from .. import data
@@ -56,7 +55,7 @@ class NetConfig:
         real(self.lr, "lr", *RATES)
         real(self.momentum, "momentum", *MOMENTUM)
 
-    @cached_property
+    @property
     def spec(self) -> NetSpec:
         """The net, parsed."""
         found = NetSpec.parse(self.net)
@@ -69,7 +68,7 @@ class LabConfig:
 
     Attributes:
         nets: of its two nets.
-        dataset: digits or cifar10.
+        dataset: digits or cifar10; images: how many of its training images, 0 for all.
         batch: images in a training step.
         seed: of the initial weights and of the images' order.
 
@@ -79,6 +78,7 @@ class LabConfig:
 
     nets: tuple[NetConfig, NetConfig] = (NetConfig("plain20"), NetConfig("resnet20"))
     dataset: str = "digits"
+    images: int = 0
     batch: int = 32
     seed: int = 0
 
@@ -87,6 +87,11 @@ class LabConfig:
             raise UsageError(f"a session has two nets, got {len(self.nets)}")
         if not is_one_of(self.dataset, data.NAMES):
             raise UsageError(f"dataset must be {' or '.join(data.NAMES)}, got {self.dataset!r:.80}")
+        integer(self.images, "images", at_least=0)
+        if self.images == 1:
+            raise UsageError(
+                "images must be 0 or at least 2: batch norm cannot normalise one"
+            )
         integer(self.batch, "batch", *BATCHES)
         integer(self.seed, "seed", at_least=0)
 

@@ -22,6 +22,7 @@ config = LabConfig(
         {right},
     ),
     dataset={dataset!r},
+    images={images},
     batch={batch},
     seed={seed},
 )
@@ -82,6 +83,7 @@ def script(session: Session) -> str:
         left=left,
         right=right,
         dataset=session.config.dataset,
+        images=session.config.images,
         batch=session.config.batch,
         seed=session.config.seed,
         surgeries=f"{surgeries}\n" if surgeries else "",

@@ -170,7 +170,8 @@ async def _serve(page: WebSocket, training: Training) -> None:
     training.on_message(id(page), lambda: loop.call_soon_threadsafe(news.set))
 
     async def tell() -> None:
-        sent = dict.fromkeys(training.latest, 0)
+        notices, _ = training.latest["N"]  # those from before are no news
+        sent = {"S": 0, "N": notices if training.process.is_alive() else 0, "L": 0, "F": 0}
         while True:
             news.clear()
             for kind, (number, text) in list(training.latest.items()):  # the scene first

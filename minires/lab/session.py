@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from ..data import Dataset
@@ -40,9 +41,9 @@ class Session:
         self, config: LabConfig, dataset: Dataset, surgeries: Iterable[Surgery] = ()
     ) -> None:
         self.config = config
-        self.dataset = dataset
+        self.dataset = _first(dataset, config.images)
         self.step = 0
-        self.racers = tuple(Racer(net, config, dataset) for net in config.nets)
+        self.racers = tuple(Racer(net, config, self.dataset) for net in config.nets)
         self.done: list[Surgery] = []
         self.coming = deque(surgeries)
         if len(self.coming) > _MOST:
@@ -140,3 +141,14 @@ class Session:
         self.racers[surgery.net].operate(surgery)
         self._saved.append(saved)
         self.done.append(surgery)
+
+
+def _first(dataset: Dataset, images: int) -> Dataset:
+    """Return a dataset with its first training images alone; with all of them for 0."""
+    if not images:
+        return dataset
+    return replace(
+        dataset,
+        train_images=dataset.train_images[:images],
+        train_labels=dataset.train_labels[:images],
+    )
