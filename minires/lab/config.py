@@ -89,9 +89,7 @@ class LabConfig:
             raise UsageError(f"dataset must be {' or '.join(data.NAMES)}, got {self.dataset!r:.80}")
         integer(self.images, "images", at_least=0)
         if self.images == 1:
-            raise UsageError(
-                "images must be 0 or at least 2: batch norm cannot normalise one"
-            )
+            raise UsageError("images must be 0 or at least 2: batch norm cannot normalise one")
         integer(self.batch, "batch", *BATCHES)
         integer(self.seed, "seed", at_least=0)
 

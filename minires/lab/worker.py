@@ -21,9 +21,9 @@ from .frames import IMAGES, Notice, frame_of, look_of, message, scene_of
 from .saving import save, script
 from .session import Session
 
-_FRAME = 1 / 15  # s between two frames
+_FRAME = 1 / 15  # s between two frames, at least
 _LOOK = 0.3  # s between two looks, at least
-_SHARE = 0.1  # of the time that looks may take
+_SHARE = 0.05  # of the time that frames may take, and that looks may
 
 
 def train(connection: Connection, address: str, data_dir: Path | None) -> None:
@@ -156,11 +156,17 @@ class Worker:
             if seconds > 1:
                 self._rate, self._since = steps / seconds, (now, self._session.step)
             self._send("F", frame_of(self._session, self._race, self._running, self._rate))
-            self._next_frame = now + _FRAME
+            self._next_frame = _next(now, _FRAME)
+        now = time.perf_counter()
         if now >= self._next_look:
             self._send("L", look_of(self._session, self._race, self._image))
-            ended = time.perf_counter()
-            self._next_look = ended + max(_LOOK, (ended - now) / _SHARE)
+            self._next_look = _next(now, _LOOK)
 
     def _send(self, kind: str, value: Any) -> None:
         self._connection.send_bytes(kind.encode() + message(value))
+
+
+def _next(began: float, interval: float) -> float:
+    """Return when a message whose making began then is due again."""
+    now = time.perf_counter()
+    return now + max(interval, (now - began) / _SHARE)

@@ -33,7 +33,7 @@ export class Net {
   cell(path) {
     const canvas = make("canvas", { width: 8, height: 8, "aria-hidden": "true" });
     const badge = make("span", { class: "badge" });
-    const body = make("button", { class: "body", type: "button", title: path, "aria-label": path, "aria-pressed": "false" }, canvas, badge);
+    const body = make("button", { class: "body", type: "button", title: path, "aria-label": path, "aria-pressed": "false" }, path === "fc" ? make("small", {}, "fc") : canvas, badge);
     body.onclick = () => this.choose(path);
     const box = make("div", { class: "block" }, body);
     const cell = { path, box, body, canvas, badge };
@@ -63,7 +63,8 @@ export class Net {
     const parts = [make("h3", {}, t("chosen", { path }))];
     if (path !== "fc") parts.push(make("div", { class: "maps" }, ...this.large));
     if (path.includes(".")) parts.push(this.blockActions(path));
-    for (const layer of this.layers.filter((l) => l === path || l.startsWith(`${path}.`))) parts.push(this.layerActions(layer));
+    const layers = this.layers.filter((layer) => layer === path || layer.startsWith(`${path}.`));
+    parts.push(make("div", { class: "actions" }, ...layers.flatMap((layer) => this.layerActions(layer))));
     this.chosen.replaceChildren(...parts);
     this.showMaps();
     this.showEdits();
@@ -87,7 +88,7 @@ export class Net {
       made.onclick = () => this.operate(kind, layer);
       return made;
     };
-    return make("div", { class: "actions" }, make("span", { class: "note" }, layer.split(".").at(-1)), button("newWeights", "init"), button("noGradient", "zero"));
+    return [make("span", { class: "note" }, layer.split(".").at(-1)), button("newWeights", "init"), button("noGradient", "zero")];
   }
 
   /** Show where the net stands. */
