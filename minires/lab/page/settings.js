@@ -14,7 +14,7 @@ const IMAGES = [0, 50, 100, 200, 500, 1000];
 /** A choice of values with their texts; one that is not among them is added. */
 function choice(key, values, value, textOf = String) {
   const all = values.some((v) => String(v) === String(value)) ? values : [...values, value];
-  const select = make("select", {}, ...all.map((v) => make("option", { value: v }, textOf(v))));
+  const select = make("select", { name: key }, ...all.map((v) => make("option", { value: v }, textOf(v))));
   select.value = value;
   return { select, label: make("label", {}, t(key), select) };
 }
