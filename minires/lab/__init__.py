@@ -30,5 +30,6 @@ hundred points, so that a page that was closed and opened again misses nothing.
 
 from .address import format_address, parse_address
 from .config import LabConfig, NetConfig
+from .opening import Shown, show
 from .session import Session
 from .surgery import Surgery

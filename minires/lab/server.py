@@ -6,12 +6,10 @@ page's content security policy lets it load and run nothing but its own files.
 """
 
 import asyncio
-import multiprocessing
 import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,71 +25,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .. import pages
-from .worker import train
+from .process import Training
 
 HOST = "127.0.0.1"
 LARGEST = 16_384  # bytes of a command
 _PAGES = 16  # open at once
 _PAGE = Path(__file__).with_name("page")
-
-
-class Training:
-    """The training process, and the last message of each kind that it has sent.
-
-    Args:
-        address: of the first session.
-        data_dir: the folder of CIFAR-10, or None.
-    """
-
-    def __init__(self, address: str, data_dir: Path | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, other = context.Pipe()
-        arguments = (other, address, data_dir)
-        self.process = context.Process(target=train, args=arguments, daemon=True)
-        self.process.start()
-        other.close()
-        self._lock = threading.Lock()  # of commands
-        # By kind: how many messages there were, and the last one.
-        self.latest = dict.fromkeys("SNLF", (0, ""))
-        self._wake: dict[int, Callable[[], object]] = {}
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def command(self, text: str) -> None:
-        """Send a command, which is obeyed before the next training step."""
-        with self._lock:
-            self._connection.send_bytes(text.encode())
-
-    def on_message(self, key: int, wake: Callable[[], object] | None) -> None:
-        """Call `wake` in the reader's thread after each message, or no longer if it is None."""
-        if wake is None:
-            self._wake.pop(key, None)
-        else:
-            self._wake[key] = wake
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.terminate()
-        self.process.join()
-        self._reader.join()
-        self._connection.close()
-
-    def _read(self) -> None:
-        """Read every message at once, so that none waits in the pipe."""
-        while True:
-            try:
-                text = self._connection.recv_bytes().decode()
-            except (EOFError, OSError):
-                self._keep('N{"kind":"gone","text":""}')
-                return
-            self._keep(text)
-
-    def _keep(self, text: str) -> None:
-        kind = text[0]
-        number, _ = self.latest[kind]
-        self.latest[kind] = number + 1, text
-        for wake in list(self._wake.values()):
-            wake()
 
 
 class Headers:
@@ -235,6 +174,19 @@ class Served:
             pass
         finally:
             self.close()
+
+    def start(self) -> None:
+        """Serve in a thread, until `stop`."""
+        self._thread = threading.Thread(
+            target=self.server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End what `start` began."""
+        self.server.should_exit = True
+        self._thread.join()
+        self.close()
 
     def close(self) -> None:
         """End the training and free the port."""

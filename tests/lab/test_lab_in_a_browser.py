@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import threading
 from itertools import count
 
 import pytest
@@ -24,12 +23,9 @@ expect.set_options(timeout=60_000)
 @pytest.fixture(scope="module")
 def served():
     lab = server.Served(SMALL)
-    thread = threading.Thread(target=lab.server.run, kwargs={"sockets": [lab._socket]})
-    thread.start()
+    lab.start()
     yield lab
-    lab.server.should_exit = True
-    thread.join()
-    lab.close()
+    lab.stop()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import threading
 import time
 from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
@@ -22,12 +21,9 @@ SMALL = "net=plain8,resnet8&images=48&batch=8"
 @pytest.fixture(scope="module")
 def served():
     lab = Served(SMALL)
-    thread = threading.Thread(target=lab.server.run, kwargs={"sockets": [lab._socket]})
-    thread.start()
+    lab.start()
     yield lab
-    lab.server.should_exit = True
-    thread.join()
-    lab.close()
+    lab.stop()
     assert not lab.training.process.is_alive()
 
 
