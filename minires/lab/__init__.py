@@ -13,9 +13,9 @@ that take a training step in turn on the same images. A session knows neither pr
 and is made of its address alone (address.py): the settings, and every surgery with the step before
 which it was done. A session opened from an address gives the same curves again, to the bit; so
 what is shown must not change what is computed. Numbers of layers are read from weights, gradients
-and velocities after a step; activations come from a forward pass of its own, in evaluation, on test
-images. (A hook on the training's own pass would make its lazy arrays be computed in another order,
-and their last bits with it.)
+and velocities after a step; activations come from forward passes of their own, on test images,
+that update nothing. (A hook on the training's own pass would make its lazy arrays be computed in
+another order, and their last bits with it.)
 
 A surgery (surgery.py) is a step, a net, a kind, a module and a value. What lasts, such as a cut
 shortcut, exchanges a block by an `EditedBlock` with the same parameters. Before each surgery both

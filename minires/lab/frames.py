@@ -19,7 +19,7 @@ from ..autograd.hooks import forward_hook
 from ..backend import Array
 from ..inspect.layers import watch_layers
 from ..inspect.step_page import encoded
-from ..modes import no_grad
+from ..modes import no_grad, set_modes
 from .config import limits
 from .racer import Racer
 from .session import Session
@@ -114,11 +114,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class NetLook:
-    """What one net makes of the images, in evaluation.
+    """What one net makes of the images.
 
     Attributes:
-        std: the standard deviation of each layer's response, over all images.
-        maps: the first feature maps of the stem and of each block, of the image chosen.
+        std: the standard deviation of each layer's response, over all images, as in training.
+        maps: in evaluation, the first feature maps of the stem and of each block, of the image
+            chosen.
         probabilities: of the image chosen, one a class.
         wrong: for each image, whether it is classified wrongly.
     """
@@ -212,7 +213,10 @@ def _net_look(racer: Racer, images: Array, labels: Array, image: int) -> NetLook
     # Of an exploding net, what is computed may be infinite.
     with no_grad(), np.errstate(all="ignore"):
         x = racer.inputs(images)
-        with watch_layers() as layers, forward_hook(see, ops="ReLU"):
+        # By the statistics of these images, as in training, but the running ones stay as they are.
+        with set_modes(recomputing=True), watch_layers() as layers:
+            racer.model(x)
+        with forward_hook(see, ops="ReLU"):
             logits = racer.model.eval()(x)
         racer.model.train()
         chosen = np.exp(F.log_softmax(logits).data[image])

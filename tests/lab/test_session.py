@@ -72,6 +72,15 @@ def test_looking_at_a_session_changes_nothing_in_it():
     assert numbers(looked) == numbers(unseen)
 
 
+def test_activations_are_those_of_training():
+    """In evaluation, running statistics that lag behind would make them vanish or explode."""
+    made = session("net=plain20,plain20&norm=1,0&factor=1,0.1")
+    normed, plain = (np.array(net.std) for net in look_of(made, 1, 0).nets)
+    assert normed[:-1] == pytest.approx(1, abs=0.01)  # the last one has no batch norm
+    assert plain[-1] < 1e-15
+    assert (np.diff(plain) < 0).all()
+
+
 def test_undo_returns_to_the_moment_before():
     undone, never = train(session(), 3), train(session(), 3)
     undone.operate(1, "lr", value=0.002)
