@@ -65,7 +65,7 @@ function drawFrame(value) {
 }
 
 function drawState() {
-  byId("where").textContent = t("where", { step: frame.step, epoch: frame.nets[0].epoch.toFixed(1), rate: short(frame.rate) });
+  byId("where").textContent = t("where", { step: frame.step, epoch: Math.max(...frame.nets.map((net) => net.epoch)).toFixed(1), rate: short(frame.rate) });
   byId("run").textContent = t(frame.running ? "pause" : "run");
   byId("run").setAttribute("aria-keyshortcuts", "Space");
   byId("undo").disabled = !frame.undo;
