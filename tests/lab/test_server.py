@@ -47,10 +47,12 @@ def live(served, origin=None):
 
 
 def until(page, kind, condition=lambda value: True):
-    while True:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         text = page.recv(timeout=60)
         if text[0] == kind and condition(value := json.loads(text[1:])):
             return value
+    raise AssertionError(f"no {kind} came")
 
 
 def test_the_page_and_its_files_are_small_and_safe(served):

@@ -164,6 +164,27 @@ def test_new_weights_are_those_of_the_initialisation_and_forget_the_velocity():
     after = weights(made, 1, "layer3.0.conv2.weight")
     assert not np.array_equal(before, after)
     assert after.std() == pytest.approx(0.1 * math.sqrt(2 / (64 * 9)), rel=0.05)
+    train(made, 1)
+    gradient = made.racers[1].layers["layer3.0.conv2"].weight.grad
+    moved = weights(made, 1, "layer3.0.conv2.weight") - after
+    assert np.allclose(moved, -0.01 * (gradient + 1e-4 * after), atol=1e-6)
+
+
+def test_new_weights_depend_on_the_session_alone():
+    made = train(session(), 1)
+    drawn = []
+    for _ in range(2):
+        made.operate(1, "init", "layer3.0.conv2")
+        drawn.append(weights(made, 1, "layer3.0.conv2.weight"))
+        made.undo()
+    assert np.array_equal(*drawn)
+
+
+def test_a_surgery_on_a_net_that_has_ended_is_left_out():
+    ends = "net=plain8,plain8&images=48&batch=8&norm=0,1&lr=10,0.01&factor=3,1"
+    made = train(session(f"{ends}&at=12:0:lr::0.001&at=12:1:lr::0.02"), 13)
+    assert made.racers[0].ended is not None
+    assert [str(surgery) for surgery in made.done] == ["12:1:lr::0.02"]
 
 
 def test_the_two_nets_get_the_same_images_and_the_same_start():
