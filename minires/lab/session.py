@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data import Dataset
 from ..errors import UsageError
+from ..inspect.memory import check_memory
 from ..kernels import blas_threads
 from .address import format_address, parse_address
 from .config import LabConfig
@@ -34,7 +35,8 @@ class Session:
         done: the surgeries so far; coming: those whose steps are still to come.
 
     Raises:
-        UsageError: a surgery is on a module that its net does not have, or there are too many.
+        UsageError: a surgery is on a module that its net does not have, there are too many, or a
+            net would not fit into memory.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class Session:
     ) -> None:
         self.config = config
         self.dataset = _first(dataset, config.images)
+        for net in config.nets:
+            check_memory(net.spec, self.dataset.train_images.shape[1:], config.batch, None)
         self.step = 0
         self.racers = tuple(Racer(net, config, self.dataset) for net in config.nets)
         self.done: list[Surgery] = []

@@ -31,7 +31,7 @@ def train(connection: Connection, address: str, data_dir: Path | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then closes it
 
     def load_data(name: str) -> Dataset:
-        return data.load(name, data_dir if name == "cifar10" else None)
+        return data.load(name, None if name == "digits" else data_dir)
 
     try:
         Worker(connection, address, load_data).serve()
@@ -94,7 +94,7 @@ class Worker:
         session = Session.open(address, self._data)
         self._race += 1
         self._running = True
-        self._rate, self._since = 0.0, (time.perf_counter(), 0)
+        self._rate = 0.0
         self._begin(session)
         self._send("S", scene_of(session, self._race))
         self._tell()
@@ -139,6 +139,7 @@ class Worker:
         self._steps.close()
         self._session = session
         self._steps = session.run()
+        self._since = (time.perf_counter(), session.step)
         self._next_frame = self._next_look = 0.0
 
     def _data(self, name: str) -> Dataset:

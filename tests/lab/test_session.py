@@ -262,6 +262,12 @@ def test_an_address_that_is_none_says_why(address, message):
         session(address)
 
 
+def test_nets_that_do_not_fit_into_memory_are_not_begun(monkeypatch):
+    monkeypatch.setattr("minires.inspect.memory.available", lambda backend: 10_000)
+    with pytest.raises(UsageError, match="plain8 at batch 8 would need about"):
+        session()
+
+
 def test_a_surgery_of_other_types_says_why():
     for surgery in ((0, "lr", "", "x"), (0, 3, "", 1), ("0", "lr", "", 1), (0, "freeze", [], 1)):
         with pytest.raises(UsageError):
