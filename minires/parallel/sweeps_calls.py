@@ -3,8 +3,10 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -99,7 +101,11 @@ class Calls:
         """Hand out no more calls, and end those that are computed after their present step."""
         self.stopped = True
         self._deadline = time.monotonic() + _STOPPING
-        self._client.run(sweeps_worker.ask_to_stop, self._sweep, wait=False, on_error="ignore")
+        Thread(target=self._ask_to_stop, daemon=True).start()  # a worker that hangs never answers
+
+    def _ask_to_stop(self) -> None:
+        with suppress(Exception):  # the scheduler may be lost
+            self._client.run(sweeps_worker.ask_to_stop, self._sweep, on_error="ignore")
 
     def cancel(self) -> None:
         """Forget what is still computed."""
