@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,9 @@ from minires import get_num_threads, set_num_threads
 from minires.data import digits
 from minires.errors import NonFiniteError, RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
+from minires.experiments.gradient_flow import FlowConfig, FlowRun
+from minires.experiments.landscape import Landscape, LandscapeConfig
+from minires.kernels import blas_threads
 from minires.parallel import sweeps
 from minires.parallel.sweeps import SweepConfig
 from minires.runs import read_history
@@ -113,25 +117,29 @@ def test_asked_to_stop_calls_end_and_no_more_begin(workers):
 # --- trainings -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    """A run of one thread, as the workers have, without Dask."""
-    out = tmp_path_factory.mktemp("runs") / "unbroken"
+@contextmanager
+def one_thread():
+    """Compute with as many threads as a worker has."""
     before = get_num_threads()
     set_num_threads(1)
-    try:
-        list(Degradation.start(CONFIG, DATA, out).run())
-    finally:
-        set_num_threads(before)
-    return out
+    with blas_threads(1):
+        yield
+    set_num_threads(before)
 
 
 @pytest.fixture
 def _one_thread():
-    before = get_num_threads()
-    set_num_threads(1)
-    yield
-    set_num_threads(before)
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """A run without Dask."""
+    out = tmp_path_factory.mktemp("runs") / "unbroken"
+    with one_thread():
+        list(Degradation.start(CONFIG, DATA, out).run())
+    return out
 
 
 def started(out, sweep, interval=0.1):
@@ -215,6 +223,38 @@ def test_asked_to_stop_it_saves_where_it_is_and_is_resumed_on_workers(workers, u
         assert not run.stopped
         assert [event.progress for event in resume(out, sweep).run()] == [None, None]
     same(out, unbroken)
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_planes_cut_into_pieces_have_the_points_of_one_process(workers, unbroken, tmp_path):
+    config = LandscapeConfig(nets=CONFIG.nets, points=5, images=32, run=str(unbroken))
+    list(Landscape.start(config, tmp_path / "here", lambda config: DATA).run())
+    out = tmp_path / "there"
+    with workers.sweep() as sweep:
+        walk = Landscape.start(config, out, lambda config: DATA, sweep)
+        seen = []
+        for event in walk.run(lambda: len(seen) > 6):
+            seen.append(event)
+        assert walk.stopped
+        walk = Landscape.resume({}, out, lambda config: DATA, sweep)
+        list(walk.run())
+        assert walk.finished
+        assert not walk.stopped
+    for name in ("landscape.csv", "summary.md"):
+        assert (out / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_figures_of_the_flow_are_those_of_one_process(workers, tmp_path):
+    config = FlowConfig(nets=("resnet8",), steps=1, size=8, only=("flow", "paths"))
+    list(FlowRun.start(config, DATA, tmp_path / "here").run())
+    with workers.sweep() as sweep:
+        events = list(FlowRun.start(config, DATA, tmp_path / "there", sweep).run())
+    for name in ("flow.csv", "paths.csv", "summary.md"):
+        ours, theirs = (tmp_path / where / name for where in ("there", "here"))
+        assert ours.read_bytes() == theirs.read_bytes()
+    done = [event.done for event in events if event.figure == "flow"]
+    assert done == list(range(11))
 
 
 def test_two_clients_on_one_folder_are_a_sentence(workers, tmp_path):

@@ -1,7 +1,7 @@
 """A gradient flow run: the figures that were asked for, one after the other, in a folder."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,11 @@ class Figures:
 
     config: FlowConfig
     dataset: Dataset
-    _made: dict[str, Figure] = field(default_factory=dict)
+    _made: dict[str, Figure] = field(default_factory=dict, init=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what is made: a worker makes its own."""
+        return Figures, (self.config, self.dataset)
 
     def __getitem__(self, name: str) -> Figure:
         if name not in self._made:
@@ -157,7 +161,7 @@ class FlowRun:
         if self.sweep is None:
             yield from ((*name, figures.measured(None, *name)) for name in names)
             return
-        with self.sweep.calls(replace(figures, _made={}), default()) as calls:
+        with self.sweep.calls(figures, default()) as calls:
             for name in names:
                 calls.submit(name, Figures.measured, *name)
             for arrival in calls.arrivals(lambda: False):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...backend import Array
 from ...data import Dataset
@@ -38,6 +39,10 @@ class Planes:
     _made: dict[str, tuple[Module, tuple[Direction, Direction], Measure]] = field(
         default_factory=dict, init=False
     )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what is made: a worker sends this on while its model is being moved."""
+        return Planes, (self.config, self.dataset, self.weights)
 
     def points(self, net: str, first: int, last: int) -> Iterator[Point]:
         """Compute the points `first` to `last` - 1 of a plane, in the order of `coordinates`."""
