@@ -76,8 +76,8 @@ class Calls:
             stop: called after every arrival; True ends each call after its present step.
 
         Raises:
-            RunError: a worker failed, no worker is left, or the scheduler is lost;
-            MiniresError: what a call raised. What else arrived was yielded before.
+            RunError: a worker failed, no worker is left, or the scheduler is lost.
+            MiniresError: what a call raised, after what else arrived.
         """
         while self._running or (self._waiting and not self.stopped):
             if not self.stopped and stop():

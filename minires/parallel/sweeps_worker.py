@@ -77,8 +77,7 @@ def perform(
         What the function returns; None where the client asked to stop before.
 
     Raises:
-        RunError: this worker has another version of minires than the client; whatever the function
-        raises.
+        RunError: this worker has another version of minires than the client.
     """
     from distributed import get_worker
 

@@ -76,21 +76,17 @@ class Degradation:
 
         Raises:
             UsageError: `out` holds something already, a net would not fit into memory, or `until`
-            is below 1;
-            RunError: `out` cannot be written; DeviceError: the backend cannot be used; as for
-            `Sweep.machine`.
+                is below 1.
+            RunError: `out` cannot be written, or there is no worker.
+            DeviceError: the backend cannot be used.
         """
         check_possible(config, graph, until)
         prepared = config.prepare(dataset)
         check_memory(config, prepared)
-        data = {"data": prepared.name, "data_sha256": dataset.digest}
+        data: dict[str, Any] = {"data": prepared.name, "data_sha256": dataset.digest}
         recipe = asdict(config.recipe(prepared))
-        facts = {
-            **asdict(config),
-            **data,
-            "recipe": recipe,
-            "machine": machine_of(sweep, config.backend),
-        }
+        data["machine"] = machine_of(sweep, config.backend)
+        facts = {**asdict(config), **data, "recipe": recipe}
         return cls(config, dataset, RunFolder.create(out, facts), graph, until, sweep)
 
     @classmethod
@@ -144,7 +140,7 @@ class Degradation:
 
         Raises:
             RunError: another process works in the folder, it cannot be written, or a checkpoint
-            and the one before it are damaged.
+                and the one before it are damaged.
             NonFiniteError: a loss is NaN or infinite.
         """
         with self.folder.locked():
