@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ..experiments.degradation import Config, Degradation
+from ..parallel.sweeps import SweepConfig
 from .app import app
 from .options import INTEGER, options_of
 from .shared import DataDir, Download, Out, Resume, data_loader
@@ -12,9 +13,10 @@ from .training import resume_command, run_folder, train
 
 
 @app.command()
-@options_of(Config)
+@options_of(Config, SweepConfig)
 def degradation(
     asked: dict[str, Any],
+    where: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
     graph: Annotated[
@@ -40,10 +42,12 @@ def degradation(
     """
     load_data = data_loader(data_dir, download)
     out = run_folder("degradation", out, resume)
-    if resume:
-        run = Degradation.resume(asked, out, load_data, graph, until)
-    else:
-        config = Config(**asked)
-        run = Degradation.start(config, load_data(config), out, graph, until)
     given = {"data_dir": data_dir, "download": download, "graph": graph, "until": until}
-    train(run, out, "degradation.png", resume_command("degradation", out, **given))
+    with SweepConfig(**where).connected() as sweep:
+        if resume:
+            run = Degradation.resume(asked, out, load_data, graph, until, sweep)
+        else:
+            config = Config(**asked)
+            run = Degradation.start(config, load_data(config), out, graph, until, sweep)
+        again = resume_command("degradation", out, **given, **where)
+        train(run, out, "degradation.png", again)
