@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..experiments.degradation import Config, Degradation, compare, finding, weights_path
+from ..parallel.sweeps import SweepConfig
 from .app import command, say
 from .options import INTEGER, options_of
 from .output import new_table, show_table
@@ -19,9 +20,10 @@ from .training import resume_command, run_folder, train
     "minires degradation --nets plain20,plain56,resnet20,resnet56,resnet110 --seeds 0,1,2",
     "minires degradation --resume --out runs/degradation-1",
 )
-@options_of(Config)
+@options_of(Config, SweepConfig)
 def degradation(
     asked: dict[str, Any],
+    where: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
     graph: Annotated[
@@ -48,19 +50,26 @@ def degradation(
     """
     load_data = data_loader(data_dir, download)
     out = run_folder("degradation", out, resume)
-    if resume:
-        run = Degradation.resume(asked, out, load_data, graph, until)
-    else:
-        config = Config(**asked)
-        run = Degradation.start(config, load_data(config), out, graph, until)
     given = {"data_dir": data_dir, "threads": threads, "download": download, "graph": graph}
-    again = resume_command("degradation", out, **given, until=until)
-    train(run, again, planned=run.planned)
+    with SweepConfig(**where).connected() as sweep:
+        if resume:
+            run = Degradation.resume(asked, out, load_data, graph, until, sweep)
+        else:
+            config = Config(**asked)
+            run = Degradation.start(config, load_data(config), out, graph, until, sweep)
+        again = resume_command("degradation", out, **given, until=until, **where)
+        train(run, again, planned=planned(run))
     show_errors(run)
-    if sum(map(len, run.finished.values())) == len(run.planned):
+    if sum(map(len, run.finished.values())) == len(planned(run)):
         say("", "try next:", *next_commands(run.config, out, data_dir))
     else:
-        say("", f"train on with: {resume_command('degradation', out, **given)}")
+        say("", f"train on with: {resume_command('degradation', out, **given, **where)}")
+
+
+def planned(run: Degradation) -> list[tuple[int, str, float]]:
+    """Return the trainings of a run: seed, net, and about how long one takes beside others."""
+    trainings = [(seed, net) for seed in run.config.seeds for net in run.config.specs]
+    return [(seed, str(net), run.recipe.iterations * net.depth) for seed, net in trainings]
 
 
 def show_errors(run: Degradation) -> None:

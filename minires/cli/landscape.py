@@ -7,8 +7,9 @@ from typing import Any
 
 from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
+from ..parallel.sweeps import SweepConfig
 from .app import command, say
-from .degradation import show_errors
+from .degradation import planned, show_errors
 from .options import options_of
 from .output import progress_bars, show_summary
 from .shared import Backend, DataDir, Download, Out, Resume, Threads, data_loader
@@ -19,9 +20,10 @@ from .training import follow, resume_command, run_folder, train
     "minires landscape",
     "minires landscape --run runs/degradation-1 --nets plain20,resnet20 --points 15",
 )
-@options_of(LandscapeConfig)
+@options_of(LandscapeConfig, SweepConfig)
 def landscape(
     asked: dict[str, Any],
+    where: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
     backend: Backend = None,
@@ -36,18 +38,19 @@ def landscape(
     """
     load_data = data_loader(data_dir, download)
     out = run_folder("landscape", out, resume)
-    if resume:
-        walk = Landscape.resume(asked, out, load_data)
-    else:
-        walk = Landscape.start(LandscapeConfig(**asked), out, load_data)
     given = {"backend": backend, "data_dir": data_dir, "threads": threads, "download": download}
-    again = resume_command("landscape", out, **given)
-    if (training := walk.training()) is not None:
-        verb = "is" if len(walk.config.nets) == 1 else "are"
-        say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
-        train(training, again, planned=training.planned)
-        show_errors(training)
-    follow(walk, _display(walk), again)
+    again = resume_command("landscape", out, **given, **where)
+    with SweepConfig(**where).connected() as sweep:
+        if resume:
+            walk = Landscape.resume(asked, out, load_data, sweep)
+        else:
+            walk = Landscape.start(LandscapeConfig(**asked), out, load_data, sweep)
+        if (training := walk.training()) is not None:
+            verb = "is" if len(walk.config.nets) == 1 else "are"
+            say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
+            train(training, again, planned=planned(training))
+            show_errors(training)
+        follow(walk, _display(walk), again)
     show_summary(out, "landscape.png")
 
 
