@@ -16,10 +16,20 @@ def lab(
         str, typer.Argument(help="The link of a session, or what is in it after the #.")
     ] = "",
     open_: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in a browser (the default).")
+        bool,
+        typer.Option(
+            "--open/--no-open",
+            help="Open the page in a browser (the default).",
+            show_default=False,
+        ),
     ] = True,
     port: Annotated[
-        int, typer.Option(help="Port on this machine; one that is free by default.", **INTEGER)
+        int,
+        typer.Option(
+            help="Port on this machine; one that is free by default.",
+            show_default=False,
+            **INTEGER,
+        ),
     ] = 0,
     data_dir: DataDir = None,
 ) -> None:
