@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from ..lab.opening import open_lab
-from .app import app, say
+from .app import command, say
 from .options import INTEGER
 from .shared import DataDir
 
 
-@app.command()
+@command("minires lab", "minires lab --no-open --port 8000")
 def lab(
     address: Annotated[
         str, typer.Argument(help="The link of a session, or what is in it after the #.")
@@ -25,7 +25,8 @@ def lab(
 ) -> None:
     """Watch two nets learn, and change them while they do: cut a shortcut, freeze a block.
 
-    Serves a page to this machine alone, until Ctrl-C. Needs pip install "minires[lab]".
+    Serves a page to this machine alone, until Ctrl-C. It needs what pip install ".[lab]"
+    brings, in a copy of the repository.
     """
     served = open_lab(address, port, data_dir)
     say(f"laboratory: {served.url}", "Ctrl-C ends it", flush=True)

@@ -37,7 +37,7 @@ def open_lab(
     except ImportError as error:
         raise UsageError(
             f"minires lab needs a web server, which cannot be imported ({error}); "
-            'pip install "minires[lab]"'
+            'pip install ".[lab]"'
         ) from error
     try:
         return Served(session, port, data_dir, frames)

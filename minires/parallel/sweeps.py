@@ -202,7 +202,7 @@ def _dask() -> tuple[Any, Any]:
         return importlib.import_module("dask"), importlib.import_module("distributed")
     except ImportError as error:
         raise UsageError(
-            f'workers need Dask, which cannot be imported ({error}): pip install "minires[dask]"'
+            f'workers need Dask, which cannot be imported ({error}): pip install ".[dask]"'
         ) from error
 
 

@@ -23,7 +23,7 @@ from ...runs.machine import check_same_machine
 from ...train import Progress, Row, Trainer, restore_training, training_state
 from .config import Config
 from .figure import degradation_figure
-from .report import summary
+from .report import finished_rows, summary
 from .training import State, Trainings, check_memory, check_possible
 
 Name: TypeAlias = tuple[int, NetSpec]  # of a training: its seed and its net
@@ -229,6 +229,11 @@ class Degradation:
             self.folder.write("degradation.png", figure)
             text = summary(self.config, self.dataset, self.recipe, self.rows)
             self.folder.write("summary.md", text.encode())
+
+    @property
+    def finished(self) -> dict[NetSpec, list[Row]]:
+        """The last row of each training that has ended, by net."""
+        return finished_rows(self.recipe, self.rows)
 
     @property
     def rows(self) -> list[Row]:
