@@ -95,19 +95,37 @@ class SweepConfig:
         return stack.enter_context(cluster)
 
     def _client(self, distributed: Any, address: Any) -> Any:
+        security = self._security(distributed)
+        try:
+            return distributed.Client(
+                address, timeout=_PATIENCE, security=security, set_as_default=False
+            )
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise RunError(f"no scheduler of Dask answers at {address}: {error}") from error
+
+    def _security(self, distributed: Any) -> Any:
+        """Return the certificates; None if none are given.
+
+        Raises:
+            UsageError: they cannot be read, or the scheduler needs some.
+        """
         tls = {
             "tls_ca_file": self.tls_ca_file,
             "tls_client_cert": self.tls_cert,
             "tls_client_key": self.tls_key,
         }
         given = {name: value for name, value in tls.items() if value is not None}
+        security = distributed.Security(require_encryption=bool(given) or None, **given)
         try:
-            security = distributed.Security(require_encryption=True, **given) if given else None
-            return distributed.Client(
-                address, timeout=_PATIENCE, security=security, set_as_default=False
+            context = security.get_connection_args("client")["ssl_context"]
+        except OSError as error:
+            files = ", ".join(given.values())
+            raise UsageError(f"the certificates {files} cannot be used: {error}") from error
+        if context is None and (given or str(self.scheduler).startswith("tls://")):
+            raise UsageError(
+                f"the scheduler {self.scheduler} needs certificates: --tls-ca-file and --tls-cert"
             )
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
-            raise RunError(f"no scheduler of Dask answers at {address}: {error}") from error
+        return security if given else None
 
 
 class Sweep:

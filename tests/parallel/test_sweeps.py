@@ -3,6 +3,7 @@
 One scheduler and two workers, in processes of their own, serve all tests of this file.
 """
 
+import copy
 import json
 import os
 import signal
@@ -21,7 +22,9 @@ from minires.data import digits
 from minires.errors import NonFiniteError, RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
 from minires.experiments.gradient_flow import FlowConfig, FlowRun
+from minires.experiments.gradient_flow.run import Figures
 from minires.experiments.landscape import Landscape, LandscapeConfig
+from minires.experiments.landscape.planes import Planes
 from minires.kernels import blas_threads
 from minires.parallel import sweeps
 from minires.parallel.sweeps import SweepConfig
@@ -244,6 +247,17 @@ def test_planes_cut_into_pieces_have_the_points_of_one_process(workers, unbroken
         assert (out / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
 
+def test_what_was_made_from_shared_data_does_not_travel(unbroken):
+    config = LandscapeConfig(nets=("plain8",), points=3, images=8, run=str(unbroken))
+    weights = {"plain8": config.model("plain8", unbroken, DATA).state_dict()}
+    planes, figures = Planes(config, DATA, weights), Figures(FlowConfig(only=("shattered",)), DATA)
+    next(planes.points("plain8", 0, 1))
+    assert len(figures["shattered"].measurement) == 14
+    for used in (planes, figures):
+        assert len(used._made) == 1
+        assert len(copy.copy(used)._made) == 0
+
+
 @pytest.mark.usefixtures("_one_thread")
 def test_figures_of_the_flow_are_those_of_one_process(workers, tmp_path):
     config = FlowConfig(nets=("resnet8",), steps=1, size=8, only=("flow", "paths"))
@@ -358,6 +372,23 @@ def test_without_dask_one_sentence_says_what_to_install(monkeypatch):
 def test_options_that_cannot_be_meant(options, sentence):
     with pytest.raises(UsageError, match=sentence):
         SweepConfig(**options)
+
+
+def test_certificates_that_are_missing_or_cannot_be_read_are_a_sentence(tmp_path):
+    address, none = "tls://127.0.0.1:1", str(tmp_path / "none.pem")
+    for given, sentence in (
+        ({}, f"^the scheduler {address} needs certificates: --tls-ca-file and --tls-cert"),
+        ({"tls_cert": none}, "needs certificates: --tls-ca-file and"),
+        (
+            {"tls_cert": none, "tls_ca_file": none},
+            rf"^the certificates {none}, {none} cannot be used: .*No such",
+        ),
+    ):
+        with (
+            pytest.raises(UsageError, match=sentence),
+            SweepConfig(scheduler=address, **given).connected(),
+        ):
+            pass
 
 
 # --- the last one: it ends the scheduler ---------------------------------------------------------
