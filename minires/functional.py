@@ -12,7 +12,7 @@ from .deprecated import old_parameters
 from .errors import DTypeError, ShapeError, UsageError
 from .modes import modes
 from .ops import checks
-from .ops.batchnorm import BatchNorm, BatchNormInference, moving_average
+from .ops.batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm, Total, moving_average
 from .ops.conv import Conv2d
 from .ops.loss import CrossEntropy, LogSoftmax
 from .ops.matmul import Linear
@@ -59,6 +59,7 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    total: Total | None = None,
 ) -> Tensor:
     """Normalise each channel, then scale by w and shift by b: (N, C, ...) -> (N, C, ...).
 
@@ -66,6 +67,9 @@ def batch_norm(
     updated in place: r ← (1 − momentum) r + momentum s, with s the mean or the *unbiased*
     variance of the batch (but not when activation checkpointing computes it a second time). In
     evaluation the running ones are used and must be given.
+
+    With `total`, which returns the sum of an array over all ranks, the statistics of training are
+    those of the images of all ranks; see `SyncBatchNorm`.
     """
     momentum = real(momentum, "momentum", 0, 1)
     if not flag(training, "training"):
@@ -76,11 +80,11 @@ def batch_norm(
         return BatchNormInference(_array(running_mean), _array(running_var), eps)(
             input, weight, bias
         )
-    op = BatchNorm(eps)
+    op = BatchNorm(eps) if total is None else SyncBatchNorm(total, eps)
     y = op(input, weight, bias)
     if modes.recomputing:
         return y
-    m = y.size // y.shape[1]
+    m = op.count if isinstance(op, SyncBatchNorm) else y.size // y.shape[1]
     batch = {"running_mean": (op.mean, 1.0), "running_var": (op.var, m / (m - 1))}
     running = {"running_mean": running_mean, "running_var": running_var}
     given = {name: _running(name, r) for name, r in running.items() if r is not None}

@@ -12,7 +12,7 @@ from ..autograd import Op, Tensor
 from ..autograd.gradcheck import gradcheck
 from ..errors import MiniresError
 from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
-from ..ops.batchnorm import BatchNorm, BatchNormInference
+from ..ops.batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm
 from ..ops.conv import Conv2d
 from ..ops.loss import CrossEntropy, LogSoftmax
 from ..ops.matmul import Linear, Matmul
@@ -186,10 +186,14 @@ def _norm(draw: Draw) -> list[Case]:
     def inference(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return F.batch_norm(x, mean, var, w, b)
 
+    def on_one_rank(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        return F.batch_norm(x, None, None, w, b, training=True, total=lambda own: own)
+
     return [
         Case(BatchNorm, "(N, C)", training, (normal(5, 3), nonzero(3), normal(3))),
         Case(BatchNorm, "(N, C, H, W)", training, (normal(2, 3, 2, 3), nonzero(3), normal(3))),
         Case(BatchNorm, "of fixed x", training, (fixed(2, 3, 2, 3), nonzero(3), normal(3))),
+        Case(SyncBatchNorm, "one rank", on_one_rank, (normal(2, 3, 2, 3), nonzero(3), normal(3))),
         Case(BatchNormInference, "(N, C)", inference, (normal(5, 3), nonzero(3), normal(3))),
         Case(
             BatchNormInference,

@@ -10,6 +10,7 @@ from .layers import (
     MaxPool2d,
     ReLU,
     Sequential,
+    SyncBatchNorm2d,
 )
 from .module import Module, Parameter
 from .report import LoadReport, Mismatch
