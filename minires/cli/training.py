@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import typer
 
 from ..errors import RunError, UsageError
+from ..parallel.ranks import world
 from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
 from .app import console, discard, say
@@ -103,7 +104,8 @@ def train(run: Run[Event], out: Path, figure: str, again: str, **how: Any) -> No
         how: see `LiveDisplay`.
     """
     follow(run, _live(**how), again)
-    show_summary(out, figure)
+    if world().rank == 0:
+        show_summary(out, figure)
 
 
 @contextmanager
@@ -125,7 +127,8 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         nonlocal asked
         asked = True
         signal.signal(number, before[signal.Signals(number)])
-        _say(b"stopping after this step ...\n")
+        if world().rank == 0:  # a terminal's Ctrl-C is for all
+            _say(b"stopping after this step ...\n")
 
     signals = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:

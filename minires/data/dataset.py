@@ -59,6 +59,7 @@ class Dataset:
         flip: whether augmentation mirrors half of the images.
         standardised: whether models get pixels scaled and centred, see `inputs`; otherwise they
             get 0 to 255, as in an image file.
+        share: (r, n) of rank r of n, each of which is given its part of every batch; see `part`.
 
     Raises:
         DataError: the numbers of images and labels differ, or a label has no class.
@@ -74,6 +75,7 @@ class Dataset:
     shift: int
     flip: bool
     standardised: bool = True
+    share: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         for part, images, labels in (
@@ -135,22 +137,31 @@ class Dataset:
         first = integer(first, "first", at_least=0)
         draws = self.draws(seed, epoch)
         for start in range(first * batch_size, self.train_size, batch_size):
+            part = self.part(start, min(start + batch_size, self.train_size))
             yield kernels.call(
                 augment.training_batch,
                 self.train_images,
                 self.train_images,
                 self.train_labels,
                 self.mean if self.standardised else None,
-                augment.Draws(*(values[start : start + batch_size] for values in draws)),
+                augment.Draws(*(values[part] for values in draws)),
                 self.shift,
                 self.white,
             )
 
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
         """Yield the test images, float32 (B, C, H, W), in order, and their labels, int64 (B,)."""
-        for start in range(0, len(self.test_images), _TEST_BATCH):
-            part = slice(start, start + _TEST_BATCH)
-            yield self.inputs(self.test_images[part]), self.test_labels[part]
+        count = len(self.test_images)
+        for start in range(0, count, _TEST_BATCH):
+            part = self.part(start, min(start + _TEST_BATCH, count))
+            if part.stop > part.start:
+                yield self.inputs(self.test_images[part]), self.test_labels[part]
+
+    def part(self, start: int, stop: int) -> slice:
+        """Return what this rank has of `range(start, stop)`; sizes differ by 1 at most."""
+        rank, ranks = self.share
+        count = stop - start
+        return slice(start + count * rank // ranks, start + count * (rank + 1) // ranks)
 
     def to(self, backend: str) -> "Dataset":
         """Return the same dataset with its arrays, and so its batches, on a backend."""

@@ -181,6 +181,12 @@ class RunFolder:
         with _writing(self.path / "history.csv"):
             write_history(self.path / "history.csv", rows)
 
+    def note(self, **facts: Any) -> None:
+        """Write facts into config.json, beside or instead of those that are there."""
+        _, config = RunFolder.open(self.path)
+        content = json.dumps({"format": FORMAT, **config, **facts}, indent=2) + "\n"
+        self.write("config.json", content.encode())
+
     def write(self, name: str, content: bytes) -> None:
         """Write any other file of the run, such as a figure."""
         with _writing(self.path / name):

@@ -8,21 +8,25 @@ import reprlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...backend import load, manual_seed
+from ...backend import manual_seed
 from ...data import Dataset
-from ...errors import RunError, UsageError
-from ...inspect.memory import check_memory
+from ...errors import RunError
 from ...kernels import blas_threads
-from ...kernels.cuda.graph import expect_graphs
 from ...models import NetSpec
+from ...nn import SyncBatchNorm2d
+from ...parallel.rank_trainer import RankTrainer
+from ...parallel.ranks import ALONE, Ranks
+from ...parallel.unwritten import UnwrittenFolder
 from ...runs import RunFolder
 from ...runs.autosave import INTERVAL, Event, autosave
 from ...runs.config import check_same_data, check_same_options
 from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Row, Trainer
+from .checks import check_fitting, check_possible, ranks_before, recipe_facts
 from .config import Config
 from .figure import degradation_figure
 from .report import summary
@@ -32,7 +36,10 @@ from .report import summary
 class Degradation:
     """A run of the experiment: made with `start` or `resume`, then `run`.
 
+    With ranks, each has its own; rank 0's is the one in the folder, which the others do not touch.
+
     Attributes:
+        ranks_before: how many ranks it ran on before it was resumed, each number once in a row.
         autosave_interval: seconds between two checkpoints within an epoch.
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
@@ -42,6 +49,8 @@ class Degradation:
     folder: RunFolder
     graph: bool = False
     until: int | None = None
+    ranks: Ranks = ALONE
+    ranks_before: tuple[int, ...] = ()
     autosave_interval: float = INTERVAL
     stopped: bool = False
     _rows: dict[tuple[int, NetSpec], list[Row]] = field(default_factory=dict)
@@ -58,6 +67,7 @@ class Degradation:
         out: Path,
         graph: bool = False,
         until: int | None = None,
+        ranks: Ranks = ALONE,
     ) -> "Degradation":
         """Make a new run folder and the run in it.
 
@@ -67,19 +77,26 @@ class Degradation:
             out: the folder.
             graph: replay training steps as CUDA graphs, which changes nothing but the time.
             until: stop each net after so many epochs; a resumed run continues from there.
+            ranks: those that take each training step together.
 
         Raises:
-            UsageError: `out` holds something already, a net would not fit into memory, or `until`
-            is below 1;
+            UsageError: `out` holds something already, a net would not fit into memory, `until`
+            is below 1, ranks cannot share the batches or were not given the same;
             RunError: `out` cannot be written; DeviceError: the backend cannot be used.
         """
-        _check_possible(config, graph, until)
+        check_possible(config, graph, until, ranks)
         prepared = config.prepare(dataset)
-        _check_memory(config, prepared)
-        data = {"data": prepared.name, "data_sha256": dataset.digest}
-        recipe = asdict(config.recipe(prepared))
-        facts = {**asdict(config), **data, "recipe": recipe, "machine": machine(config.backend)}
-        return cls(config, dataset, RunFolder.create(out, facts), graph, until)
+        check_fitting(config, prepared, ranks)
+        facts = {
+            **asdict(config),
+            "data": prepared.name,
+            "data_sha256": dataset.digest,
+            "recipe": recipe_facts(config, prepared),
+            "machine": machine(config.backend),
+            "ranks": [ranks.size],
+        }
+        folder = RunFolder.create(out, facts) if ranks.rank == 0 else UnwrittenFolder(out)
+        return cls(config, dataset, folder, graph, until, ranks)
 
     @classmethod
     def resume(
@@ -89,6 +106,7 @@ class Degradation:
         load_data: Callable[[Config], Dataset],
         graph: bool = False,
         until: int | None = None,
+        ranks: Ranks = ALONE,
     ) -> "Degradation":
         """Return the run in the folder `out`, to be continued.
 
@@ -96,7 +114,7 @@ class Degradation:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
             load_data: loads the data the run was started on.
-            graph, until: as for `start`.
+            graph, until, ranks: as for `start`; there may be more ranks than before, or fewer.
 
         Warns:
             MachineWarning: its bits may come out otherwise here, see `runs.machine`.
@@ -105,20 +123,23 @@ class Degradation:
             UsageError: no run there, another configuration, other data, a net would not fit
             into memory, or `until` is below 1; DeviceError: the backend cannot be used.
         """
-        folder, facts = RunFolder.open(out)
+        facts = ranks.from_first(lambda: RunFolder.open(out)[1])
         config = Config.from_facts(facts, out)
         check_same_options(config, asked, out)
-        _check_possible(config, graph, until)
+        check_possible(config, graph, until, ranks)
         check_same_machine(facts, out, config.backend)
         dataset = load_data(config)
         check_same_data(dataset, facts, out)
-        if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
+        prepared = config.prepare(dataset)
+        if facts.get("recipe") != recipe_facts(config, prepared):
             raise RunError(
                 f"the run in {out} was started by another version of minires, with the recipe "
                 f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
             )
-        _check_memory(config, config.prepare(dataset))
-        return cls(config, dataset, folder, graph, until)
+        check_fitting(config, prepared, ranks)
+        folder = RunFolder(out) if ranks.rank == 0 else UnwrittenFolder(out)
+        before = ranks_before(facts, out)
+        return cls(config, dataset, folder, graph, until, ranks, before)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train; save the state and write the report on the way.
@@ -135,7 +156,9 @@ class Degradation:
             NonFiniteError: a loss is NaN or infinite.
         """
         with self.folder.locked():
-            yield from self._run(stop)
+            if self.ranks_before and self.ranks_before != self.ranks_used:
+                self.folder.note(ranks=self.ranks_used)
+            yield from self._run(lambda: self.ranks.any(stop()))
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         trainings = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
@@ -186,12 +209,18 @@ class Degradation:
 
     def report(self) -> None:
         """Write history.csv, degradation.png and summary.md from the rows so far."""
-        if self.rows:
+        if self.rows and self.ranks.rank == 0:
             self.folder.write_history(self.rows)
             figure = degradation_figure([(self.dataset.name, self.rows)])
             self.folder.write("degradation.png", figure)
-            text = summary(self.config, self.dataset, self.recipe, self.rows)
+            text = summary(self.config, self.dataset, self.recipe, self.rows, self.ranks_used)
             self.folder.write("summary.md", text.encode())
+
+    @property
+    def ranks_used(self) -> tuple[int, ...]:
+        """How many ranks it has run on, one after the other."""
+        before, now = self.ranks_before, (self.ranks.size,)
+        return before if before[-1:] == now else before + now
 
     @property
     def rows(self) -> list[Row]:
@@ -201,27 +230,18 @@ class Degradation:
     def _trainer(self, seed: int, net: NetSpec) -> Trainer:
         """Return the training of a net, restored from its checkpoint if there is one."""
         manual_seed(seed)
-        config, dataset, every = self.config, self.dataset, self.config.checkpoint_every
-        model = net.build(len(dataset.classes), dataset.channels, checkpoint_every=every)
-        schedule = self.recipe.schedule(net.depth)
-        settings = (self.recipe, schedule, seed, config.backend, self.graph, config.tf32)
-        trainer = Trainer(str(net), model, dataset, *settings)
+        config, ranks = self.config, self.ranks
+        how: dict[str, Any] = {"checkpoint_every": config.checkpoint_every}
+        if config.sync_batchnorm and ranks.size > 1:
+            how["norm"] = partial(SyncBatchNorm2d, total=ranks.total)
+        model = net.build(len(self.dataset.classes), self.dataset.channels, **how)
+        settings = (self.recipe, self.recipe.schedule(net.depth), seed, config.backend)
+        together = (str(net), model, self.dataset, *settings, self.graph, config.tf32)
+        if ranks.size == 1:
+            trainer = Trainer(*together)
+            self.folder.restore(trainer)
+            return trainer
+        trainer = RankTrainer(ranks, *together)
         self.folder.restore(trainer)
+        trainer.take_state_of_first()
         return trainer
-
-
-def _check_possible(config: Config, graph: bool, until: int | None) -> None:
-    """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
-    load(config.backend)
-    if graph:
-        expect_graphs(config.backend)
-    if until is not None and until < 1:
-        raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
-
-
-def _check_memory(config: Config, dataset: Dataset) -> None:
-    """Raise for nets that would not fit into the backend's memory, the deepest first."""
-    image = dataset.train_images.shape[1:]
-    batch = config.recipe(dataset).batch_size
-    for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
-        check_memory(net, image, batch, config.checkpoint_every, config.backend)
