@@ -19,7 +19,7 @@ from ..arguments import integer, real
 from ..autograd import Step, Tensor
 from ..autograd.backward import reverse_order
 from ..autograd.hooks import backward_hook
-from ..backend import backend_name, move, note_write, to_numpy
+from ..backend import Array, backend_name, move, note_write, to_numpy
 from ..errors import RunError, UsageError
 from ..nn import Module
 from ..optim import SGD
@@ -31,13 +31,14 @@ class Bucket:
 
     Attributes:
         names, tensors: those that the arrays belong to.
-        flat: the message.
+        own, sums: what this rank sends, and what comes back.
     """
 
     def __init__(self, named: list[tuple[str, Tensor]]) -> None:
         self.names = [name for name, _ in named]
         self.tensors = [tensor for _, tensor in named]
-        self.flat = np.empty(sum(t.size for t in self.tensors), self.tensors[0].dtype)
+        self.own = np.empty(sum(t.size for t in self.tensors), self.tensors[0].dtype)
+        self.sums = np.empty_like(self.own)
         self.request: Any = None
 
     @property
@@ -45,12 +46,12 @@ class Bucket:
         """Whether the message has left."""
         return self.request is not None
 
-    def parts(self) -> Iterator[tuple[Tensor, Any]]:
-        """Yield each tensor with its part of the message, in its shape."""
+    def parts(self, flat: Array) -> Iterator[tuple[Tensor, Array]]:
+        """Yield each tensor with its part of `own` or of `sums`, in its shape."""
         stop = 0
         for tensor in self.tensors:
             start, stop = stop, stop + tensor.size
-            yield tensor, self.flat[start:stop].reshape(tensor.shape)
+            yield tensor, flat[start:stop].reshape(tensor.shape)
 
 
 class DistributedSGD(SGD):
@@ -77,8 +78,7 @@ class DistributedSGD(SGD):
         waited: seconds that `backward` has waited for messages after its last operation.
 
     Raises:
-        UsageError: as `SGD`; or mpi4py is missing.
-        RunError: the ranks' nets are not the same.
+        UsageError: as `SGD`; the ranks' nets have other parameters; or mpi4py is missing.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class DistributedSGD(SGD):
         own = {id(p) for p in self.parameters}
         others = [(name, t) for name, t in model.named_tensors() if id(t) not in own]
         self._statistics = _buckets([(n, t) for n, t in others if t.dtype.kind == "f"], limit)
-        self.ranks.expect_same({"the net": [f"{n} {t.shape}" for n, t in model.named_tensors()]})
+        self.ranks.expect_same({name: t.shape for name, t in model.named_tensors()})
         for name, tensor in model.named_tensors():
             note_write(tensor.data, "DistributedSGD", name)
             self.ranks.broadcast(tensor.data)
@@ -159,19 +159,19 @@ class DistributedSGD(SGD):
         self._send(bucket, [p.grad for p in bucket.tensors])
 
     def _send(self, bucket: Bucket, arrays: list[Any]) -> None:
-        for array, (_, part) in zip(arrays, bucket.parts(), strict=True):
+        for array, (_, part) in zip(arrays, bucket.parts(bucket.own), strict=True):
             part[...] = 0 if array is None else to_numpy(array)
-        bucket.request = self.ranks.start_total(bucket.flat)
+        bucket.request = self.ranks.start_total(bucket.own, bucket.sums)
 
     def _take_sums(self) -> None:
         """Put what has come back where it belongs."""
         for bucket in self.buckets:
-            for p, total in bucket.parts():
+            for p, total in bucket.parts(bucket.sums):
                 if p.grad is not None:
                     p.grad[...] = move(total, backend_name(p.grad))
         for bucket in self._statistics:
-            bucket.flat /= self.ranks.size
-            for r, mean in bucket.parts():
+            bucket.sums /= self.ranks.size
+            for r, mean in bucket.parts(bucket.sums):
                 note_write(r.data, "DistributedSGD", r.name)
                 r.data[...] = move(mean, backend_name(r.data))
 

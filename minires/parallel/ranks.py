@@ -42,18 +42,21 @@ class Ranks:
         """Return the sum of an array over the ranks, with the same bits on each."""
         if self.comm is None:
             return array
-        own = np.array(to_numpy(array), order="C")
-        self.start_total(own).Wait()
-        return move(own, backend_name(array))
+        own = np.ascontiguousarray(to_numpy(array))
+        result = np.empty_like(own)
+        self.start_total(own, result).Wait()
+        return move(result, backend_name(array))
 
-    def start_total(self, array: Array) -> Any:
-        """Begin to replace an array in C order by its sum over the ranks; return the request.
+    def start_total(self, own: Array, result: Array) -> Any:
+        """Begin to sum up an array over the ranks; return the request.
 
-        The array must not be touched until the request's `Wait`.
+        Neither may be touched until the request's `Wait`.
+
+        Args:
+            own: this rank's, of NumPy, in C order.
+            result: where the sum goes, of the same kind.
         """
-        from mpi4py import MPI
-
-        return self.comm.Iallreduce(MPI.IN_PLACE, array)
+        return self.comm.Iallreduce(own, result)
 
     def broadcast(self, array: Array) -> None:
         """Replace the elements of an array by those that rank 0 has."""
@@ -87,11 +90,12 @@ class Ranks:
         """Raise UsageError, on all ranks, unless they have given the same; name what differs."""
         first, *others = self.gather(what)
         for rank, other in enumerate(others, start=1):
-            for name, value in first.items():
-                if other[name] != value:
+            for name in {**first, **other}:
+                if other.get(name) != first.get(name):
                     raise UsageError(
-                        f"rank {rank} has {name} = {other[name]}, but rank 0 has {value}; start "
-                        "all ranks with the same options, data and version of minires"
+                        f"rank {rank} has {name} = {other.get(name)}, but rank 0 has "
+                        f"{first.get(name)}; start all ranks with the same options, data and "
+                        "version of minires"
                     )
 
 
@@ -140,7 +144,10 @@ def use_own_device(ranks: Ranks, backend: str) -> None:
     cuda, beside = load(backend).cuda, _beside(ranks)
     count = cuda.runtime.getDeviceCount()
     if beside.size > count:
-        raise UsageError(f"{beside.size} ranks on a machine with {count} GPUs; each needs its own")
+        raise UsageError(
+            f"each of the {beside.size} ranks on a machine needs a GPU of its own, but there are "
+            f"{count}"
+        )
     cuda.Device(beside.rank).use()
 
 
