@@ -9,6 +9,7 @@ import pytest
 
 MPIEXEC = shutil.which("mpiexec", path=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 PATIENCE = 120  # seconds; what hangs fails
 
 needs_mpi = pytest.mark.skipif(MPIEXEC is None, reason="mpiexec is missing")
@@ -19,9 +20,8 @@ def start(ranks, *arguments):
     return subprocess.Popen(
         [MPIEXEC, "-n", str(ranks), sys.executable, *map(str, arguments)],
         env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
+        **PIPES,
     )
 
 

@@ -25,12 +25,12 @@ class _Before:
 
 def check_possible(config: Config, graph: bool, until: int | None, ranks: Ranks) -> None:
     """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
+    if graph and ranks.size > 1:
+        raise UsageError("a CUDA graph holds no messages between ranks; leave out the graph")
     use_own_device(ranks, config.backend)
     load(config.backend)
     if graph:
         expect_graphs(config.backend)
-        if ranks.size > 1:
-            raise UsageError("a CUDA graph holds no messages between ranks; leave out the graph")
     if until is not None and until < 1:
         raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
 

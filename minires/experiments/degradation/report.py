@@ -41,7 +41,7 @@ def summary(
     running = {net: last for net, last in latest(rows).items() if net not in ended}
     finished = sum(map(len, ended.values())) == len(config.nets) * len(config.seeds)
     digits, reached = config.dataset == "digits", max(row.iteration for row in rows)
-    settings = (config.schedule, config.lr, config.batch, config.validation)
+    settings = (config.schedule, config.lr, config.batch, config.validation, config.warmup)
     every = config.checkpoint_every
     rising = f", after a rise over the first {recipe.warmup:,} iterations," * bool(recipe.warmup)
     return fill_template(
@@ -62,7 +62,7 @@ def summary(
         unfinished=not finished,
         comparisons=_comparisons(ended, running),
         digits=digits,
-        tuned=digits and settings == ("quick", None, None, False),
+        tuned=digits and settings == ("quick", None, None, False, None),
         papers_length=config.is_the_papers and finished,
         short=not digits and reached < 64_000,
         reached=reached,
