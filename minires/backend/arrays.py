@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arguments import shown
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
+from ..pytorch import expect_no_device
 from .library import BACKENDS, default, load
 
 # A NumPy array to the type checker; a CuPy array has the same methods.
@@ -138,6 +139,8 @@ def destination(
         UsageError: nothing is asked for, two of a kind, or what is neither a backend nor a dtype.
         DeviceError: the backend cannot be used.
     """
+    for target in targets:
+        expect_no_device(target)
     expected = f"expected a backend ({', '.join(BACKENDS)}) or a dtype"
     if backend is not None and not isinstance(backend, str):
         raise UsageError(f"to() got the backend {shown(backend)}; {expected}")

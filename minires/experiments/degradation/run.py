@@ -80,9 +80,10 @@ class Degradation:
             ranks: those that take each training step together.
 
         Raises:
-            UsageError: `out` holds something already, a net would not fit into memory, `until`
-            is below 1, ranks cannot share the batches or were not given the same;
-            RunError: `out` cannot be written; DeviceError: the backend cannot be used.
+            UsageError: `out` holds something already, a net would not fit into memory, `until` is
+                below 1, ranks cannot share the batches or were not given the same.
+            RunError: `out` cannot be written.
+            DeviceError: the backend cannot be used.
         """
         check_possible(config, graph, until, ranks)
         prepared = config.prepare(dataset)
@@ -152,7 +153,7 @@ class Degradation:
 
         Raises:
             RunError: another process works in the folder, it cannot be written, or a checkpoint
-            and the one before it are damaged.
+                and the one before it are damaged.
             NonFiniteError: a loss is NaN or infinite.
         """
         with self.folder.locked():
