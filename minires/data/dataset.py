@@ -60,7 +60,7 @@ class Dataset:
         flip: whether augmentation mirrors half of the images.
         standardised: whether models get pixels scaled and centred, see `inputs`; otherwise they
             get 0 to 255, as in an image file.
-        share: (r, n) of rank r of n, each of which is given its part of every batch; see `part`.
+        share: (r, n) of rank r of n, each of which is given its part of every batch.
 
     Raises:
         DataError: the numbers of images and labels differ, or a label has no class.
@@ -138,7 +138,7 @@ class Dataset:
         first = integer(first, "first", at_least=0)
         draws = self.draws(seed, epoch)
         for start in range(first * batch_size, self.train_size, batch_size):
-            part = self.part(start, min(start + batch_size, self.train_size))
+            part = self._part(start, min(start + batch_size, self.train_size))
             yield kernels.call(
                 augment.training_batch,
                 self.train_images,
@@ -173,7 +173,7 @@ class Dataset:
         """Yield the test images, float32 (B, C, H, W), in order, and their labels, int64 (B,)."""
         return self._in_order(self.test_images, self.test_labels, _TEST_BATCH)
 
-    def part(self, start: int, stop: int) -> slice:
+    def _part(self, start: int, stop: int) -> slice:
         """Return what this rank has of `range(start, stop)`; sizes differ by 1 at most."""
         rank, ranks = self.share
         count = stop - start
@@ -183,7 +183,7 @@ class Dataset:
         self, images: Array, labels: Array, batch_size: int
     ) -> Iterator[tuple[Array, Array]]:
         for start in range(0, len(images), batch_size):
-            part = self.part(start, min(start + batch_size, len(images)))
+            part = self._part(start, min(start + batch_size, len(images)))
             if part.stop > part.start:
                 yield self.inputs(images[part]), labels[part]
 
