@@ -1,7 +1,9 @@
-"""Ranks as threads of this process: their all-reduce is a sum in shared memory."""
+"""Ranks inside this process: as threads, or as one that stands for two that do the same."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 
 from minires.modes import saved_modes, set_modes
 
@@ -27,3 +29,34 @@ def on_ranks(n, work):
 
     with ThreadPoolExecutor(n) as pool:
         return [future.result() for future in [pool.submit(run, rank) for rank in range(n)]]
+
+
+class Twins:
+    """The communicator of two ranks that do the same: each sum is twice what one has."""
+
+    def Get_rank(self):
+        return 0
+
+    def Get_size(self):
+        return 2
+
+    def Bcast(self, array):
+        assert type(array) is np.ndarray
+
+    def allgather(self, value):
+        return [value, value]
+
+    def Split_type(self, kind):
+        return self
+
+    def Iallreduce(self, own, result):
+        assert type(own) is type(result) is np.ndarray
+        assert own.flags.c_contiguous
+        result[...] = 2 * own
+        return self
+
+    def Wait(self):
+        pass
+
+    def Test(self):
+        pass

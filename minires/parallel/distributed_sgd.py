@@ -64,6 +64,9 @@ class DistributedSGD(SGD):
         optimiser.backward(F.cross_entropy(net(images), labels))
         optimiser.step()
 
+    Started with `mpiexec -n 4 python -m mpi4py program.py`, an exception on one rank ends all;
+    without `-m mpi4py` the others would wait for it.
+
     Running statistics of batch norm, which each rank has of its own images, become their mean over
     the ranks in every step.
 

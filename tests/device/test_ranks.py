@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from oracles import assert_same
+from simulated_ranks import Twins
 
 import minires
 from minires import functional as F
@@ -15,37 +16,6 @@ from minires.models import cifar_net
 from minires.nn import SyncBatchNorm2d
 from minires.parallel import DistributedSGD
 from minires.parallel.ranks import Ranks, use_own_device
-
-
-class Twins:
-    """The communicator of two ranks that do the same: each sum is twice what one has."""
-
-    def Get_rank(self):
-        return 0
-
-    def Get_size(self):
-        return 2
-
-    def Bcast(self, array):
-        assert type(array) is np.ndarray
-
-    def allgather(self, value):
-        return [value, value]
-
-    def Split_type(self, kind):
-        return self
-
-    def Iallreduce(self, own, result):
-        assert type(own) is type(result) is np.ndarray
-        assert own.flags.c_contiguous
-        result[...] = 2 * own
-        return self
-
-    def Wait(self):
-        pass
-
-    def Test(self):
-        pass
 
 
 def trained(optimiser_of, **how):
