@@ -128,16 +128,19 @@ def walk(
                 yield step
             step.check_replaced()
         check_gradients(op, outgoing)
-        _pass_on(op, sources, outgoing, grads)
+        _pass_on(op, sources, outgoing, grads, shared=watched or not op.kernel.fresh)
     for leaf in [source for source in grads if not isinstance(source, Op)]:
         leaf.accumulate(hooked(leaf.hooks, grads.pop(leaf)))
     return grads
 
 
-def _pass_on(op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Any, Any]) -> None:
+def _pass_on(
+    op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Any, Any], shared: bool
+) -> None:
     """Add gradients to those of the operations and leaves that the inputs came from.
 
-    That of a leaf with hooks is added up as an operation's is, for they are called with all of it.
+    They are copied for leaves if somebody else may have them (`shared`). That of a leaf with hooks
+    is added up as an operation's is, for they are called with all of it.
     """
     for source, gx in zip(sources, gxs, strict=True):
         if source is None or gx is None:
@@ -146,7 +149,7 @@ def _pass_on(op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Any, 
             _expect_same_kind(op, source, gx)
             (gx,) = REFERENCE.take([gx])
             if not source.hooks:
-                source.accumulate(gx)
+                source.accumulate(gx, copy=shared)
                 continue
         if source in grads:
             there = grads[source]

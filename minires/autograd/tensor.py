@@ -164,11 +164,11 @@ class Tensor(Operators, Values):
             raise GraphError("register_hook() on a tensor that requires no gradient, and gets none")
         return Handle(self if self.op is None else self.op, hook)
 
-    def accumulate(self, gx: Array) -> None:
-        """Add `gx` to `.grad`; the array is copied, never shared."""
-        xp = array_module(self.data)
-        # Wrapped, because NumPy makes the sum of two 0-d arrays a scalar, which is no array.
-        self.grad = xp.array(gx) if self.grad is None else xp.asarray(self.grad + gx)
+    def accumulate(self, gx: Array, copy: bool = True) -> None:
+        """Add `gx` to `.grad`; without `copy` the array itself may become it."""
+        if self.grad is not None:  # the sum is new; that of two 0-d arrays of NumPy is a scalar
+            gx, copy = self.grad + gx, False
+        self.grad = array_module(self.data).array(gx, copy=copy or None)
 
     def backward(self, gy: Operand = None, retain_graph: bool = False) -> None:
         """Leave d(self · gy)/d(leaf) in the `.grad` of every leaf that requires it.

@@ -55,13 +55,18 @@ def is_dense(a: Array) -> bool:
 def move(array: Array, name: str) -> Array:
     """Return `array` on the backend `name`: itself if it is there, a copy otherwise.
 
+    The elements of the copy lie in the same order: weights are made in one that kernels like.
+
     Raises:
         UsageError, DeviceError: as for `load`.
     """
     if backend_name(array) == name:
         return array
     xp = load(name)
-    return to_numpy(array) if xp is np else xp.asarray(to_numpy(array))
+    # To another device goes what lies in C order: the axes are sorted for that, and sorted back.
+    axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    host = to_numpy(array.transpose(axes))
+    return (host if xp is np else xp.asarray(host)).transpose(np.argsort(axes).tolist())
 
 
 def placed(array: Array) -> Array:

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from ..data import Dataset
+from ..errors import UsageError
 from ..experiments.degradation import Config, Degradation
 from ..parallel.ranks import world
+from ..parallel.sweeps import SweepConfig
 from .app import app
 from .options import INTEGER, options_of
 from .shared import DataDir, Download, Out, Resume, data_loader
@@ -14,9 +16,10 @@ from .training import resume_command, run_folder, train
 
 
 @app.command()
-@options_of(Config)
+@options_of(Config, SweepConfig)
 def degradation(
     asked: dict[str, Any],
+    where: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
     graph: Annotated[
@@ -42,15 +45,19 @@ def degradation(
     mpiexec -n 4 minires degradation ..., four ranks take each training step together.
     """
     ranks, load = world(), data_loader(data_dir, download)
+    if ranks.size > 1 and any(where.values()):
+        raise UsageError("mpiexec has started ranks that train together; leave out the workers")
 
     def load_data(config: Config) -> Dataset:
         return ranks.in_turn(lambda: load(config))
 
     out = run_folder("degradation", out, resume)
-    if resume:
-        run = Degradation.resume(asked, out, load_data, graph, until, ranks)
-    else:
-        config = Config(**asked)
-        run = Degradation.start(config, load_data(config), out, graph, until, ranks)
     given = {"data_dir": data_dir, "download": download, "graph": graph, "until": until}
-    train(run, out, "degradation.png", resume_command("degradation", out, **given))
+    with SweepConfig(**where).connected() as sweep:
+        if resume:
+            run = Degradation.resume(asked, out, load_data, graph, until, sweep, ranks)
+        else:
+            config = Config(**asked)
+            run = Degradation.start(config, load_data(config), out, graph, until, sweep, ranks)
+        again = resume_command("degradation", out, **given, **where)
+        train(run, out, "degradation.png", again)

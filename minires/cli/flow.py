@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from rich.progress import TaskID
+
 from .. import data
 from ..experiments.degradation import config_of
 from ..experiments.gradient_flow import FlowConfig, FlowRun
+from ..parallel.sweeps import SweepConfig
 from .app import app, console, say
 from .options import options_of
 from .output import progress_bars, show_summary
@@ -13,9 +16,13 @@ from .training import run_folder
 
 
 @app.command()
-@options_of(FlowConfig)
+@options_of(FlowConfig, SweepConfig)
 def flow(
-    asked: dict[str, Any], data_dir: DataDir = None, backend: Backend = None, out: Out = None
+    asked: dict[str, Any],
+    where: dict[str, Any],
+    data_dir: DataDir = None,
+    backend: Backend = None,
+    out: Out = None,
 ) -> None:
     """Measure what becomes of gradients, in plain and in residual models.
 
@@ -27,16 +34,18 @@ def flow(
         asked = {"nets": config_of(asked["run"]).nets, **asked}
     config = FlowConfig(**asked)
     out = run_folder("flow", out)
-    _show(FlowRun.start(config, data.load(config.dataset, data_dir), out))
+    with SweepConfig(**where).connected() as sweep:
+        _show(FlowRun.start(config, data.load(config.dataset, data_dir), out, sweep))
     show_summary(out, *(f"{name}.png" for name in config.only))
 
 
 def _show(flows: FlowRun) -> None:
     """Run, with a bar for each figure; where the output is not a terminal, a line instead."""
+    tasks: dict[str, TaskID] = {}
     with progress_bars() as bars:
         for event in flows.run():
-            if event.done == 0:
-                task = bars.add_task(event.figure, total=event.total)
-            bars.update(task, completed=event.done)
+            if event.figure not in tasks:
+                tasks[event.figure] = bars.add_task(event.figure, total=event.total)
+            bars.update(tasks[event.figure], completed=event.done)
             if event.done == event.total and not console.is_terminal:
                 say(f"{event.figure}: {event.total} measurements")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
+from ..parallel.sweeps import SweepConfig
 from .app import app, console, say
 from .options import options_of
 from .output import progress_bars, show_summary
@@ -15,9 +16,10 @@ from .training import follow, resume_command, run_folder, train
 
 
 @app.command()
-@options_of(LandscapeConfig)
+@options_of(LandscapeConfig, SweepConfig)
 def landscape(
     asked: dict[str, Any],
+    where: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
     backend: Backend = None,
@@ -31,16 +33,18 @@ def landscape(
     """
     load_data = data_loader(data_dir, download)
     out = run_folder("landscape", out, resume)
-    if resume:
-        walk = Landscape.resume(asked, out, load_data)
-    else:
-        walk = Landscape.start(LandscapeConfig(**asked), out, load_data)
-    again = resume_command("landscape", out, backend=backend, data_dir=data_dir, download=download)
-    if (training := walk.training()) is not None:
-        verb = "is" if len(walk.config.nets) == 1 else "are"
-        say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
-        train(training, training.folder.path, "degradation.png", again)
-    follow(walk, _display(walk), again)
+    given = {"backend": backend, "data_dir": data_dir, "download": download, **where}
+    again = resume_command("landscape", out, **given)
+    with SweepConfig(**where).connected() as sweep:
+        if resume:
+            walk = Landscape.resume(asked, out, load_data, sweep)
+        else:
+            walk = Landscape.start(LandscapeConfig(**asked), out, load_data, sweep)
+        if (training := walk.training()) is not None:
+            verb = "is" if len(walk.config.nets) == 1 else "are"
+            say(f"no --run was given: {', '.join(walk.config.nets)} {verb} trained first")
+            train(training, training.folder.path, "degradation.png", again)
+        follow(walk, _display(walk), again)
     show_summary(out, "landscape.png")
 
 

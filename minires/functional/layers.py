@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from .. import kernels
 from ..arguments import Pair, flag, real, shown
 from ..autograd import Operand, Tensor
 from ..backend import (
@@ -19,8 +18,7 @@ from ..backend import (
 from ..deprecated import old_parameters
 from ..errors import DTypeError, ShapeError, UsageError
 from ..modes import modes
-from ..ops import checks
-from ..ops.batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm, Total, moving_average
+from ..ops.batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm, Total
 from ..ops.conv import Conv2d
 from ..ops.matmul import Linear
 from ..ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
@@ -107,24 +105,22 @@ def batch_norm(
             )
         statistics = as_tensor(running_mean).data, as_tensor(running_var).data
         return BatchNormInference(*statistics, eps)(input, weight, bias)
-    op = BatchNorm(eps) if total is None else SyncBatchNorm(total, eps)
-    y = op(input, weight, bias)
-    if modes.recomputing:
-        return y
-    m = op.count if isinstance(op, SyncBatchNorm) else y.size // y.shape[1]
-    batch = {"running_mean": (op.mean, 1.0), "running_var": (op.var, m / (m - 1))}
-    running = {"running_mean": running_mean, "running_var": running_var}
-    given = {name: _running(name, r) for name, r in running.items() if r is not None}
-    checks.channels(y.held, **given)  # both, before either is changed
-    for name, r in given.items():
-        kernels.call(moving_average, r, r, *batch[name], momentum)
-        note_write(r, "batch_norm in training", name)
+    given = {"running_mean": running_mean, "running_var": running_var}
+    moved = {name: None if modes.recomputing else _running(name, r) for name, r in given.items()}
+    how = eps, tuple(moved.values()), momentum
+    op = BatchNorm(*how) if total is None else SyncBatchNorm(total, *how)
+    y: Tensor = op(input, weight, bias)
+    for name, r in moved.items():
+        if r is not None:
+            note_write(r, "batch_norm in training", name)
     return y
 
 
-def _running(name: str, r: Operand) -> Array:
+def _running(name: str, r: Operand) -> Array | None:
     """Return the array of running statistics, or raise if it cannot be updated in place."""
     array = r.data if isinstance(r, Tensor) else r
+    if array is None:
+        return None
     if not is_array(array) or array.dtype.kind != "f":
         raise DTypeError(
             f"{name} is updated in place; expected a tensor or an array of floats, got {shown(r)}"

@@ -27,9 +27,12 @@ class Kernel:
 
     Attributes:
         takes_lazy: whether `forward` and `backward` take a LazyArray where they take an array.
+        fresh: whether the gradients from `backward` are new arrays, no two of them the same, so
+            that one may become a leaf's `.grad` without a copy.
     """
 
     takes_lazy = False
+    fresh = False
 
     def suits(self, op: Any, *inputs: Any) -> bool:
         """Return whether this kernel can compute `op` on these arrays, which may be lazy."""

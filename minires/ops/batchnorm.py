@@ -1,6 +1,6 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ..arguments import function, real
@@ -21,7 +21,8 @@ class BatchNorm(Op):
     """y = w x̂ + b with x̂ = (x − μ) / √(σ² + ε), μ and σ² taken over the batch.
 
     (N, C, ...), (C,), (C,) -> (N, C, ...); μ and σ² (biased) over all but the channels, m
-    values each; after forward they are in `mean` and `var`, shape (C,).
+    values each; after forward they are in `mean` and `var`, shape (C,), and `running`, averages
+    of both that evaluation uses, are moved towards them (None for one that there is not).
 
     μ and σ depend on every x, so three terms reach gx (the paper's equations in section 3,
     collected):
@@ -36,8 +37,15 @@ class BatchNorm(Op):
     mean: Array
     var: Array
 
-    def __init__(self, eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        running: Sequence[Array | None] = (None, None),
+        momentum: float = 0.1,
+    ) -> None:
         self.eps = real(eps, "eps", at_least=0)
+        self.running = running
+        self.momentum = momentum
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
         axes = (0, *range(2, x.ndim))
@@ -47,6 +55,7 @@ class BatchNorm(Op):
         r = 1 / array_module(x).sqrt(var + self.eps)
         xhat = centred * r
         self.mean, self.var = mean.ravel(), var.ravel()
+        self.move_running(x.size // x.shape[1])
         self.save(xhat, w, r)
         return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
 
@@ -62,12 +71,20 @@ class BatchNorm(Op):
         gx = per_channel(w, gy.ndim) * r * (gy - lost)
         return gx, gw, gb
 
+    def move_running(self, m: float) -> None:
+        """Move `running` towards `mean` and the unbiased variance, of m values a channel."""
+        mean, var = self.running
+        if mean is not None:
+            moving_average(mean, self.mean, self.momentum)
+        if var is not None:
+            moving_average(var, self.var * (m / (m - 1)), self.momentum)
 
-class SyncBatchNorm(Op):
+
+class SyncBatchNorm(BatchNorm):
     """y = w x̂ + b, as `BatchNorm`, with μ and σ² over the images of all ranks.
 
     Each rank has a part x of the batch, (N, C, ...). A sum over the batch is the `total` of the
-    ranks' sums, and m, the values of a channel, is the total too; after forward it is in `count`:
+    ranks' sums, and m, the values of a channel, is the total too:
 
         μ = total(Σ x) / m        σ² = total(Σ (x − μ)²) / m
 
@@ -77,26 +94,28 @@ class SyncBatchNorm(Op):
     which are added up over the ranks after backward. Saves x̂, w, 1/√(σ² + ε) and m.
     """
 
-    check = checks.batch_norm
-    mean: Array
-    var: Array
-    count: float
-
-    def __init__(self, total: Total, eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        total: Total,
+        eps: float = 1e-5,
+        running: Sequence[Array | None] = (None, None),
+        momentum: float = 0.1,
+    ) -> None:
+        super().__init__(eps, running, momentum)
         self.total = function(total, "total")
-        self.eps = real(eps, "eps", at_least=0)
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
         xp, axes = array_module(x), (0, *range(2, x.ndim))
         own = xp.asarray([x.size // x.shape[1]], dtype=xp.float64)
         sums = self.total(xp.concatenate([x.sum(axis=axes, dtype=xp.float64), own]))
-        self.count = m = float(sums[-1])
+        m = float(sums[-1])
         self.mean = (sums[:-1] / m).astype(x.dtype)
         centred = x - per_channel(self.mean, x.ndim)
         squares = self.total((centred * centred).sum(axis=axes, dtype=xp.float64))
         self.var = (squares / m).astype(x.dtype)
         r = per_channel(1 / xp.sqrt(self.var + self.eps), x.ndim)
         xhat = centred * r
+        self.move_running(m)
         self.save(xhat, w, r, m)
         return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
 
@@ -141,8 +160,8 @@ class BatchNormInference(Op):
         return gx, (gy * xhat).sum(axis=axes), gy.sum(axis=axes)
 
 
-def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
-    """Set r ← (1 − momentum) r + momentum factor s, the average that evaluation uses.
+def moving_average(r: Array, s: Array, momentum: float) -> None:
+    """Set r ← (1 − momentum) r + momentum s.
 
     With a momentum of 1 nothing is left of r, NaN or infinite though it may be.
     """
@@ -150,4 +169,4 @@ def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
         r[...] = 0
     else:
         r *= 1 - momentum
-    r += momentum * (s * factor)
+    r += momentum * s

@@ -116,6 +116,7 @@ class Trainer:
 
         Raises:
             NonFiniteError: the loss is NaN or infinite; no parameter was changed.
+            LabelError: a label is no class.
             OutOfMemoryError: there is not enough memory for such a batch.
         """
         x, labels = move(x, self.backend), move(labels, self.backend)
@@ -125,6 +126,9 @@ class Trainer:
         with silent, tf32(self.tf32), _memory_error_explained(self.net, len(x)):
             value, wrong, seen = self.learn(x, labels, lr)
             if not math.isfinite(value):
+                if self.replayed:  # a graph cannot look at labels; one that is no class raises here
+                    with no_grad():
+                        F.cross_entropy(self.model(x), labels)
                 origin = _REPLAYED if self.replayed else _origin_of_nan(self.model, x)
                 raise NonFiniteError(
                     f"{self.net}, seed {self.seed}: the loss is {value} at iteration "

@@ -17,6 +17,7 @@ from minires.experiments.degradation import Config
 from minires.experiments.gradient_flow import FlowConfig
 from minires.experiments.landscape import LandscapeConfig
 from minires.experiments.stepping import Stepping
+from minires.parallel.sweeps import SweepConfig
 from minires.runs.config import option
 from minires.vision.finetune import FinetuneConfig
 
@@ -122,6 +123,27 @@ def test_a_command_has_an_option_for_each_field_of_its_configuration(command, co
     for name in fields:
         assert f"--{name.replace('_', '-')} " in result.output, name
     assert "{default}" not in result.output
+
+
+@pytest.mark.parametrize("command", ["degradation", "flow", "landscape"])
+def test_a_sweep_has_the_options_of_where_it_is_computed(command):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    for name in SweepConfig.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')} " in result.output, name
+
+
+def test_the_options_of_two_configurations_come_apart():
+    got = []
+    probe = typer.Typer()
+
+    @probe.command()
+    @options_of(Settings, SweepConfig)
+    def command(asked: dict[str, Any], where: dict[str, Any], own: int = 3) -> None:
+        """Do nothing."""
+        got.append((asked, where, own))
+
+    CliRunner().invoke(probe, ["--name", "b", "--workers", "2", "--own", "4"])
+    assert got == [({"name": "b"}, {"workers": 2}, 4)]
 
 
 def test_the_folder_of_a_run_is_the_first_that_is_free(tmp_path, monkeypatch):

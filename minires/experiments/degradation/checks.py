@@ -1,5 +1,7 @@
 """What is looked at before a run is started or resumed."""
 
+import reprlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -7,12 +9,15 @@ from typing import Any
 from ... import __version__
 from ...backend import load
 from ...data import Dataset
-from ...errors import UsageError
+from ...errors import RunError, UsageError
 from ...inspect.memory import check_memory
 from ...kernels.cuda.graph import expect_graphs
 from ...parallel.rank_trainer import expect_divisible
 from ...parallel.ranks import Ranks, use_own_device
-from ...runs.config import parse_config
+from ...parallel.sweeps import Sweep, machine_of
+from ...runs import RunFolder
+from ...runs.config import check_same_data, check_same_options, parse_config
+from ...runs.machine import check_same_machine
 from .config import Config
 
 
@@ -60,3 +65,47 @@ def ranks_before(facts: dict[str, Any], out: Path) -> tuple[int, ...]:
         RunError: its config.json was altered.
     """
     return parse_config(_Before, {"ranks": [1], **facts}, out).ranks
+
+
+def facts_of(
+    config: Config, prepared: Dataset, digest: str, sweep: Sweep | None, ranks: Ranks
+) -> dict[str, Any]:
+    """Return what config.json says of a new run; `digest` is that of the data as they came."""
+    return {
+        **asdict(config),
+        "data": prepared.name,
+        "data_sha256": digest,
+        "machine": machine_of(sweep, config.backend),
+        "ranks": [ranks.size],
+        "recipe": recipe_facts(config, prepared),
+    }
+
+
+def reopened(
+    asked: dict[str, Any],
+    out: Path,
+    load_data: Callable[[Config], Dataset],
+    graph: bool,
+    until: int | None,
+    sweep: Sweep | None,
+    ranks: Ranks,
+) -> tuple[Config, Dataset, dict[str, Any]]:
+    """Return the settings, the data and config.json of a run that is to be resumed.
+
+    Arguments, warnings and errors are those of `Degradation.resume`.
+    """
+    facts = ranks.from_first(lambda: RunFolder.open(out)[1])
+    config = Config.from_facts(facts, out)
+    check_same_options(config, asked, out)
+    check_possible(config, graph, until, ranks)
+    check_same_machine(facts, out, machine_of(sweep, config.backend))
+    dataset = load_data(config)
+    check_same_data(dataset, facts, out)
+    prepared = config.prepare(dataset)
+    if facts.get("recipe") != recipe_facts(config, prepared):
+        raise RunError(
+            f"the run in {out} was started by another version of minires, with the recipe "
+            f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
+        )
+    check_fitting(config, prepared, ranks)
+    return config, dataset, facts

@@ -4,32 +4,29 @@ A deeper plain net ends with a *higher training error* than a shallower one; wit
 residual connections the order turns round.
 """
 
-import reprlib
-from collections.abc import Callable, Generator, Iterator
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from ...backend import manual_seed
 from ...data import Dataset
-from ...errors import RunError
-from ...kernels import blas_threads
 from ...models import NetSpec
-from ...nn import SyncBatchNorm2d
 from ...parallel.rank_trainer import RankTrainer
 from ...parallel.ranks import ALONE, Ranks
+from ...parallel.sweeps import Sweep
+from ...parallel.sweeps_calls import Calls
 from ...parallel.unwritten import UnwrittenFolder
 from ...runs import RunFolder
 from ...runs.autosave import INTERVAL, Event, autosave
-from ...runs.config import check_same_data, check_same_options
-from ...runs.machine import check_same_machine, machine
-from ...train import Progress, Row, Trainer
-from .checks import check_fitting, check_possible, ranks_before, recipe_facts
+from ...train import Progress, Row, Trainer, restore_training, training_state
+from .checks import check_fitting, check_possible, facts_of, ranks_before, reopened
 from .config import Config
 from .figure import degradation_figure
 from .report import summary
+from .training import State, Trainings
+
+Name: TypeAlias = tuple[int, NetSpec]  # of a training: its seed and its net
 
 
 @dataclass(eq=False)
@@ -39,8 +36,9 @@ class Degradation:
     With ranks, each has its own; rank 0's is the one in the folder, which the others do not touch.
 
     Attributes:
-        ranks_before: how many ranks it ran on before it was resumed, each number once in a row.
-        autosave_interval: seconds between two checkpoints within an epoch.
+        ranks_before: how many ranks it ran on before it was resumed, one number after the other.
+        autosave_interval: seconds between two checkpoints within an epoch; on workers, between any
+            two.
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
@@ -49,15 +47,17 @@ class Degradation:
     folder: RunFolder
     graph: bool = False
     until: int | None = None
+    sweep: Sweep | None = None
     ranks: Ranks = ALONE
     ranks_before: tuple[int, ...] = ()
     autosave_interval: float = INTERVAL
     stopped: bool = False
-    _rows: dict[tuple[int, NetSpec], list[Row]] = field(default_factory=dict)
+    _rows: dict[Name, list[Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dataset = self.config.prepare(self.dataset)
-        self.recipe = self.config.recipe(self.dataset)
+        self.trainings = Trainings(self.config, self.dataset, self.graph, self.until, self.ranks)
+        self.recipe = self.trainings.recipe
 
     @classmethod
     def start(
@@ -67,6 +67,7 @@ class Degradation:
         out: Path,
         graph: bool = False,
         until: int | None = None,
+        sweep: Sweep | None = None,
         ranks: Ranks = ALONE,
     ) -> "Degradation":
         """Make a new run folder and the run in it.
@@ -77,27 +78,21 @@ class Degradation:
             out: the folder.
             graph: replay training steps as CUDA graphs, which changes nothing but the time.
             until: stop each net after so many epochs; a resumed run continues from there.
+            sweep: the workers that train; None to train here.
             ranks: those that take each training step together.
 
         Raises:
             UsageError: `out` holds something already, a net would not fit into memory, `until` is
-                below 1, ranks cannot share the batches or were not given the same.
-            RunError: `out` cannot be written.
+                below 1, or ranks cannot share the batches or were not given the same.
+            RunError: `out` cannot be written, or there is no worker.
             DeviceError: the backend cannot be used.
         """
         check_possible(config, graph, until, ranks)
         prepared = config.prepare(dataset)
         check_fitting(config, prepared, ranks)
-        facts = {
-            **asdict(config),
-            "data": prepared.name,
-            "data_sha256": dataset.digest,
-            "recipe": recipe_facts(config, prepared),
-            "machine": machine(config.backend),
-            "ranks": [ranks.size],
-        }
+        facts = facts_of(config, prepared, dataset.digest, sweep, ranks)
         folder = RunFolder.create(out, facts) if ranks.rank == 0 else UnwrittenFolder(out)
-        return cls(config, dataset, folder, graph, until, ranks)
+        return cls(config, dataset, folder, graph, until, sweep, ranks)
 
     @classmethod
     def resume(
@@ -107,6 +102,7 @@ class Degradation:
         load_data: Callable[[Config], Dataset],
         graph: bool = False,
         until: int | None = None,
+        sweep: Sweep | None = None,
         ranks: Ranks = ALONE,
     ) -> "Degradation":
         """Return the run in the folder `out`, to be continued.
@@ -115,7 +111,7 @@ class Degradation:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
             load_data: loads the data the run was started on.
-            graph, until, ranks: as for `start`; there may be more ranks than before, or fewer.
+            graph, until, sweep, ranks: as for `start`; there may be more ranks or fewer.
 
         Warns:
             MachineWarning: its bits may come out otherwise here, see `runs.machine`.
@@ -124,23 +120,10 @@ class Degradation:
             UsageError: no run there, another configuration, other data, a net would not fit
             into memory, or `until` is below 1; DeviceError: the backend cannot be used.
         """
-        facts = ranks.from_first(lambda: RunFolder.open(out)[1])
-        config = Config.from_facts(facts, out)
-        check_same_options(config, asked, out)
-        check_possible(config, graph, until, ranks)
-        check_same_machine(facts, out, config.backend)
-        dataset = load_data(config)
-        check_same_data(dataset, facts, out)
-        prepared = config.prepare(dataset)
-        if facts.get("recipe") != recipe_facts(config, prepared):
-            raise RunError(
-                f"the run in {out} was started by another version of minires, with the recipe "
-                f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
-            )
-        check_fitting(config, prepared, ranks)
+        config, dataset, facts = reopened(asked, out, load_data, graph, until, sweep, ranks)
         folder = RunFolder(out) if ranks.rank == 0 else UnwrittenFolder(out)
         before = ranks_before(facts, out)
-        return cls(config, dataset, folder, graph, until, ranks, before)
+        return cls(config, dataset, folder, graph, until, sweep, ranks, before)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train; save the state and write the report on the way.
@@ -162,51 +145,79 @@ class Degradation:
             yield from self._run(lambda: self.ranks.any(stop()))
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        trainings = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
-        for seed, net in trainings:
-            self._rows[seed, net] = self._trainer(seed, net).rows
+        names = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
+        for name in names:
+            self._rows[name] = self._trainer(*name).rows
         self.report()  # first: a kill may have come between the checkpoint and the files
-        for seed, net in trainings:
-            trainer = self._trainer(seed, net)
-            self._rows[seed, net] = trainer.rows
-            if self._is_far_enough(trainer):
+        if self.sweep is None:
+            yield from self._here(names, stop)
+        else:
+            with self.sweep.calls(self.trainings, self.config.backend) as calls:
+                yield from self._on_workers(names, calls, stop)
+
+    def _here(self, names: Sequence[Name], stop: Callable[[], bool]) -> Iterator[Event]:
+        """Train one net after the other."""
+        for name in names:
+            trainer = self._trainer(*name)
+            self._rows[name] = trainer.rows
+            if self.trainings.is_far_enough(trainer):
                 yield Event(trainer, None)
             else:
-                self.stopped = yield from self._train(trainer, stop)
+                steps, save = self.trainings.steps(trainer), partial(self._save, trainer)
+                interval = self.autosave_interval
+                self.stopped = yield from autosave(trainer, steps, save, stop, interval)
                 self.report()
             if self.stopped:
                 return
-            if trainer.finished:
-                self.folder.save_weights(trainer.label, trainer.model)
+            self._save_weights(trainer)
 
-    def _is_far_enough(self, trainer: Trainer) -> bool:
-        """Return whether this run trains it no further."""
-        epochs = round(trainer.rows[-1].epoch) if trainer.rows else 0
-        return trainer.finished or (self.until is not None and epochs >= self.until)
+    def _on_workers(
+        self, names: Sequence[Name], calls: Calls, stop: Callable[[], bool]
+    ) -> Iterator[Event]:
+        """Train nets piece by piece on workers; a piece is saved when its state has arrived."""
+        left: dict[Name, Trainer | None] = {}  # made when a worker has begun with it
 
-    def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
-        """Train one net; return whether it was stopped before its end."""
+        def submit(name: Name, state: State | None, first: bool) -> None:
+            piece = (Trainings.piece, *name, state, self.autosave_interval)
+            calls.submit(name, *piece, first=first)
 
-        def save(_progress: Progress) -> None:
-            self.folder.save(trainer)
-            self.folder.write_history(self.rows)
+        for name in names:
+            trainer = self._trainer(*name)
+            if self.trainings.is_far_enough(trainer):
+                yield Event(trainer, None)
+                self._save_weights(trainer)
+            else:
+                left[name] = None
+                submit(name, training_state(trainer) if trainer.iteration else None, first=False)
+        for arrival in calls.arrivals(stop):
+            name = arrival.name
+            trainer = left[name] = left[name] or self._trainer(*name)
+            if arrival.progress is not None:
+                yield Event(trainer, Progress(**{**arrival.progress, "row": None}))
+                continue
+            known = len(trainer.rows)
+            restore_training(trainer, *arrival.result)
+            ends = self.trainings.is_far_enough(trainer)
+            if not ends:
+                submit(name, arrival.result, first=True)
+            self._rows[name] = trainer.rows
+            self._save(trainer)
+            for row in trainer.rows[known:]:
+                yield Event(trainer, Progress.at(row))
+            if ends:
+                del left[name]
+                self._save_weights(trainer)
+                self.report()
+        self.stopped = bool(left)
+        self.report()
 
-        steps = self._steps(trainer)
-        return (yield from autosave(trainer, steps, save, stop, self.autosave_interval))
+    def _save(self, trainer: Trainer, _progress: Progress | None = None) -> None:
+        self.folder.save(trainer)
+        self.folder.write_history(self.rows)
 
-    def _steps(self, trainer: Trainer) -> Iterator[Progress]:
-        """Train, with one BLAS thread where the images are small.
-
-        The products of an 8x8 image are too small to be shared: on idle cores a second thread
-        gains nothing, and on busy ones the two wait for each other at every product, for longer
-        than the product takes.
-        """
-        H, W = self.dataset.train_images.shape[2:]
-        with blas_threads(1) if H * W < 16 * 16 else nullcontext():
-            for progress in trainer.run():
-                yield progress
-                if self._is_far_enough(trainer):
-                    return
+    def _save_weights(self, trainer: Trainer) -> None:
+        if trainer.finished:
+            self.folder.save_weights(trainer.label, trainer.model)
 
     def report(self) -> None:
         """Write history.csv, degradation.png and summary.md from the rows so far."""
@@ -219,7 +230,7 @@ class Degradation:
 
     @property
     def ranks_used(self) -> tuple[int, ...]:
-        """How many ranks it has run on, one after the other."""
+        """How many ranks it has run on, one number after the other."""
         before, now = self.ranks_before, (self.ranks.size,)
         return before if before[-1:] == now else before + now
 
@@ -230,19 +241,8 @@ class Degradation:
 
     def _trainer(self, seed: int, net: NetSpec) -> Trainer:
         """Return the training of a net, restored from its checkpoint if there is one."""
-        manual_seed(seed)
-        config, ranks = self.config, self.ranks
-        how: dict[str, Any] = {"checkpoint_every": config.checkpoint_every}
-        if config.sync_batchnorm and ranks.size > 1:
-            how["norm"] = partial(SyncBatchNorm2d, total=ranks.total)
-        model = net.build(len(self.dataset.classes), self.dataset.channels, **how)
-        settings = (self.recipe, self.recipe.schedule(net.depth), seed, config.backend)
-        together = (str(net), model, self.dataset, *settings, self.graph, config.tf32)
-        if ranks.size == 1:
-            trainer = Trainer(*together)
-            self.folder.restore(trainer)
-            return trainer
-        trainer = RankTrainer(ranks, *together)
+        trainer = self.trainings.trainer(seed, net)
         self.folder.restore(trainer)
-        trainer.take_state_of_first()
+        if isinstance(trainer, RankTrainer):
+            trainer.take_state_of_first()
         return trainer

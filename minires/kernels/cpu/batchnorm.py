@@ -48,6 +48,7 @@ class CpuBatchNorm(Kernel):
         shift = b - op.mean * scale
         if not is_finite(shift):
             return self.leave(op, x, w, b)
+        op.move_running(x.size // x.shape[1])
         y = Combination([(X, scale)], shift, x.shape[0])
         return y if are_constant_rows(x) else y.realize()
 

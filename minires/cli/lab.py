@@ -1,0 +1,33 @@
+"""`minires lab`: two nets that learn in a browser, to be changed while they do."""
+
+from typing import Annotated
+
+import typer
+
+from ..lab.opening import open_lab
+from .app import app, say
+from .options import INTEGER
+from .shared import DataDir
+
+
+@app.command()
+def lab(
+    address: Annotated[
+        str, typer.Argument(help="The link of a session, or what is in it after the #.")
+    ] = "",
+    open_: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser (the default).")
+    ] = True,
+    port: Annotated[
+        int, typer.Option(help="Port on this machine; one that is free by default.", **INTEGER)
+    ] = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Watch two nets learn, and change them while they do: cut a shortcut, freeze a block.
+
+    Serves a page to this machine alone, until Ctrl-C. Needs pip install "minires[lab]".
+    """
+    served = open_lab(address, port, data_dir)
+    say(f"laboratory: {served.url}", "Ctrl-C ends it", flush=True)
+    served.run(show=open_)
+    say("ended")
