@@ -291,6 +291,10 @@ CALLS = [  # a function, and arguments with which it works
         },
     ),
     (
+        layer(nn.SyncBatchNorm2d, *MAPS),
+        {"num_features": 3, "total": lambda own: own, "eps": 1e-5, "momentum": 0.1},
+    ),
+    (
         layer(nn.MaxPool2d, *MAPS),
         {
             "kernel_size": 2,
@@ -606,8 +610,8 @@ def test_an_odd_argument_gives_an_error_of_minires_or_none(
     monkeypatch.chdir(tmp_path)  # an odd path may be one
     failures = []
     for odd, value in ODD.items():
-        if name == "hook" and callable(value):
-            continue  # it is called as hooks are, and says itself if it cannot be
+        if name in ("hook", "total") and callable(value):
+            continue  # it is called as such functions are, and says itself if it cannot be
         try:
             call(function, {**arguments, name: value})
         except MiniresError as error:

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import __version__
-from ..errors import DamageWarning, MachineWarning, MiniresError, NameWarning
+from ..errors import DamageWarning, MachineWarning, MiniresError, NameWarning, UsageError
+from ..parallel.ranks import launched_rank, world
 from ..text import printable
+from .launched import on_all_ranks
 
 app = typer.Typer(
     help="Understand residual networks: train them, watch them, check their gradients.",
@@ -23,6 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+_TOGETHER = ("degradation",)  # the commands that many ranks can run together
 
 
 class _Console(Console):
@@ -73,6 +78,17 @@ def main() -> None:
             show(message, category, *place, **more)
 
     warnings.showwarning = show_warning
+    try:
+        code = on_all_ranks(_run)
+    except UsageError as error:  # of mpi4py, on every rank alike
+        code = error.exit_code
+        if not launched_rank():
+            _print_message(str(error), "red")
+    sys.exit(code)
+
+
+def _run() -> str | int | None:
+    """Run the application, and return its exit code; an output that cannot be written is one."""
     code: str | int | None = 1
     try:
         code = _exit_code()
@@ -82,7 +98,7 @@ def main() -> None:
         discard(sys.stdout)
         _print_message(f"the output cannot be written: {error.strerror or error}", "red")
         code = code or 1
-    sys.exit(code)
+    return code
 
 
 def _exit_code() -> str | int | None:
@@ -135,9 +151,15 @@ def _print_message(message: str, colour: str) -> None:
 
 @app.callback(invoke_without_command=True)
 def version(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     """Understand residual networks: train them, watch them, check their gradients."""
     if version:
         say(f"minires {__version__}")
         raise typer.Exit
+    if world().size > 1 and context.invoked_subcommand not in _TOGETHER:
+        raise UsageError(
+            f"{context.invoked_subcommand} runs in one process: leave out mpiexec, which is for "
+            f"{', '.join(_TOGETHER)}"
+        )

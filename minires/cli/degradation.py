@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..data import Dataset
+from ..errors import UsageError
 from ..experiments.degradation import Config, Degradation, compare, finding, weights_path
+from ..parallel.ranks import world
 from ..parallel.sweeps import SweepConfig
 from .app import command, say
 from .options import INTEGER, options_of
@@ -46,17 +49,24 @@ def degradation(
     """Train plain and residual models, and see which of them depth harms.
 
     Without options: plain-20, plain-56, resnet-20 and resnet-56 on digits, some minutes.
-    The run folder gets config.json, history.csv, degradation.png and summary.md.
+    The run folder gets config.json, history.csv, degradation.png and summary.md. Started with
+    mpiexec -n 4 minires degradation ..., four ranks take each training step together.
     """
-    load_data = data_loader(data_dir, download)
+    ranks, load = world(), data_loader(data_dir, download)
+    if ranks.size > 1 and any(where.values()):
+        raise UsageError("mpiexec has started ranks that train together; leave out the workers")
+
+    def load_data(config: Config) -> Dataset:
+        return ranks.in_turn(lambda: load(config))
+
     out = run_folder("degradation", out, resume)
     given = {"data_dir": data_dir, "threads": threads, "download": download, "graph": graph}
     with SweepConfig(**where).connected() as sweep:
         if resume:
-            run = Degradation.resume(asked, out, load_data, graph, until, sweep)
+            run = Degradation.resume(asked, out, load_data, graph, until, sweep, ranks)
         else:
             config = Config(**asked)
-            run = Degradation.start(config, load_data(config), out, graph, until, sweep)
+            run = Degradation.start(config, load_data(config), out, graph, until, sweep, ranks)
         again = resume_command("degradation", out, **given, until=until, **where)
         train(run, again, planned=planned(run))
     show_errors(run)

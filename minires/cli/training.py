@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import typer
 
 from ..errors import RunError, UsageError
+from ..parallel.ranks import world
 from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
 from .app import console, discard, say
@@ -121,7 +122,8 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         nonlocal asked
         asked = True
         signal.signal(number, before[signal.Signals(number)])
-        _say(b"stopping after this step ...\n")
+        if world().rank == 0:  # a terminal's Ctrl-C is for all
+            _say(b"stopping after this step ...\n")
 
     signals = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:

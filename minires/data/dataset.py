@@ -60,6 +60,7 @@ class Dataset:
         flip: whether augmentation mirrors half of the images.
         standardised: whether models get pixels scaled and centred, see `inputs`; otherwise they
             get 0 to 255, as in an image file.
+        share: (r, n) of rank r of n, each of which is given its part of every batch.
 
     Raises:
         DataError: the numbers of images and labels differ, or a label has no class.
@@ -75,6 +76,7 @@ class Dataset:
     shift: int
     flip: bool
     standardised: bool = True
+    share: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         for part, images, labels in (
@@ -136,13 +138,14 @@ class Dataset:
         first = integer(first, "first", at_least=0)
         draws = self.draws(seed, epoch)
         for start in range(first * batch_size, self.train_size, batch_size):
+            part = self._part(start, min(start + batch_size, self.train_size))
             yield kernels.call(
                 augment.training_batch,
                 self.train_images,
                 self.train_images,
                 self.train_labels,
                 self.mean if self.standardised else None,
-                augment.Draws(*(values[start : start + batch_size] for values in draws)),
+                augment.Draws(*(values[part] for values in draws)),
                 self.shift,
                 self.white,
             )
@@ -170,12 +173,19 @@ class Dataset:
         """Yield the test images, float32 (B, C, H, W), in order, and their labels, int64 (B,)."""
         return self._in_order(self.test_images, self.test_labels, _TEST_BATCH)
 
+    def _part(self, start: int, stop: int) -> slice:
+        """Return what this rank has of `range(start, stop)`; sizes differ by 1 at most."""
+        rank, ranks = self.share
+        count = stop - start
+        return slice(start + count * rank // ranks, start + count * (rank + 1) // ranks)
+
     def _in_order(
         self, images: Array, labels: Array, batch_size: int
     ) -> Iterator[tuple[Array, Array]]:
         for start in range(0, len(images), batch_size):
-            part = slice(start, start + batch_size)
-            yield self.inputs(images[part]), labels[part]
+            part = self._part(start, min(start + batch_size, len(images)))
+            if part.stop > part.start:
+                yield self.inputs(images[part]), labels[part]
 
     def __repr__(self) -> str:
         H, W = self.train_images.shape[2:]

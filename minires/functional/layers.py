@@ -18,7 +18,7 @@ from ..backend import (
 from ..deprecated import old_parameters
 from ..errors import DTypeError, ShapeError, UsageError
 from ..modes import modes
-from ..ops.batchnorm import BatchNorm, BatchNormInference
+from ..ops.batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm, Total
 from ..ops.conv import Conv2d
 from ..ops.matmul import Linear
 from ..ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
@@ -78,6 +78,7 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    total: Total | None = None,
 ) -> Tensor:
     """Normalise each channel, then scale by w and shift by b: (N, C, ...) -> (N, C, ...).
 
@@ -87,6 +88,9 @@ def batch_norm(
     updated in place: r ← (1 − momentum) r + momentum s, with s the mean or the *unbiased*
     variance of the batch (but not when activation checkpointing computes it a second time). In
     evaluation the running ones are used and must be given.
+
+    With `total`, which returns the sum of an array over all ranks, the statistics of training are
+    those of the images of all ranks; see `SyncBatchNorm`.
     """
     momentum = real(momentum, "momentum", 0, 1)
     if weight is None or bias is None:
@@ -103,7 +107,9 @@ def batch_norm(
         return BatchNormInference(*statistics, eps)(input, weight, bias)
     given = {"running_mean": running_mean, "running_var": running_var}
     moved = {name: None if modes.recomputing else _running(name, r) for name, r in given.items()}
-    y: Tensor = BatchNorm(eps, tuple(moved.values()), momentum)(input, weight, bias)
+    how = eps, tuple(moved.values()), momentum
+    op = BatchNorm(*how) if total is None else SyncBatchNorm(total, *how)
+    y: Tensor = op(input, weight, bias)
     for name, r in moved.items():
         if r is not None:
             note_write(r, "batch_norm in training", name)

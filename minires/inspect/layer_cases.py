@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd import Tensor
-from ..ops.batchnorm import BatchNorm, BatchNormInference
+from ..ops.batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm
 from ..ops.conv import Conv2d
 from ..ops.loss import CrossEntropy, LogSoftmax, NegativeLogLikelihood
 from ..ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
@@ -51,6 +51,9 @@ def _norm(draw: Draw) -> list[Case]:
     def inference(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return F.batch_norm(x, mean, var, w, b)
 
+    def on_one_rank(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        return F.batch_norm(x, None, None, w, b, training=True, total=lambda own: own)
+
     return [
         Case(BatchNorm, "(N, C)", training, (normal(5, 3), nonzero(3), normal(3))),
         Case(BatchNorm, "(N, C, H, W)", training, (normal(2, 3, 2, 3), nonzero(3), normal(3))),
@@ -61,6 +64,7 @@ def _norm(draw: Draw) -> list[Case]:
             lambda x: F.batch_norm(x, None, None, training=True),
             (normal(5, 3),),
         ),
+        Case(SyncBatchNorm, "one rank", on_one_rank, (normal(2, 3, 2, 3), nonzero(3), normal(3))),
         Case(BatchNormInference, "(N, C)", inference, (normal(5, 3), nonzero(3), normal(3))),
         Case(
             BatchNormInference,

@@ -9,12 +9,12 @@ from ..autograd import Op, Step, norm
 from ..autograd.hooks import backward_hook, forward_hook
 from ..backend import Array, to_numpy
 from ..deprecated import old_attribute
-from ..ops.batchnorm import BatchNorm, BatchNormInference
+from ..ops.batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm
 from ..ops.conv import Conv2d
 from ..ops.matmul import Linear
 
 _WEIGHTED = (Conv2d, Linear)
-_NORMS = (BatchNorm, BatchNormInference)
+_NORMS = (BatchNorm, SyncBatchNorm, BatchNormInference)
 
 
 class Layers:

@@ -14,6 +14,7 @@ from .layers import (
     Linear,
     MaxPool2d,
     ReLU,
+    SyncBatchNorm2d,
 )
 from .module import Module, Parameter
 from .report import LoadReport, Mismatch

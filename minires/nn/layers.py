@@ -6,10 +6,11 @@ import numpy as np
 
 from .. import functional as F
 from .. import ops
-from ..arguments import Pair, flag, integer, pair, real
+from ..arguments import Pair, flag, function, integer, pair, real
 from ..autograd import Operand, Tensor
 from ..backend import Array
 from ..deprecated import old_parameters
+from ..ops.batchnorm import Total
 from ..pytorch import expect_only
 from .init import by_column, drawn, he_normal
 from .module import Module, Parameter
@@ -91,6 +92,26 @@ class BatchNorm2d(Module):
         return F.batch_norm(
             x, *running, self.weight, self.bias, self.training, self.momentum, self.eps
         )
+
+
+class SyncBatchNorm2d(BatchNorm2d):
+    """Batch norm over the images of all ranks, of which this process has some.
+
+    Args:
+        total: returns the sum of an array over all ranks, as `minires.parallel.Ranks.total` does.
+        num_features, eps, momentum: as for `BatchNorm2d`.
+    """
+
+    def __init__(
+        self, num_features: int, total: Total, eps: float = 1e-5, momentum: float = 0.1
+    ) -> None:
+        super().__init__(num_features, eps, momentum)
+        self.total = function(total, "total")
+
+    def forward(self, x: Tensor) -> Tensor:
+        given = (x, self.running_mean, self.running_var, self.weight, self.bias)
+        how = (self.training, self.momentum, self.eps)
+        return F.batch_norm(*given, *how, self.total)
 
 
 class Identity(Module):

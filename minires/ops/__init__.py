@@ -2,7 +2,7 @@
 
 from ..arguments import Pair
 from .arithmetic import Abs, Add, Div, Exp, Log, Mul, Neg, Pow, PowerOf, Sqrt, Sub
-from .batchnorm import BatchNorm, BatchNormInference
+from .batchnorm import BatchNorm, BatchNormInference, SyncBatchNorm
 from .conv import Conv2d
 from .loss import CrossEntropy, LogSoftmax, NegativeLogLikelihood
 from .matmul import Linear, Matmul
@@ -17,7 +17,7 @@ ALL: tuple[type[Op], ...] = (
     *(Matmul, Linear),
     *(Sum, Mean, Max, Min),
     *(Reshape, Permute, Pad, Index, Concatenate),
-    *(ReLU, Conv2d, BatchNorm, BatchNormInference),
+    *(ReLU, Conv2d, BatchNorm, SyncBatchNorm, BatchNormInference),
     *(MaxPool2d, AvgPool2d, GlobalAvgPool2d),
     *(LogSoftmax, CrossEntropy, NegativeLogLikelihood),
 )

@@ -1,11 +1,15 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
-from ..arguments import real
+from ..arguments import function, real
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
+
+# Returns the sum of an array over all ranks, the same on each: an all-reduce.
+Total: TypeAlias = Callable[[Array], Array]
 
 
 def per_channel(v: Array, ndim: int) -> Array:
@@ -67,13 +71,65 @@ class BatchNorm(Op):
         gx = per_channel(w, gy.ndim) * r * (gy - lost)
         return gx, gw, gb
 
-    def move_running(self, m: int) -> None:
+    def move_running(self, m: float) -> None:
         """Move `running` towards `mean` and the unbiased variance, of m values a channel."""
         mean, var = self.running
         if mean is not None:
             moving_average(mean, self.mean, self.momentum)
         if var is not None:
             moving_average(var, self.var * (m / (m - 1)), self.momentum)
+
+
+class SyncBatchNorm(BatchNorm):
+    """y = w x̂ + b, as `BatchNorm`, with μ and σ² over the images of all ranks.
+
+    Each rank has a part x of the batch, (N, C, ...). A sum over the batch is the `total` of the
+    ranks' sums, and m, the values of a channel, is the total too:
+
+        μ = total(Σ x) / m        σ² = total(Σ (x − μ)²) / m
+
+        gx = w / √(σ² + ε) · (gy − total(gb) / m − x̂ total(gw) / m)
+
+    gw and gb remain sums over the rank's own images, like the gradients of all other parameters,
+    which are added up over the ranks after backward. Saves x̂, w, 1/√(σ² + ε) and m.
+    """
+
+    def __init__(
+        self,
+        total: Total,
+        eps: float = 1e-5,
+        running: Sequence[Array | None] = (None, None),
+        momentum: float = 0.1,
+    ) -> None:
+        super().__init__(eps, running, momentum)
+        self.total = function(total, "total")
+
+    def forward(self, x: Array, w: Array, b: Array) -> Array:
+        xp, axes = array_module(x), (0, *range(2, x.ndim))
+        own = xp.asarray([x.size // x.shape[1]], dtype=xp.float64)
+        sums = self.total(xp.concatenate([x.sum(axis=axes, dtype=xp.float64), own]))
+        m = float(sums[-1])
+        self.mean = (sums[:-1] / m).astype(x.dtype)
+        centred = x - per_channel(self.mean, x.ndim)
+        squares = self.total((centred * centred).sum(axis=axes, dtype=xp.float64))
+        self.var = (squares / m).astype(x.dtype)
+        r = per_channel(1 / xp.sqrt(self.var + self.eps), x.ndim)
+        xhat = centred * r
+        self.move_running(m)
+        self.save(xhat, w, r, m)
+        return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
+
+    def backward(self, gy: Array) -> Gradients:
+        xhat, w, r, m = self.saved
+        axes = (0, *range(2, gy.ndim))
+        gb = gy.sum(axis=axes)
+        gw = (gy * xhat).sum(axis=axes)
+        if not self.needs_grad[0]:
+            return None, gw, gb
+        all_gb, all_gw = self.total(array_module(gy).stack([gb, gw]))
+        lost = per_channel(all_gb / m, gy.ndim) + xhat * per_channel(all_gw / m, gy.ndim)
+        gx = per_channel(w, gy.ndim) * r * (gy - lost)
+        return gx, gw, gb
 
 
 class BatchNormInference(Op):

@@ -187,6 +187,11 @@ class RunFolder:
         with _writing(self.path / "history.csv"):
             write_history(self.path / "history.csv", rows)
 
+    def note(self, **facts: Any) -> None:
+        """Write facts into config.json, beside or instead of those that are there."""
+        _, config = RunFolder.open(self.path)
+        self.write_config({**config, **facts})
+
     def write_config(self, config: dict[str, Any]) -> None:
         """Write config.json."""
         content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"

@@ -124,12 +124,7 @@ class Trainer:
         # A NaN is found below and explained; NumPy's own warnings would only come before it.
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")
         with silent, tf32(self.tf32), _memory_error_explained(self.net, len(x)):
-            if self.replayed:
-                rate = load(self.backend).full((), lr, np.float32)
-                loss, mistakes = self.replayed(x, labels, rate)
-            else:
-                loss, mistakes = self._learn(x, labels, lr)
-            value, wrong = loss.item(), int(mistakes)
+            value, wrong, seen = self.learn(x, labels, lr)
             if not math.isfinite(value):
                 if self.replayed:  # a graph cannot look at labels; one that is no class raises here
                     with no_grad():
@@ -140,9 +135,18 @@ class Trainer:
                     f"{self.iteration}: {origin}; {ADVICE}"
                 )
         self.optimiser.lr = lr
-        self.schedule.observe(100 * wrong / len(labels))
+        self.schedule.observe(100 * wrong / seen)
         self.iteration += 1
-        self.totals.add(value, wrong, len(labels))
+        self.totals.add(value, wrong, seen)
+
+    def learn(self, x: Array, labels: Array, lr: float) -> tuple[float, int, int]:
+        """Learn from a batch; return its loss, the number of wrong predictions and of images."""
+        if self.replayed:
+            rate = load(self.backend).full((), lr, np.float32)
+            loss, mistakes = self.replayed(x, labels, rate)
+        else:
+            loss, mistakes = self._learn(x, labels, lr)
+        return loss.item(), int(mistakes), len(labels)
 
     def _learn(self, x: Array, labels: Array, lr: Any) -> tuple[Array, Array]:
         """Return the loss and the number of wrong predictions of a batch, and learn from it.
@@ -163,7 +167,12 @@ class Trainer:
     def test_error(self) -> float:
         """Return the error over all test images, in %, with the running statistics."""
         with tf32(self.tf32):
-            return _error_rate(self.model, self.dataset.testing_batches(), self.backend)
+            wrong, seen = self.test()
+        return 100 * wrong / seen
+
+    def test(self) -> tuple[int, int]:
+        """Return how many test images are predicted wrong, and how many there are."""
+        return _mistakes(self.model, self.dataset.testing_batches(), self.backend)
 
     def _progress(self, epoch: float, test_error: float | None) -> Progress:
         """Return the progress; a test error ends the epoch, and adds its row."""
@@ -198,8 +207,13 @@ def _memory_error_explained(net: str, images: int) -> Iterator[None]:
         ) from error
 
 
-def _error_rate(model: Module, batches: Iterable[tuple[Array, Array]], backend: str) -> float:
-    """Return the error of a model in evaluation, in %; leaves it in training mode."""
+def _mistakes(
+    model: Module, batches: Iterable[tuple[Array, Array]], backend: str
+) -> tuple[int, int]:
+    """Return how many predictions of a model in evaluation are wrong, and how many there are.
+
+    Leaves it in training mode.
+    """
     model.eval()
     wrong = seen = 0
     with no_grad():
@@ -208,7 +222,7 @@ def _error_rate(model: Module, batches: Iterable[tuple[Array, Array]], backend: 
             wrong += int((predicted != move(labels, backend)).sum())
             seen += len(labels)
     model.train()
-    return 100 * wrong / seen
+    return wrong, seen
 
 
 def _origin_of_nan(model: Module, x: Array) -> str:

@@ -11,13 +11,15 @@ class Recipe:
     """The settings of one training.
 
     The learning rate is divided by 10 after half and after three quarters of the iterations
-    (He et al. 2015, section 4.2: after 32k and 48k of 64k).
+    (He et al. 2015, section 4.2: after 32k and 48k of 64k). With a warm-up it rises first, as a
+    large batch needs it (Goyal et al. 2017, 1706.02677, section 2.2).
 
     Attributes:
         batch_size: images in a training step.
         lr: the learning rate at the start.
         iterations: the number of training steps.
         momentum, weight_decay: of SGD.
+        warmup: over so many iterations at the start the learning rate rises to `lr`.
     """
 
     batch_size: int
@@ -25,12 +27,16 @@ class Recipe:
     iterations: int
     momentum: float = 0.9
     weight_decay: float = 1e-4
+    warmup: int = 0
 
     def schedule(self, depth: int) -> StepSchedule:
-        """Return the learning rate by iteration; from 110 layers on it starts low (section 4.2)."""
+        """Return the learning rate by iteration.
+
+        From 110 layers on it starts low (section 4.2), unless there is a warm-up.
+        """
         milestones = (self.iterations // 2, self.iterations * 3 // 4)
-        if depth < 110:
-            return StepSchedule(self.lr, milestones)
+        if depth < 110 or self.warmup:
+            return StepSchedule(self.lr, milestones, warmup=self.warmup)
         return ErrorWarmup(self.lr, milestones, low=self.lr / 10)
 
 

@@ -132,3 +132,24 @@ def test_images_without_labels_raise():
     d = made_up()
     with pytest.raises(DataError, match="7 labels"):
         replace(d, train_labels=d.train_labels[:7])
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_the_shares_of_a_batch_are_the_batch(ranks):
+    data = digits()
+    own = [replace(data, share=(rank, ranks)) for rank in range(ranks)]
+    assert {part.digest for part in own} == {data.digest}
+    parts = [list(part.training_batches(64, 0, 1, first=20)) for part in own]
+    for batch, *shares in zip(data.training_batches(64, 0, 1, first=20), *parts, strict=True):
+        for whole, *pieces in zip(batch, *shares, strict=True):
+            assert (np.concatenate(pieces) == whole).all()
+            sizes = sorted(len(piece) for piece in pieces)
+            assert sizes[-1] - sizes[0] <= 1
+    tested = np.concatenate([labels for part in own for _, labels in part.testing_batches()])
+    assert sorted(tested) == sorted(data.test_labels)
+
+
+def test_a_rank_with_no_test_image_of_a_batch_tests_none():
+    data = replace(digits(), share=(0, 3))
+    few = replace(data, test_images=data.test_images[:1], test_labels=data.test_labels[:1])
+    assert list(few.testing_batches()) == []

@@ -22,7 +22,7 @@ def row(net, train, test=6, iteration=540, seed=0):
     return Row(seed, net, iteration, iteration / 45, 0.01, 1.0, train, test, 60.0)
 
 
-def text(errors, iteration=540, config=None):
+def text(errors, iteration=540, config=None, **how):
     """The summary of nets with these (training, test) errors, one pair a seed."""
     rows = [
         row(net, train if i == iteration else 99, test, i, seed)
@@ -32,7 +32,7 @@ def text(errors, iteration=540, config=None):
     ]
     seeds = tuple(range(max(map(len, errors.values()))))
     config = config or Config(nets=tuple(errors), seeds=seeds)
-    return summary(config, DATA, RECIPE, rows)
+    return summary(config, DATA, how.pop("recipe", RECIPE), rows, **how)
 
 
 def line(text, start):
@@ -209,6 +209,22 @@ def test_settings_that_are_not_the_default_are_said():
     default = text({"plain20": [(5, 6)]})
     assert "TF32" not in default
     assert "checkpointed" not in default
+
+
+def test_the_ranks_that_it_ran_on_are_said():
+    sync = Config(nets=("plain20",), sync_batchnorm=True)
+    t = text({"plain20": [(5, 6)]}, config=sync, ranks=[4])
+    assert "backend numpy; on 4 ranks, batch norm over the images of all ranks." in t
+    assert "was resumed" not in t
+    t = text({"plain20": [(5, 6)]}, ranks=[1, 4])
+    assert "on 1, then 4 ranks, batch norm over the images of each rank." in t
+    assert "batch norm's statistics are over more or fewer of them" in t
+    assert "rank" not in text({"plain20": [(5, 6)]})
+
+
+def test_a_warm_up_is_said():
+    t = text({"plain20": [(5, 6)]}, recipe=replace(RECIPE, warmup=90))
+    assert "learning rate 0.01, after a rise over the first 90 iterations, divided by 10" in t
 
 
 def test_the_papers_task_is_said_to_be_done_at_its_end_alone():

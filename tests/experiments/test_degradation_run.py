@@ -13,6 +13,7 @@ from minires.errors import DeviceError, NonFiniteError, RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
 from minires.inspect import forward_hook, memory
 from minires.modes import modes
+from minires.parallel.ranks import Ranks
 from minires.runs import read_history
 
 DATA = digits()
@@ -270,6 +271,7 @@ def test_an_altered_configuration_raises(unbroken, tmp_path, change):
         ({"seeds": (1, 1)}, "given twice"),
         ({"seeds": (-1,)}, "at least 0, got -1"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"warmup": 0}, "warmup must be at least 1, got 0"),
         ({"batch": 1}, "batch must be at least 2, got 1"),
         ({"checkpoint_every": 0}, "checkpoint_every must be at least 1, got 0"),
         ({"lr": 0.0}, "above 0 and finite, got 0.0"),
@@ -352,3 +354,38 @@ def test_history_is_what_the_trainers_measured(unbroken):
 def test_the_configuration_survives_json(unbroken):
     facts = json.loads((unbroken / "config.json").read_text())
     assert asdict(Config.from_facts(facts, unbroken)) == asdict(TINY)
+
+
+def test_the_rate_is_scaled_with_the_batch_and_rises_over_the_first_epochs():
+    recipe = Config(batch=128, scale_lr=True, warmup=2).recipe(DATA)
+    assert (recipe.lr, recipe.warmup) == (0.04, 2 * 12)  # 128 is 4 times 32, and 12 an epoch
+    assert Config(batch=128, scale_lr=True, lr=0.02).recipe(DATA).lr == 0.08
+    assert Config(scale_lr=True).recipe(DATA) == Config().recipe(DATA)
+
+
+def test_the_ranks_of_a_run_must_be_numbers(tmp_path):
+    Degradation.start(TINY, DATA, tmp_path / "run")
+    file = tmp_path / "run" / "config.json"
+    facts = json.loads(file.read_text())
+    assert facts["ranks"] == [1]
+    assert "warmup" not in facts["recipe"]  # as in older runs
+    file.write_text(json.dumps({**facts, "ranks": ["many"]}))
+    with pytest.raises(RunError, match="ranks is 'many', expected an integer"):
+        Degradation.resume({}, tmp_path / "run", lambda config: DATA)
+    del facts["ranks"]  # as in older runs
+    file.write_text(json.dumps(facts))
+    assert Degradation.resume({}, tmp_path / "run", lambda config: DATA).ranks_used == (1,)
+
+
+def test_ranks_that_are_too_many_raise_before_there_is_a_folder(tmp_path):
+    class Many(Ranks):
+        size = 32
+
+        def __init__(self):
+            self.rank, self.comm = 0, None
+
+    with pytest.raises(UsageError, match="last batch of an epoch has 29 images, too few for 32"):
+        Degradation.start(TINY, DATA, tmp_path / "run", ranks=Many())
+    with pytest.raises(UsageError, match="a CUDA graph holds no messages between ranks"):
+        Degradation.start(TINY, DATA, tmp_path / "run", graph=True, ranks=Many())
+    assert not (tmp_path / "run").exists()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from minires.data import digits
@@ -34,3 +36,10 @@ def test_epochs_are_as_long_as_the_batch_makes_them():
     assert (recipe.batch_size, recipe.iterations) == (100, 3 * 15)
     recipe = paper_recipe(digits(), batch_size=100)
     assert (recipe.batch_size, recipe.iterations) == (100, 64_000)
+
+
+@pytest.mark.parametrize("depth", [20, 110])
+def test_with_a_warm_up_the_rate_rises_first(depth):
+    schedule = replace(paper_recipe(digits()), warmup=4).schedule(depth)
+    assert [schedule(i) for i in (0, 1, 3, 4)] == pytest.approx([0.025, 0.05, 0.1, 0.1])
+    assert schedule(32_000) == pytest.approx(0.01)

@@ -13,10 +13,18 @@ from ...errors import UsageError
 from ...models import NetSpec
 from ...runs.config import check_least, option, parse_config
 from ...train import Recipe, paper_recipe, quick_recipe
+from ...train.recipe import epoch_length
 
 NETS = ("plain20", "plain56", "resnet20", "resnet56")
 SCHEDULES = {"quick": quick_recipe, "paper": paper_recipe}
-_ADDED = {"batch": None, "checkpoint_every": None, "tf32": False}  # what older runs do not say
+_ADDED = {  # what older runs do not say
+    "batch": None,
+    "checkpoint_every": None,
+    "tf32": False,
+    "scale_lr": False,
+    "warmup": None,
+    "sync_batchnorm": False,
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,18 @@ class Config:
     )
     epochs: int | None = option(None, "Passes over the training images, if not the schedule's.")
     lr: float | None = option(None, "Learning rate at the start, if not the schedule's.")
-    batch: int | None = option(None, "Images a training step, if not the schedule's.")
+    batch: int | None = option(
+        None, "Images a training step, if not the schedule's; of all ranks together."
+    )
+    scale_lr: bool = option(
+        False, "Multiply the learning rate by what --batch is of the schedule's batch."
+    )
+    warmup: int | None = option(
+        None, "Epochs at the start over which the learning rate rises, for large batches."
+    )
+    sync_batchnorm: bool = option(
+        False, "With mpiexec: take batch norm's statistics over the images of all ranks."
+    )
     seeds: tuple[int, ...] = option((0,), "By commas; each model is trained once for each.")
     backend: str = field(
         default_factory=default,
@@ -66,7 +85,7 @@ class Config:
         if min(self.seeds) < 0:
             raise UsageError(f"seeds must be at least 0, got {min(self.seeds)}")
         # Batch norm cannot normalise one feature map of one pixel: two images a batch, or more.
-        check_least(self, epochs=1, batch=2, checkpoint_every=1)
+        check_least(self, epochs=1, batch=2, checkpoint_every=1, warmup=1)
         if self.lr is not None and not 0 < self.lr < math.inf:
             raise UsageError(f"the learning rate must be above 0 and finite, got {self.lr}")
         for name, choice, choices in (
@@ -90,7 +109,7 @@ class Config:
     def is_the_papers(self) -> bool:
         """Whether this is the paper's task, its recipe and its length."""
         asked = (self.dataset, self.schedule, self.epochs, self.lr, self.batch, self.validation)
-        return asked == ("cifar10", "paper", None, None, None, False)
+        return (*asked, self.warmup) == ("cifar10", "paper", None, None, None, False, None)
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any], out: Path) -> "Config":
@@ -106,6 +125,15 @@ class Config:
         return dataset.with_validation() if self.validation else dataset
 
     def recipe(self, dataset: Dataset) -> Recipe:
-        """Return the recipe that all nets of this run are trained by."""
-        recipe = SCHEDULES[self.schedule](dataset, self.epochs, self.batch)
-        return recipe if self.lr is None else replace(recipe, lr=self.lr)
+        """Return the recipe that all nets of this run are trained by.
+
+        The rate is proportional to the batch if asked to be (Goyal et al. 2017, 1706.02677, the
+        linear scaling rule), so that an epoch of few large steps takes it as far as one of many.
+        """
+        make = SCHEDULES[self.schedule]
+        recipe = make(dataset, self.epochs, self.batch)
+        lr = recipe.lr if self.lr is None else self.lr
+        if self.scale_lr:
+            lr *= recipe.batch_size / make(dataset).batch_size
+        warmup = (self.warmup or 0) * epoch_length(dataset, recipe.batch_size)
+        return replace(recipe, lr=lr, warmup=warmup)

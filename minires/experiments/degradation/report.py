@@ -16,15 +16,34 @@ from .config import Config
 
 Latest: TypeAlias = dict[NetSpec, list[Row]]  # the latest row of each seed, by net
 
+# What differs in a run that was resumed on another number of ranks, by `sync_batchnorm`.
+_ROUNDED = {
+    True: "its sums are rounded otherwise",
+    False: "batch norm's statistics are over more or fewer of them, and sums are rounded otherwise",
+}
 
-def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
-    """Return the content of summary.md: `rows` is the history of the run so far."""
+
+def summary(
+    config: Config,
+    dataset: Dataset,
+    recipe: Recipe,
+    rows: Sequence[Row],
+    ranks: Sequence[int] = (1,),
+) -> str:
+    """Return the content of summary.md.
+
+    Args:
+        config, dataset, recipe: those of the run.
+        rows: the history of the run so far.
+        ranks: how many ranks it has run on, one number after the other.
+    """
     ended = finished_rows(recipe, rows)
     running = {net: last for net, last in latest(rows).items() if net not in ended}
     finished = sum(map(len, ended.values())) == len(config.nets) * len(config.seeds)
     digits, reached = config.dataset == "digits", max(row.iteration for row in rows)
-    settings = (config.schedule, config.lr, config.batch, config.validation)
+    settings = (config.schedule, config.lr, config.batch, config.validation, config.warmup)
     every = config.checkpoint_every
+    rising = f", after a rise over the first {recipe.warmup:,} iterations," * bool(recipe.warmup)
     return fill_template(
         Path(__file__).with_name("report.md"),
         config=config,
@@ -33,6 +52,10 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         published=published,
         mirrored=" and mirrored" * dataset.flip,
         seeds=", ".join(map(str, config.seeds)),
+        rising=rising,
+        ranks=_ranks(config, ranks),
+        resumed_elsewhere=len(ranks) > 1,
+        rounded=_ROUNDED[config.sync_batchnorm],
         tf32=" in TF32" * config.tf32,
         checkpointed=f"; activations checkpointed every {every} block(s)" if every else "",
         errors=_errors(ended, running, config.is_the_papers),
@@ -41,7 +64,7 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         found=finding(compare(ended)),
         one_seed=len(config.seeds) == 1,
         digits=digits,
-        tuned=digits and settings == ("quick", None, None, False),
+        tuned=digits and settings == ("quick", None, None, False, None),
         papers_length=config.is_the_papers and finished,
         short=not digits and reached < 64_000,
         reached=reached,
@@ -71,6 +94,13 @@ def _errors(ended: Latest, running: Latest, with_others: bool) -> str:
             ]
         )
     return markdown_table(["net", "training error", "test error", *heads, "minutes"], lines)
+
+
+def _ranks(config: Config, ranks: Sequence[int]) -> str:
+    if max(ranks) == 1:
+        return ""
+    whose = "all ranks" if config.sync_batchnorm else "each rank"
+    return f"; on {', then '.join(map(str, ranks))} ranks, batch norm over the images of {whose}"
 
 
 def _mean_and_std(values: Sequence[float]) -> str:

@@ -1,30 +1,29 @@
 """The experiment of He et al. 2015, figures 1 and 6: plain nets against residual ones.
 
-A deeper plain net ends with a *higher training error* than a shallower one; with
-residual connections the order turns round.
+A deeper plain net ends with a *higher training error*; residual connections turn this round.
 """
 
-import reprlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ...data import Dataset
-from ...errors import RunError
 from ...models import NetSpec
-from ...parallel.sweeps import Sweep, machine_of
+from ...parallel.rank_trainer import RankTrainer
+from ...parallel.ranks import ALONE, Ranks
+from ...parallel.sweeps import Sweep
 from ...parallel.sweeps_calls import Calls
+from ...parallel.unwritten import UnwrittenFolder
 from ...runs import RunFolder
 from ...runs.autosave import INTERVAL, Event, autosave
-from ...runs.config import check_same_data, check_same_options
-from ...runs.machine import check_same_machine
 from ...train import Progress, Row, Trainer, restore_training, training_state
+from .checks import check_fitting, check_possible, facts_of, ranks_before, reopened
 from .config import Config
 from .figure import degradation_figure
 from .report import finished_rows, summary
-from .training import State, Trainings, check_memory, check_possible
+from .training import State, Trainings
 
 Name: TypeAlias = tuple[int, NetSpec]  # of a training: its seed and its net
 
@@ -33,9 +32,11 @@ Name: TypeAlias = tuple[int, NetSpec]  # of a training: its seed and its net
 class Degradation:
     """A run of the experiment: made with `start` or `resume`, then `run`.
 
+    With ranks, each has its own; rank 0's is the one in the folder, which the others do not touch.
+
     Attributes:
-        autosave_interval: seconds between two checkpoints within an epoch; on workers, between any
-            two.
+        ranks_before: how many ranks it ran on before it was resumed, one number after the other.
+        autosave_interval: seconds between two checkpoints, on workers; here, within an epoch.
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
@@ -45,13 +46,15 @@ class Degradation:
     graph: bool = False
     until: int | None = None
     sweep: Sweep | None = None
+    ranks: Ranks = ALONE
+    ranks_before: tuple[int, ...] = ()
     autosave_interval: float = INTERVAL
     stopped: bool = False
     _rows: dict[Name, list[Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dataset = self.config.prepare(self.dataset)
-        self.trainings = Trainings(self.config, self.dataset, self.graph, self.until)
+        self.trainings = Trainings(self.config, self.dataset, self.graph, self.until, self.ranks)
         self.recipe = self.trainings.recipe
 
     @classmethod
@@ -63,31 +66,30 @@ class Degradation:
         graph: bool = False,
         until: int | None = None,
         sweep: Sweep | None = None,
+        ranks: Ranks = ALONE,
     ) -> "Degradation":
         """Make a new run folder and the run in it.
 
         Args:
-            config: its settings.
-            dataset: the data named there.
+            config, dataset: its settings, and the data named there.
             out: the folder.
             graph: replay training steps as CUDA graphs, which changes nothing but the time.
             until: stop each net after so many epochs; a resumed run continues from there.
             sweep: the workers that train; None to train here.
+            ranks: those that take each training step together.
 
         Raises:
-            UsageError: `out` holds something already, a net would not fit into memory, or `until`
-                is below 1.
+            UsageError: `out` holds something already, a net would not fit into memory, `until` is
+                below 1, or ranks cannot share the batches or were not given the same.
             RunError: `out` cannot be written, or there is no worker.
             DeviceError: the backend cannot be used.
         """
-        check_possible(config, graph, until)
+        check_possible(config, graph, until, ranks)
         prepared = config.prepare(dataset)
-        check_memory(config, prepared)
-        data: dict[str, Any] = {"data": prepared.name, "data_sha256": dataset.digest}
-        recipe = asdict(config.recipe(prepared))
-        data["machine"] = machine_of(sweep, config.backend)
-        facts = {**asdict(config), **data, "recipe": recipe}
-        return cls(config, dataset, RunFolder.create(out, facts), graph, until, sweep)
+        check_fitting(config, prepared, ranks)
+        facts = facts_of(config, prepared, dataset.digest, sweep, ranks)
+        folder = RunFolder.create(out, facts) if ranks.rank == 0 else UnwrittenFolder(out)
+        return cls(config, dataset, folder, graph, until, sweep, ranks)
 
     @classmethod
     def resume(
@@ -98,6 +100,7 @@ class Degradation:
         graph: bool = False,
         until: int | None = None,
         sweep: Sweep | None = None,
+        ranks: Ranks = ALONE,
     ) -> "Degradation":
         """Return the run in the folder `out`, to be continued.
 
@@ -105,29 +108,19 @@ class Degradation:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
             load_data: loads the data the run was started on.
-            graph, until, sweep: as for `start`.
+            graph, until, sweep, ranks: as for `start`; there may be more ranks or fewer.
 
         Warns:
             MachineWarning: its bits may come out otherwise here, see `runs.machine`.
 
         Raises:
             UsageError: no run there, another configuration, other data, a net would not fit
-            into memory, or `until` is below 1; DeviceError: the backend cannot be used.
+                into memory, or `until` is below 1.
+            DeviceError: the backend cannot be used.
         """
-        folder, facts = RunFolder.open(out)
-        config = Config.from_facts(facts, out)
-        check_same_options(config, asked, out)
-        check_possible(config, graph, until)
-        check_same_machine(facts, out, machine_of(sweep, config.backend))
-        dataset = load_data(config)
-        check_same_data(dataset, facts, out)
-        if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
-            raise RunError(
-                f"the run in {out} was started by another version of minires, with the recipe "
-                f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
-            )
-        check_memory(config, config.prepare(dataset))
-        return cls(config, dataset, folder, graph, until, sweep)
+        config, dataset, facts = reopened(asked, out, load_data, graph, until, sweep, ranks)
+        folder = RunFolder(out) if ranks.rank == 0 else UnwrittenFolder(out)
+        return cls(config, dataset, folder, graph, until, sweep, ranks, ranks_before(facts, out))
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train; save the state and write the report on the way.
@@ -144,7 +137,9 @@ class Degradation:
             NonFiniteError: a loss is NaN or infinite.
         """
         with self.folder.locked():
-            yield from self._run(stop)
+            if self.ranks_before and self.ranks_before != self.ranks_used:
+                self.folder.note(ranks=self.ranks_used)
+            yield from self._run(lambda: self.ranks.any(stop()))
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         names = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
@@ -222,18 +217,24 @@ class Degradation:
             self.folder.save_weights(trainer.label, trainer.model)
 
     def report(self) -> None:
-        """Write history.csv, degradation.png and summary.md from the rows so far."""
-        if self.rows:
+        """Write history.csv, degradation.png and summary.md."""
+        if self.rows and self.ranks.rank == 0:
             self.folder.write_history(self.rows)
             figure = degradation_figure([(self.dataset.name, self.rows)])
             self.folder.write("degradation.png", figure)
-            text = summary(self.config, self.dataset, self.recipe, self.rows)
+            text = summary(self.config, self.dataset, self.recipe, self.rows, self.ranks_used)
             self.folder.write("summary.md", text.encode())
 
     @property
     def finished(self) -> dict[NetSpec, list[Row]]:
         """The last row of each training that has ended, by net."""
         return finished_rows(self.recipe, self.rows)
+
+    @property
+    def ranks_used(self) -> tuple[int, ...]:
+        """How many ranks it has run on, one number after the other."""
+        before, now = self.ranks_before, (self.ranks.size,)
+        return before if before[-1:] == now else before + now
 
     @property
     def rows(self) -> list[Row]:
@@ -244,4 +245,6 @@ class Degradation:
         """Return the training of a net, restored from its checkpoint if there is one."""
         trainer = self.trainings.trainer(seed, net)
         self.folder.restore(trainer)
+        if isinstance(trainer, RankTrainer):
+            trainer.take_state_of_first()
         return trainer

@@ -4,16 +4,16 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
-from ...backend import Array, load, manual_seed
+from ...backend import Array, manual_seed
 from ...data import Dataset
-from ...errors import UsageError
-from ...inspect import memory
 from ...kernels import blas_threads
-from ...kernels.cuda.graph import expect_graphs
 from ...models import NetSpec
+from ...nn import SyncBatchNorm2d
+from ...parallel.rank_trainer import RankTrainer
+from ...parallel.ranks import ALONE, Ranks
 from ...parallel.sweeps_worker import Link
 from ...train import Progress, Recipe, Trainer, restore_training, training_state
 from .config import Config
@@ -28,13 +28,14 @@ class Trainings:
     Attributes:
         config: the run's settings.
         dataset: its data, prepared by `Config.prepare`.
-        graph, until: see `Degradation.start`.
+        graph, until, ranks: see `Degradation.start`.
     """
 
     config: Config
     dataset: Dataset
     graph: bool = False
     until: int | None = None
+    ranks: Ranks = ALONE
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -44,10 +45,15 @@ class Trainings:
     def trainer(self, seed: int, net: NetSpec) -> Trainer:
         """Return the training of a net, at its start."""
         manual_seed(seed)
-        config, dataset, every = self.config, self.dataset, self.config.checkpoint_every
-        model = net.build(len(dataset.classes), dataset.channels, checkpoint_every=every)
+        config, dataset, ranks = self.config, self.dataset, self.ranks
+        how: dict[str, Any] = {"checkpoint_every": config.checkpoint_every}
+        if config.sync_batchnorm and ranks.size > 1:
+            how["norm"] = partial(SyncBatchNorm2d, total=ranks.total)
+        model = net.build(len(dataset.classes), dataset.channels, **how)
         schedule = self.recipe.schedule(net.depth)
         settings = (self.recipe, schedule, seed, config.backend, self.graph, config.tf32)
+        if ranks.size > 1:
+            return RankTrainer(ranks, str(net), model, dataset, *settings)
         return Trainer(str(net), model, dataset, *settings)
 
     def is_far_enough(self, trainer: Trainer) -> bool:
@@ -89,20 +95,3 @@ class Trainings:
             if link.stopping() or time.monotonic() > end:
                 break
         return training_state(trainer)
-
-
-def check_possible(config: Config, graph: bool, until: int | None) -> None:
-    """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
-    load(config.backend)
-    if graph:
-        expect_graphs(config.backend)
-    if until is not None and until < 1:
-        raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
-
-
-def check_memory(config: Config, dataset: Dataset) -> None:
-    """Raise for nets that would not fit into the backend's memory, the deepest first."""
-    image = dataset.train_images.shape[1:]
-    batch = config.recipe(dataset).batch_size
-    for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
-        memory.check_memory(net, image, batch, config.checkpoint_every, config.backend)

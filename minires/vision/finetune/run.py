@@ -140,7 +140,7 @@ class Finetune:
         model = _started_model(config, listed.classes, run_folder)
         if config != had:
             with run_folder.locked():
-                run_folder.write_config({**facts, "epochs": config.epochs})
+                run_folder.note(epochs=config.epochs)
         return cls(config, folder, left_out, model, run_folder, workers)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:

@@ -1,0 +1,56 @@
+"""A training step with ranks on a device: messages go through host memory."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from oracles import assert_same
+from simulated_ranks import Twins
+
+import minires
+from minires import functional as F
+from minires.backend import backend_name, use
+from minires.errors import UsageError
+from minires.models import cifar_net
+from minires.nn import SyncBatchNorm2d
+from minires.parallel import DistributedSGD
+from minires.parallel.ranks import Ranks, use_own_device
+
+
+def trained(optimiser_of, **how):
+    minires.manual_seed(0)
+    net = cifar_net("resnet8", 10, 1, **how)
+    optimiser = optimiser_of(net)
+    x = np.random.default_rng(0).standard_normal((4, 1, 8, 8), dtype=np.float32)
+    for _ in range(2):
+        optimiser.zero_grad()
+        loss = F.cross_entropy(net(minires.Tensor(x)), minires.Tensor(np.arange(4)).data)
+        optimiser.backward(loss)
+        optimiser.step()
+    return net
+
+
+def test_gradients_and_statistics_come_back_to_the_device(cupy):
+    ranks = Ranks(Twins())
+    alone = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=Ranks()))
+    with use("cupy"):
+        net = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=ranks))
+        norm = {"norm": lambda C: SyncBatchNorm2d(C, ranks.total)}
+        synced = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=ranks), **norm)
+    for other in (net, synced):
+        assert {backend_name(t.data) for _, t in other.named_tensors()} == {"cupy"}
+        parameters = {name for name, _ in net.named_parameters()}
+        a, b = (
+            {k: v for k, v in n.state_dict().items() if k in parameters} for n in (alone, other)
+        )
+        assert_same(list(b.values()), list(a.values()), 1e-4)
+
+
+def test_each_rank_of_a_machine_needs_a_gpu(cupy, monkeypatch):
+    kinds = SimpleNamespace(COMM_TYPE_SHARED=0)  # mpi4py's own would join this process to MPI
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=kinds))
+    monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 1)
+    with pytest.raises(UsageError, match="needs a GPU of its own, but there are 1"):
+        use_own_device(Ranks(Twins()), "cupy")
+    use_own_device(Ranks(Twins()), "numpy")

@@ -1,0 +1,140 @@
+"""`mpiexec -n 2 minires degradation`: one run folder, one voice, and an end for all ranks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import psutil
+import pytest
+from launching import ENVIRONMENT, MPIEXEC, PIPES, finish, needs_mpi, start
+
+from minires.cli import main
+from minires.data import digits
+from minires.errors import MachineWarning
+from minires.experiments.degradation import Config, Degradation
+from minires.parallel import ranks as ranks_module
+from minires.runs import read_history
+
+TINY = ("degradation", "--nets", "resnet8", "--epochs", "4", "--batch", "96", "--sync-batchnorm")
+CONFIG = Config(nets=("resnet8",), epochs=4, batch=96, sync_batchnorm=True)
+
+pytestmark = needs_mpi
+
+
+def minires(ranks, *arguments):
+    return start(ranks, "-m", "minires", *arguments)
+
+
+def different(*commands):
+    """Start one rank with each of the command lines."""
+    words = [MPIEXEC]
+    for command in commands:
+        words += ["-n", "1", sys.executable, "-m", "minires", *map(str, command), ":"]
+    return subprocess.Popen(words[:-1], env=ENVIRONMENT, text=True, **PIPES)
+
+
+def processes_of(mpiexec):
+    """The processes of its ranks, in their order."""
+    below = psutil.Process(mpiexec.pid).children(recursive=True)
+    ranks = [(p.environ().get("PMI_RANK"), p) for p in below if p.name() != "hydra_pmi_proxy"]
+    return [p for _, p in sorted((int(rank), p) for rank, p in ranks if rank is not None)]
+
+
+def wait_for(path, mpiexec):
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert mpiexec.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_run_killed_stopped_and_resumed_on_other_ranks_is_the_unbroken_one(tmp_path):
+    out, expected = tmp_path / "ranks", tmp_path / "alone"
+    checkpoint = out / "checkpoints" / "resnet8-seed0.safetensors"
+    run = minires(2, *TINY, "--out", out)
+    wait_for(checkpoint, run)
+    processes_of(run)[1].send_signal(signal.SIGKILL)
+    started = time.monotonic()
+    code, output, _ = finish(run)
+    assert code != 0
+    assert time.monotonic() - started < 30
+    assert output.count("epoch 1 ") == 1
+
+    (out / ".lock").unlink(missing_ok=True)  # it is there again when the training has begun
+    resumed = minires(3, "degradation", "--resume", "--out", out)
+    wait_for(out / ".lock", resumed)
+    time.sleep(0.3)
+    processes_of(resumed)[2].send_signal(signal.SIGTERM)
+    code, output, _ = finish(resumed)
+    assert (code, output.count("stopped; resume with: minires degradation --resume")) == (130, 1)
+
+    with pytest.warns(MachineWarning, match="threads was 1"):
+        last = Degradation.resume({}, out, lambda config: digits())
+    list(last.run())
+    list(Degradation.start(CONFIG, digits(), expected).run())
+    histories = [read_history(path / "history.csv") for path in (out, expected)]
+    for ours, theirs in zip(*histories, strict=True):
+        assert ours.iteration == theirs.iteration
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=3e-2)
+        assert ours.train_error == pytest.approx(theirs.train_error, abs=5)
+    assert json.loads((out / "config.json").read_text())["ranks"] == [2, 3, 1]
+    text = (out / "summary.md").read_text()
+    assert "on 2, then 3, then 1 ranks, batch norm over the images of all ranks" in text
+    assert "has the images that it would have had, but its sums are rounded otherwise" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ((*TINY, "--batch", "95"), 2, "2 ranks cannot share a batch of 95 images equally"),
+        ((*TINY, "--lr", "1e30"), 1, "resnet8, seed 0: the loss is nan at iteration"),
+        (("summary", "resnet20"), 2, "summary runs in one process: leave out mpiexec"),
+    ],
+)
+def test_what_all_ranks_fail_of_is_said_once(tmp_path, arguments, code, sentence):
+    out = ("--out", tmp_path / "run") if arguments[0] == "degradation" else ()
+    ended, _, errors = finish(minires(2, *arguments, *out))
+    assert (ended, " ".join(errors.split()).count(sentence)) == (code, 1), errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ((*TINY, "--seeds", "1"), "rank 1 has seeds = (1,), but rank 0 has (0,); start all"),
+        ((*TINY, "--seeds", "x"), "must be integers with commas between, got 'x'"),
+        (
+            (*TINY, "--dataset", "cifar10", "--data-dir", "/nowhere"),
+            "there is no data folder /nowhere",
+        ),
+    ],
+)
+def test_what_one_rank_fails_of_ends_all(tmp_path, other, sentence):
+    out = ("--out", tmp_path / "run")
+    code, _, errors = finish(different((*TINY, *out), (*other, *out)))
+    assert (code, errors.count(sentence)) == (2, 1), errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(("rank", "said"), [("0", 1), ("1", 0)])
+def test_without_mpi4py_rank_0_says_what_to_install(rank, said, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setenv("PMI_RANK", rank)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
+    monkeypatch.setattr(sys, "argv", ["minires", "--version"])
+    ranks_module.world.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    ranks_module.world.cache_clear()
+    assert ended.value.code == 2
+    assert " ".join(capsys.readouterr().err.split()).count("pip install 'minires[mpi]'") == said
+
+
+def test_without_mpiexec_nothing_of_mpi_is_loaded():
+    assert not {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"} & os.environ.keys()
+    assert ranks_module.world().size == 1
+    assert "mpi4py" not in sys.modules

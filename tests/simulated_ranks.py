@@ -1,0 +1,62 @@
+"""Ranks inside this process: as threads, or as one that stands for two that do the same."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from minires.modes import saved_modes, set_modes
+
+
+def on_ranks(n, work):
+    """Return [work(rank, total) for each rank]; `total` is their all-reduce."""
+    barrier, parts, modes = threading.Barrier(n), [None] * n, saved_modes()
+
+    def run(rank):
+        def total(array):
+            parts[rank] = array
+            barrier.wait(timeout=30)
+            result = sum(parts[1:], parts[0])
+            barrier.wait(timeout=30)
+            return result
+
+        try:
+            with set_modes(**modes):
+                return work(rank, total)
+        except BaseException:
+            barrier.abort()  # nobody waits for a rank that failed
+            raise
+
+    with ThreadPoolExecutor(n) as pool:
+        return [future.result() for future in [pool.submit(run, rank) for rank in range(n)]]
+
+
+class Twins:
+    """The communicator of two ranks that do the same: each sum is twice what one has."""
+
+    def Get_rank(self):
+        return 0
+
+    def Get_size(self):
+        return 2
+
+    def Bcast(self, array):
+        assert type(array) is np.ndarray
+
+    def allgather(self, value):
+        return [value, value]
+
+    def Split_type(self, kind):
+        return self
+
+    def Iallreduce(self, own, result):
+        assert type(own) is type(result) is np.ndarray
+        assert own.flags.c_contiguous
+        result[...] = 2 * own
+        return self
+
+    def Wait(self):
+        pass
+
+    def Test(self):
+        pass
