@@ -266,7 +266,10 @@ def pth(folder: Path) -> Reader:
     files = [write(folder / "a.pth", program).read_bytes() for program in (_TENSORS, *PAYLOADS)]
     members = {f"data/{i}" + "x" * 400: b"" for i in range(9_000)}
     many = write(folder / "many.pth", _TENSORS, {"data/0": NUMBERS, **members}).read_bytes()
-    return Reader("w.pth", files[:1], weights, files[1:], large=[many])
+    key = "x" * 65_000
+    again = storage(key)[:-1] + b"q\0" + b"h\0Q" * 300_000
+    long_name = write(folder / "name.pth", again, {f"data/{key}": NUMBERS}).read_bytes()
+    return Reader("w.pth", files[:1], weights, files[1:], large=[many, long_name])
 
 
 def pth_program(folder: Path) -> Reader:
