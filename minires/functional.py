@@ -86,8 +86,8 @@ def batch_norm(
     given = {name: _running(name, r) for name, r in running.items() if r is not None}
     checks.channels(y.held, **given)  # both, before either is changed
     for name, r in given.items():
-        kernels.call(moving_average, r, r, *batch[name], momentum)
         note_write(r, "batch_norm in training", name)
+        kernels.call(moving_average, r, r, *batch[name], momentum)
     return y
 
 

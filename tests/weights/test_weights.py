@@ -309,7 +309,7 @@ def test_a_file_that_shrinks_before_it_is_read_raises(tmp_path):
 )
 def test_a_path_that_the_system_does_not_let_be_looked_at_raises(read, tmp_path):
     """As one within a folder of another user; here, of too long a name."""
-    with pytest.raises(DataError, match="cannot be read: File name too long|there is no weights"):
+    with pytest.raises(DataError, match=r"cannot be read: File name too long|there is no w"):
         read(tmp_path / ("a" * 300))
 
 
