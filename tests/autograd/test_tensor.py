@@ -797,7 +797,7 @@ def test_a_tensor_of_pytorch_with_a_gradient_raises_and_says_what_to_do():
     ):
         with pytest.raises(error, match=r"detach\(\)"):
             call()
-    with pytest.raises(DTypeError, match="a key got Tensor of torch.float32"):
+    with pytest.raises(DTypeError, match=r"a key got Tensor of torch\.float32"):
         x[of_torch]
 
 
