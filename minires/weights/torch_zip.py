@@ -130,6 +130,11 @@ class TorchZip:
         for info in infos:
             is_plain = info.compress_type == ZIP_STORED and not info.flag_bits & _ENCRYPTED
             if not (is_plain and info.compress_size == info.file_size):
+                if "/code/" in info.filename:
+                    raise DataError(
+                        f"{self.path} is a program, TorchScript of torch.jit.save; weights alone are "
+                        "saved by torch.save(torch.jit.load(path).state_dict(), other_path)"
+                    )
                 raise DataError(
                     f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
                     "torch.save stores them as they are"
