@@ -17,12 +17,14 @@ from threadpoolctl import threadpool_info
 
 from ..backend import default, load
 from ..errors import MachineWarning
+from ..files import brief
 from ..kernels import get_num_threads
 from ..kernels.cpu.tuning import tuning
 from ..modes import modes
 
 _CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 _FEW = 4  # differences that are named
+_LONGEST = 40  # letters of a name
 
 
 def machine(backend: str | None = None) -> dict[str, Any]:
@@ -55,7 +57,8 @@ def check_same_machine(values: dict[str, Any], out: Path, backend: str | None = 
     if not isinstance(then, dict):
         return
     differing = [
-        f"{name} was {reprlib.repr(then.get(name))} and is {reprlib.repr(now.get(name))}"
+        f"{brief(name, _LONGEST)} was {reprlib.repr(then.get(name))} and is "
+        f"{reprlib.repr(now.get(name))}"
         for name in (*now, *(name for name in then if name not in now))
         if then.get(name) != now.get(name)
     ]

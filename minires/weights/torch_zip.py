@@ -132,8 +132,8 @@ class TorchZip:
             if not (is_plain and info.compress_size == info.file_size):
                 if "/code/" in info.filename:
                     raise DataError(
-                        f"{self.path} is a program, TorchScript of torch.jit.save; its weights alone "
-                        "are saved by torch.save(torch.jit.load(path).state_dict(), other_path)"
+                        f"{self.path} is a program, TorchScript of torch.jit.save; its weights "
+                        "alone are saved by torch.save(torch.jit.load(path).state_dict(), other)"
                     )
                 raise DataError(
                     f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
