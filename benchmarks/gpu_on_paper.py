@@ -6,9 +6,11 @@
 Compiles them for sm_90 and reads the machine code: registers and shared memory, which decide how
 many warps a multiprocessor holds; of a step of BK products, the instructions, the multiplications
 among them, what is read from shared memory for these, and how many loads from memory are on their
-way at once. Prints a table in Markdown.
+way at once. Each kernel comes twice, the second time with the ReLU of its input as it is read.
+Prints a table in Markdown. How many nodes a captured step has is counted by gpu_nodes.py.
 """
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -91,10 +93,10 @@ def on_their_way(instructions: list[str]) -> int:
     return most
 
 
-def row(kernel: str, tile: Tile, tf32: bool, file: str) -> str:
+def row(kernel: str, tile: Tile, tf32: bool, relu: bool, file: str) -> str:
     """A line of the table."""
     settings = tile.settings(tf32)
-    said, code = compiled(file, settings)
+    said, code = compiled(file, settings | ({"RELU": 1} if relu else {}))
     registers, shared = (
         int(found[1]) if (found := re.search(pattern, said)) else 0
         for pattern in (r"Used (\d+) registers", r"(\d+) bytes smem")
@@ -108,7 +110,7 @@ def row(kernel: str, tile: Tile, tf32: bool, file: str) -> str:
         products = warp * settings["BK"] // (16 * 8 * 8)
     loop = step(code, products)
     cells = (
-        f"{kernel}, {tile.BR} rows" + (", TF32" if tf32 else ""),
+        f"{kernel}, {tile.BR} rows" + (", TF32" if tf32 else "") + (", ReLU" if relu else ""),
         f"{registers} ({spilled})",
         f"{held * threads // 32}",
         f"{len(loop)}",
@@ -127,9 +129,8 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|")
     for file, (kernel, tiles) in KERNELS.items():
-        for tile in tiles:
-            for tf32 in (False, True):
-                print(row(kernel, tile, tf32, file))
+        for tile, tf32, relu in itertools.product(tiles, (False, True), (False, True)):
+            print(row(kernel, tile, tf32, relu, file), flush=True)
 
 
 if __name__ == "__main__":

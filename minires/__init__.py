@@ -9,13 +9,15 @@ from .autograd.gradcheck import gradcheck
 from .backend import manual_seed
 from .deprecated import OldModules, keep_old_names
 from .errors import MiniresError
+from .functional import cat
 from .inspect import detect_anomaly
 from .kernels import get_num_threads, set_num_threads
 from .modes import no_grad, textbook, tf32
-from .weights import export_onnx, load_weights, save_weights
+from .pytorch import PyTorchNames
+from .weights import export_onnx, load, load_weights, save, save_weights
 
 __version__ = "0.1.0"
 
-sys.meta_path.insert(0, OldModules)
-keep_old_names(__name__)
-keep_old_names("minires.errors")
+sys.meta_path[:0] = [OldModules, PyTorchNames]
+for _module in ("", ".errors", ".functional", ".nn", ".nn.init", ".optim", ".optim.lr_scheduler"):
+    keep_old_names(f"{__name__}{_module}")

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -60,6 +60,18 @@ def real(value: Any, name: str, at_least: float = -math.inf, at_most: float = ma
     raise UsageError(f"{name} must be {'a number' if free else high}, got {shown(value)}")
 
 
+def above_zero(value: Any, name: str) -> float:
+    """Return a finite number above 0 as Python's float.
+
+    Raises:
+        UsageError: it is none.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if number and 0 < value < math.inf:
+        return float(value)
+    raise UsageError(f"{name} must be a number above 0, got {shown(value)}")
+
+
 def flag(value: Any, name: str) -> bool:
     """Return True or False.
 
@@ -110,7 +122,7 @@ def is_one_of(value: Any, choices: Iterable[str]) -> bool:
     return isinstance(value, str) and value in choices
 
 
-def is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> TypeGuard[int]:
     """Return whether this is an integer, Python's or NumPy's, and neither True nor False."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 

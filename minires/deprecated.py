@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
+from .pytorch import expect_here
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -70,7 +72,7 @@ def expect(condition: bool, error: type[Exception], message: str | Callable[[], 
 
 
 def keep_old_names(module: str) -> None:
-    """Let the attributes of a module be found that have another name now."""
+    """Let a module find attributes that have another name now, and answer for those of PyTorch."""
 
     def find(name: str) -> Any:
         old = f"{module}.{name}"
@@ -78,6 +80,7 @@ def keep_old_names(module: str) -> None:
         if new is None and module in MODULES:
             new = f"{MODULES[module]}.{name}"
         if new is None or name.startswith("__"):
+            expect_here(module, name)
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         from pkgutil import resolve_name  # here, so that importing minires does not pay for it
 

@@ -47,6 +47,10 @@ class GraphError(MiniresError, RuntimeError):
     """A backward pass asked of a graph that cannot give it."""
 
 
+class MissingNameError(MiniresError, AttributeError):
+    """A name of PyTorch that is not here; the message says what takes its place."""
+
+
 class NonFiniteError(MiniresError, ArithmeticError):
     """A NaN or an infinity where a number was expected."""
 

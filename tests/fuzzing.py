@@ -369,18 +369,9 @@ def configuration(folder: Path) -> Reader:
     configs = [Config(), Config(nets=("preact164",), seeds=(0, 1), lr=0.1, batch=64, epochs=3)]
     facts = [{"format": number, **asdict(config)} for number in (1, 2) for config in configs]
     facts.append({"format": 2, "experiment": "finetune", **asdict(FinetuneConfig("images"))})
-    odd = (
-        *(
-            {"nets": ["resnet" + "9" * 4000]},
-            {"nets": ["plain8"] * 100_000},
-            {"format": "9" * 10**6},
-        ),
-        *(
-            {"schedule": "\x1b" * 1_000_000},
-            {"dataset": "x" * 1_000_000},
-            {"x" * 10**6: "y" * 10**6},
-        ),
-    )
+    letters = "\x1b" * 1_000_000
+    odd = [{"nets": ["resnet" + "9" * 4000]}, {"nets": ["plain8"] * 100_000}, {letters: letters}]
+    odd += [{name: letters} for name in ("format", "schedule", "dataset")]
     large = [json.dumps({**facts[0], **change}) for change in odd]
     large += ["[" * 1_000_000, '{"a":' * 500_000, "9" * 1_000_000, " " * 40_000_000]
     good = [json.dumps(each, indent=2).encode() for each in facts]

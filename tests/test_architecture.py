@@ -20,7 +20,7 @@ FILES = sorted(p for p in ROOT.rglob("*.py"))
 
 # A module imports from its own package and from those before it.
 PACKAGES = (
-    *("text", "errors", "arguments"),
+    *("text", "errors", "arguments", "pytorch"),
     "deprecated",  # its table holds strings, resolved when an old name is used
     *("files", "pages", "backend", "modes", "ops", "kernels", "autograd", "functional", "optim"),
     *(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from standin import standin
 
-from minires import Tensor, backend, models
+from minires import Tensor, backend, models, nn
 from minires.backend import library
 from minires.errors import DeviceError, UsageError
 
@@ -178,6 +178,38 @@ def test_moving_is_copying_unless_it_is_there():
         np.testing.assert_array_equal(backend.move(x, "numpy"), a)
     with pytest.raises(UsageError, match="backend 'tpu' is not known"):
         backend.move(a, "tpu")
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda a: a,
+        lambda a: a.transpose(2, 0, 3, 1),
+        lambda a: a[:, ::2, 1:, ::-1],
+        lambda a: np.broadcast_to(a[:1], (3, 2, 4, 5)),
+        lambda a: a[0, 0, 0, 0],
+    ],
+)
+def test_what_is_moved_keeps_its_numbers_and_their_order_in_memory(of):
+    a = np.arange(120, dtype=np.float32).reshape(3, 2, 4, 5)
+    a = np.asarray(of(a))
+    order = np.argsort([-stride for stride in a.strides], kind="stable")
+    with standin() as cupy:
+        x = backend.move(a, "cupy")
+        back = backend.move(x, "numpy")
+        for moved in (x.get(), back):
+            np.testing.assert_array_equal(moved, a)
+        for moved in (x, back):
+            assert moved.transpose(*order).flags.c_contiguous
+        assert isinstance(x, cupy.ndarray)
+
+
+def test_a_net_that_is_moved_and_back_has_the_layout_that_its_kernels_like():
+    with standin():
+        net, made = (nn.Conv2d(3, 4, 3) for _ in range(2))
+        there = net.to("cupy").weight.data.strides
+        back = net.to("numpy").weight.data.strides
+    assert there == back == made.weight.data.strides
 
 
 @pytest.mark.parametrize("make", [lambda: Tensor([1.0]), lambda: models.cifar_resnet(8)])

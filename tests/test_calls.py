@@ -89,6 +89,17 @@ def within(context, *arguments, **named):
         (x(2, 3) * 2).sum().backward()
 
 
+def module_with_hook(name, hook):
+    module = nn.Linear(3, 2)
+    getattr(module, name)(hook)
+    module(x(2, 3)).sum().backward()
+
+
+def within_backward(tensor, hook):
+    tensor.register_hook(hook)
+    tensor.sum().backward()
+
+
 def with_threads(n):
     before = minires.get_num_threads()
     minires.set_num_threads(n)
@@ -125,10 +136,18 @@ def named(name, function):
 MAPS = (2, 3, 4, 4)
 CALLS = [  # a function, and arguments with which it works
     (F.linear, {"input": x(2, 3), "weight": x(4, 3), "bias": x(4)}),
-    (F.relu, {"input": x(*MAPS)}),
+    (F.relu, {"input": x(*MAPS), "inplace": True}),
     (
         F.conv2d,
-        {"input": x(*MAPS), "weight": x(2, 3, 3, 3), "bias": x(2), "stride": 1, "padding": 1},
+        {
+            "input": x(*MAPS),
+            "weight": x(2, 3, 3, 3),
+            "bias": x(2),
+            "stride": 1,
+            "padding": 1,
+            "dilation": 1,
+            "groups": 1,
+        },
     ),
     (
         F.batch_norm,
@@ -155,12 +174,48 @@ CALLS = [  # a function, and arguments with which it works
             "eps": 1e-5,
         },
     ),
-    (F.max_pool2d, {"input": x(*MAPS), "kernel_size": 2, "stride": 2, "padding": 0}),
-    (F.avg_pool2d, {"input": x(*MAPS), "kernel_size": 2, "stride": 2, "padding": 0}),
+    (
+        F.max_pool2d,
+        {
+            "input": x(*MAPS),
+            "kernel_size": 2,
+            "stride": 2,
+            "padding": 0,
+            "dilation": 1,
+            "ceil_mode": False,
+            "return_indices": False,
+        },
+    ),
+    (
+        F.avg_pool2d,
+        {
+            "input": x(*MAPS),
+            "kernel_size": 2,
+            "stride": 2,
+            "padding": 0,
+            "ceil_mode": False,
+            "count_include_pad": True,
+            "divisor_override": None,
+        },
+    ),
     (F.global_avg_pool2d, {"input": x(*MAPS)}),
-    (F.pad, {"input": x(*MAPS), "pad": (1, 1), "value": 0.0}),
+    (F.adaptive_avg_pool2d, {"input": x(*MAPS), "output_size": 1}),
+    (F.dropout, {"input": x(2, 3), "p": 0.5, "training": True, "inplace": False}),
+    (F.pad, {"input": x(*MAPS), "pad": (1, 1), "mode": "constant", "value": 0.0}),
+    (F.cat, {"tensors": [x(2, 3), x(1, 3)], "dim": 0}),
+    (F.softmax, {"input": x(2, 3), "dim": -1}),
     (F.log_softmax, {"input": x(2, 3), "dim": -1}),
-    (F.cross_entropy, {"input": x(2, 3), "target": [0, 1], "label_smoothing": 0.1}),
+    (
+        F.cross_entropy,
+        {
+            "input": x(2, 3),
+            "target": [0, 1],
+            "weight": np.ones(3, np.float32),
+            "ignore_index": 1,
+            "reduction": "sum",
+            "label_smoothing": 0.1,
+        },
+    ),
     (F.shortcut_a, {"input": x(*MAPS), "channels": 6, "stride": 2}),
     # Tensors, their methods and operators
     (Tensor, {"data": [1.0, 2.0], "requires_grad": True, "dtype": "float32"}),
@@ -170,8 +225,19 @@ CALLS = [  # a function, and arguments with which it works
     (method("__matmul__", 2, 3), {"other": x(3, 2)}),
     (method("__rmatmul__", 2, 3), {"other": x(3, 2)}),
     (method("__pow__", 2, 3), {"exponent": 2}),
+    (method("__rpow__", 2, 3), {"base": 2}),
+    *((method(f"__{name}__", 2, 3), {"other": x(2, 3)}) for name in ("eq", "ne", "lt", "ge")),
+    (method("__contains__", 2, 3), {"value": 1.0}),
     (method("__getitem__", 2, 3), {"key": 0}),
-    *((method(name, 2, 3), {"dim": 0, "keepdim": False}) for name in ("sum", "mean", "max")),
+    *((method(name, 2, 3), {"dim": 0, "keepdim": False}) for name in ("sum", "mean", "max", "min")),
+    *((method(name, 2, 3), {"dim": 0, "keepdim": False}) for name in ("argmax", "argmin")),
+    (method("softmax", 2, 3), {"dim": 0}),
+    (named("Tensor.view", lambda a, b: x(2, 3).view(a, b)), {"a": 3, "b": 2}),
+    (named("Tensor.size", lambda dim: x(2, 3).size(dim)), {"dim": 0}),
+    (
+        named("Tensor.register_hook", lambda hook: within_backward(x(2, 3) * 2, hook)),
+        {"hook": lambda gradient: None},
+    ),
     (named("Tensor.reshape", lambda a, b: x(2, 3).reshape(a, b)), {"a": 3, "b": 2}),
     (named("Tensor.reshape to", lambda shape: x(2, 3).reshape(shape)), {"shape": (3, 2)}),
     (method("flatten", 2, 3), {"start_dim": 0}),
@@ -205,14 +271,68 @@ CALLS = [  # a function, and arguments with which it works
             "padding": 1,
             "bias": True,
             "init": nn.he_normal,
+            "dilation": 1,
+            "groups": 1,
+            "padding_mode": "zeros",
         },
     ),
     (
         layer(nn.Linear, 2, 3),
         {"in_features": 3, "out_features": 2, "bias": True, "init": nn.he_normal},
     ),
-    (layer(nn.BatchNorm2d, *MAPS), {"num_features": 3, "eps": 1e-5, "momentum": 0.1}),
-    (layer(nn.MaxPool2d, *MAPS), {"kernel_size": 2, "stride": 2, "padding": 0}),
+    (
+        layer(nn.BatchNorm2d, *MAPS),
+        {
+            "num_features": 3,
+            "eps": 1e-5,
+            "momentum": 0.1,
+            "affine": True,
+            "track_running_stats": True,
+        },
+    ),
+    (
+        layer(nn.MaxPool2d, *MAPS),
+        {
+            "kernel_size": 2,
+            "stride": 2,
+            "padding": 0,
+            "dilation": 1,
+            "return_indices": False,
+            "ceil_mode": False,
+        },
+    ),
+    (layer(nn.AdaptiveAvgPool2d, *MAPS), {"output_size": 1}),
+    (layer(nn.Flatten, *MAPS), {"start_dim": 1}),
+    (layer(nn.Dropout, *MAPS), {"p": 0.5, "inplace": False}),
+    (named("ReLU in place", lambda inplace: nn.ReLU(inplace)(x(2, 3))), {"inplace": True}),
+    (
+        named(
+            "CrossEntropyLoss",
+            lambda input, target, **given: nn.CrossEntropyLoss(**given)(input, target),
+        ),
+        {
+            "input": x(2, 3),
+            "target": [0, 1],
+            "weight": np.ones(3, np.float32),
+            "ignore_index": 0,
+            "reduction": "mean",
+            "label_smoothing": 0.1,
+        },
+    ),
+    (named("ModuleList", lambda modules: nn.ModuleList(modules)[0]), {"modules": [nn.ReLU()]}),
+    (
+        named("Module.append", lambda module: nn.ModuleList([]).append(module)),
+        {"module": nn.ReLU()},
+    ),
+    (named("Module.apply", nn.Linear(3, 2).apply), {"function": lambda module: None}),
+    *(
+        (
+            named(f"Module.{name}", lambda hook, name=name: module_with_hook(name, hook)),
+            {"hook": lambda *_: None},
+        )
+        for name in ("register_forward_hook", "register_full_backward_hook")
+    ),
+    (named("Module.summary", nn.Linear(3, 2).summary), {"input": (2, 3)}),
     (
         named("Sequential", lambda a, every: nn.Sequential(a, checkpoint_every=every)(x(2, 3))),
         {"a": nn.ReLU(), "every": 1},
@@ -295,7 +415,40 @@ CALLS = [  # a function, and arguments with which it works
     # The optimiser and its learning rates
     (
         named("SGD", lambda parameters, **given: optim.SGD(parameters, **given).step()),
-        {"parameters": [with_gradient()], "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4},
+        {
+            "parameters": [with_gradient()],
+            "lr": 0.1,
+            "momentum": 0.9,
+            "weight_decay": 1e-4,
+            "dampening": 0,
+            "nesterov": False,
+        },
+    ),
+    (
+        named("Adam", lambda params, **given: optim.Adam(params, **given).step()),
+        {
+            "params": [with_gradient()],
+            "lr": 0.1,
+            "betas": (0.9, 0.99),
+            "eps": 1e-8,
+            "weight_decay": 1e-4,
+            "amsgrad": False,
+        },
+    ),
+    *(
+        (
+            named(kind.__name__, lambda kind=kind, **given: kind(**given).step()),
+            {"optimizer": optim.SGD([x(3)], 0.1), **settings},
+        )
+        for kind, settings in (
+            (optim.lr_scheduler.StepLR, {"step_size": 2, "gamma": 0.1}),
+            (optim.lr_scheduler.MultiStepLR, {"milestones": [1, 2], "gamma": 0.1}),
+            (optim.lr_scheduler.CosineAnnealingLR, {"T_max": 3, "eta_min": 0.0}),
+            (
+                optim.lr_scheduler.LinearLR,
+                {"start_factor": 0.5, "end_factor": 1.0, "total_iters": 3},
+            ),
+        )
     ),
     (
         named("StepSchedule", lambda iteration, **given: optim.StepSchedule(**given)(iteration)),
@@ -322,6 +475,7 @@ CALLS = [  # a function, and arguments with which it works
         {"state": {"warm": True, "errors": [1.0]}},
     ),
     (named("SGD.to", lambda backend: optim.SGD([x(3)], 0.1).to(backend)), {"backend": "numpy"}),
+    (named("Adam.to", lambda backend: optim.Adam([x(3)]).to(backend)), {"backend": "numpy"}),
     # The package itself
     (minires.manual_seed, {"seed": 0}),
     (named("set_num_threads", with_threads), {"n": 2}),
@@ -368,7 +522,13 @@ CALLS = [  # a function, and arguments with which it works
             (minires.load_weights, {"strict": True, "rename": {}, "key": "model"}),
         )
     ),
+    (minires.save, {"state_dict": {"w": np.ones(2)}, "path": "/nowhere/w.safetensors"}),
+    (minires.load, {"path": "/nowhere/w.safetensors"}),
     # Data
+    (
+        named("Dataset.batches", lambda **given: next(iter(data.digits().batches(**given)))),
+        {"batch_size": 8, "shuffle": True, "seed": 0},
+    ),
     (data.Dataset, dict(vars(data.digits()))),
     (named("Dataset.draws", data.digits().draws), {"seed": 0, "epoch": 0}),
     (data.load, {"name": "digits", "data_dir": None, "download": False}),
@@ -398,18 +558,26 @@ EXEMPT = {  # what takes no arguments, or is made by minires alone, or is one of
     *("Block", "LoadReport", "Mismatch", "Module", "Node", "Op", "Step", "Trace", "MiniresError"),
     *("detect_anomaly", "digits", "get_num_threads", "no_grad", "textbook", "watch_layers"),
     *("resnet18", "resnet34", "resnet101", "resnet152", "plain18", "plain34"),
-    *("OldModules", "keep_old_names"),
+    *("OldModules", "PyTorchNames", "keep_old_names", "LRScheduler"),
 }
 
 
 def public_names():
     """Functions and classes of the modules that users import from, and methods with arguments."""
-    for module in (F, nn, models, data, optim, looks, minires):
+    for module in (F, nn, models, data, optim, optim.lr_scheduler, looks, minires):
         for name, value in vars(module).items():
             own = getattr(value, "__module__", "").startswith(module.__name__)
             if callable(value) and own and not name.startswith("_"):
                 yield name
-    for kind in (Tensor, nn.Module, data.Dataset, looks.Graph, models.NetSpec, optim.SGD):
+    for kind in (
+        Tensor,
+        nn.Module,
+        data.Dataset,
+        looks.Graph,
+        models.NetSpec,
+        optim.SGD,
+        optim.Adam,
+    ):
         for name, value in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and len(inspect.signature(value).parameters) > 1:
                 yield f"{kind.__name__}.{name}"

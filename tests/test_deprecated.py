@@ -152,11 +152,10 @@ def test_an_old_parameter_works_and_warns(function, old, others, recwarn):
 
 
 def test_every_function_takes_its_old_parameters():
-    functions = {
-        f for _, f in inspect.getmembers(F, inspect.isfunction) if f.__module__ == F.__name__
-    }
-    public = {f for f in functions if not f.__name__.startswith("_")}
-    assert public == {function for function, _, _ in CALLS}
+    never_had_any = {F.adaptive_avg_pool2d, F.cat, F.dropout, F.softmax}
+    functions = inspect.getmembers(F, inspect.isfunction)
+    public = {f for name, f in functions if not name.startswith("_")}
+    assert public - never_had_any == {function for function, _, _ in CALLS}
 
 
 def test_the_channels_of_batch_norm():

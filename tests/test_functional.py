@@ -15,8 +15,16 @@ B, MEAN, VAR = RNG.normal(size=5), RNG.normal(size=3), RNG.uniform(1, 2, 3)
 
 CALLS = {
     "linear": {"input": X[0, 0], "weight": RNG.normal(size=(5, 6)), "bias": B},
-    "relu": {"input": X},
-    "conv2d": {"input": X, "weight": W, "bias": B, "stride": 2, "padding": 1},
+    "relu": {"input": X, "inplace": False},
+    "conv2d": {
+        "input": X,
+        "weight": W,
+        "bias": B,
+        "stride": 2,
+        "padding": 1,
+        "dilation": 1,
+        "groups": 1,
+    },
     "batch_norm": {
         "input": X,
         "running_mean": MEAN,
@@ -27,11 +35,37 @@ CALLS = {
         "momentum": 0.1,
         "eps": 1e-3,
     },
-    "max_pool2d": {"input": X, "kernel_size": 3, "stride": 2, "padding": 1},
-    "avg_pool2d": {"input": X, "kernel_size": 3, "stride": 2, "padding": 1},
-    "pad": {"input": X, "pad": (1, 2, 0, 1), "value": 0.5},
+    "max_pool2d": {
+        "input": X,
+        "kernel_size": 3,
+        "stride": 2,
+        "padding": 1,
+        "dilation": 1,
+        "ceil_mode": False,
+        "return_indices": False,
+    },
+    "avg_pool2d": {
+        "input": X,
+        "kernel_size": 3,
+        "stride": 2,
+        "padding": 1,
+        "ceil_mode": False,
+        "count_include_pad": True,
+        "divisor_override": None,
+    },
+    "adaptive_avg_pool2d": {"input": X, "output_size": 1},
+    "dropout": {"input": X, "p": 0.5, "training": False, "inplace": False},
+    "pad": {"input": X, "pad": (1, 2, 0, 1), "mode": "constant", "value": 0.5},
+    "softmax": {"input": X, "dim": 1},
     "log_softmax": {"input": X, "dim": 1},
-    "cross_entropy": {"input": X[:, :, 0, 0], "target": [0, 2, 1, 1], "label_smoothing": 0.1},
+    "cross_entropy": {
+        "input": X[:, :, 0, 0],
+        "target": [0, 2, 1, 1],
+        "weight": VAR,
+        "ignore_index": 2,
+        "reduction": "mean",
+        "label_smoothing": 0.1,
+    },
 }
 
 

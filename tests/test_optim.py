@@ -8,8 +8,8 @@ import pytest
 from oracles import assert_same, needs_torch
 
 from minires import Tensor, nn
-from minires.errors import DTypeError, ShapeError, UsageError
-from minires.optim import SGD, ErrorWarmup, StepSchedule
+from minires.errors import DTypeError, GraphError, ShapeError, UsageError
+from minires.optim import SGD, Adam, ErrorWarmup, StepSchedule, lr_scheduler
 
 SHAPES = [(3, 4), (5,), ()]
 
@@ -41,6 +41,89 @@ def test_sgd_is_pytorchs(momentum, weight_decay):
         a.step()
         b.step()
         assert_same([p.data for p in ours], [q.detach().numpy() for q in theirs])
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-2])
+def test_adam_is_pytorchs(dtype, weight_decay):
+    ours = parameters(dtype)
+    theirs = [oracles.to_torch(p.data).requires_grad_() for p in ours]
+    settings = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": weight_decay}
+    a, b = Adam(ours, **settings), oracles.torch.optim.Adam(theirs, **settings)
+    for step in range(8):
+        a.lr = b.param_groups[0]["lr"] = 0.1 if step < 4 else 0.01
+        for p, q, g in zip(ours, theirs, gradients(step), strict=True):
+            p.grad, q.grad = g.astype(dtype), oracles.to_torch(g.astype(dtype))
+        if step == 2:  # one that has no gradient takes no step
+            ours[0].grad = theirs[0].grad = None
+        a.step()
+        b.step()
+        rounding = 1e-5 if dtype == np.float32 else 1e-12
+        assert_same([p.data for p in ours], [q.detach().numpy() for q in theirs], rounding)
+    assert a.steps == [7, 8, 8]
+    assert {p.dtype for p in ours} == {np.dtype(dtype)}
+
+
+def test_adam_by_hand():
+    """The first step is lr in the direction of the gradient, whatever its size."""
+    p = Tensor(np.array([1.0, 1.0, 1.0]), requires_grad=True)
+    adam = Adam([p], lr=0.5)
+    p.grad = oracles.frozen(np.array([1000.0, -1e-3, 0.0]))
+    adam.step()
+    np.testing.assert_allclose(p.data, [0.5, 1.5, 1.0], rtol=1e-4)
+
+
+def test_adam_says_that_it_has_written():
+    p = Tensor(np.ones(2), requires_grad=True)
+    y = (p * p).sum()
+    p.grad = np.ones(2)
+    Adam([p]).step()
+    with pytest.raises(GraphError, match=r"Adam\.step has changed it in place"):
+        y.backward()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"betas": (0.9, 1)}, r"betas\[1\] must be below 1"),
+        ({"betas": (-0.1, 0.9)}, r"betas\[0\] must be between 0 and 1"),
+        ({"betas": 0.9}, "betas must be two numbers"),
+        ({"eps": 0}, "eps must be a number above 0"),
+        ({"lr": float("nan")}, "lr must be a number of at least 0"),
+        ({"weight_decay": -1}, "weight_decay must be a number of at least 0"),
+        ({"amsgrad": True}, "amsgrad=True is not here"),
+    ],
+)
+def test_what_adam_cannot_be_set_to_raises(settings, said):
+    with pytest.raises(UsageError, match=said):
+        Adam([leaf()], **settings)
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("StepLR", {"step_size": 3, "gamma": 0.5}),
+        ("MultiStepLR", {"milestones": [2, 5]}),
+        ("CosineAnnealingLR", {"T_max": 4, "eta_min": 0.01}),
+        ("LinearLR", {"start_factor": 0.1, "end_factor": 0.5, "total_iters": 4}),
+    ],
+)
+def test_a_scheduler_is_pytorchs(name, settings):
+    sgd, theirs = SGD([leaf()], 0.2), oracles.torch.optim.SGD([oracles.to_torch(np.ones(1))], 0.2)
+    ours = getattr(lr_scheduler, name)(sgd, **settings)
+    other = getattr(oracles.torch.optim.lr_scheduler, name)(theirs, **settings)
+    for _ in range(11):
+        assert ours.get_last_lr() == [sgd.lr] == pytest.approx([theirs.param_groups[0]["lr"]])
+        ours.step()
+        theirs.step()
+        other.step()
+
+
+def test_a_scheduler_of_no_optimiser_raises():
+    with pytest.raises(UsageError, match=r"a scheduler takes an optimiser, got 0\.1"):
+        lr_scheduler.StepLR(0.1, 3)
 
 
 def test_sgd_by_hand():
@@ -127,9 +210,10 @@ def leaf():
         (lambda: nn.ReLU().parameters(), "no parameters"),
     ],
 )
-def test_what_an_optimiser_cannot_train_raises(parameters, said):
-    with pytest.raises(UsageError, match=f"SGD got {said}.*expected leaf tensors"):
-        SGD(parameters(), 0.1)
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_what_an_optimiser_cannot_train_raises(kind, parameters, said):
+    with pytest.raises(UsageError, match=f"{kind.__name__} got {said}.*expected leaf tensors"):
+        kind(parameters(), 0.1)
 
 
 def test_a_parameter_of_two_modules_is_trained_once():

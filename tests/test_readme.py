@@ -6,14 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from standin import standin
 
 import minires
 from minires import Op, Tensor, gradcheck
 from minires.autograd import Gradients
-from minires.backend import Array, array_module
+from minires.backend import Array, array_module, backend_name
 
 ROOT = Path(__file__).parent.parent
-PAIRS = {"README.md": "README.zh-CN.md", "tutorials/README.md": "tutorials/zh/README.md"}
+PAIRS = {
+    "README.md": "README.zh-CN.md",
+    "tutorials/README.md": "tutorials/zh/README.md",
+    "tutorials/coming_from_pytorch.md": "tutorials/zh/coming_from_pytorch.md",
+}
 SWITCH = re.compile(r"^(English \| \[中文\]|\[English\]).*\n", re.MULTILINE)
 
 
@@ -21,29 +26,8 @@ def python_blocks(name):
     return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_walk_in_the_readme_runs(capsys):
-    walk = next(block for block in python_blocks("README.md") if "backward_steps" in block)
-    exec(walk, {})
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("CrossEntropy")
-    assert any(line.split()[:2] == ["Conv2d", "layer2.0.conv1"] for line in lines)
-    assert len(lines) > 60
-
-
-def test_what_the_readme_watches_is_seen(capsys):
-    first, *others = (b for b in python_blocks("README.md") if "backward_steps" in b)
-    names = {}
-    exec(first, names)
-    capsys.readouterr()
-    for block in others:
-        exec(block, names)
-    assert "layer3.2" in capsys.readouterr().out
-    assert sorted(names["norms"]) == [f"layer{i}.{j}.conv2" for i in (1, 2, 3) for j in range(3)]
-    assert all(np.isfinite(norm) and norm > 0 for norm in names["norms"].values())
-
-
-def test_fine_tuning_in_the_readme_runs(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def write_what_the_readme_reads():
+    """The images, the weights and the run that its commands have left behind."""
     for name, shade in (("black", 0), ("white", 255)):
         folder = Path("images") / name
         folder.mkdir(parents=True)
@@ -52,12 +36,47 @@ def test_fine_tuning_in_the_readme_runs(tmp_path, monkeypatch, capsys):
                 folder / f"{i}.png"
             )
     minires.save_weights(minires.models.resnet18(), "resnet18.safetensors")
-    block = next(block for block in python_blocks("README.md") if "Finetune.start" in block)
-    names = {}
-    exec(block.replace(".pth", ".safetensors").replace("epochs=10", "epochs=1, size=32"), names)
-    assert "epoch=1" in capsys.readouterr().out
+    trained = Path("runs/degradation-1/weights/resnet20-seed0.safetensors")
+    trained.parent.mkdir(parents=True)
+    minires.save_weights(minires.models.cifar_resnet(20, in_channels=1), trained)
+
+
+def run_on_a_gpu(block, names):
+    """Run what asks for the backend cupy on its stand-in, and come back."""
+    with standin():
+        exec(block, names)
+        assert backend_name(names["net"].conv1.weight.data) == "cupy"
+        names["net"].to("numpy")
+        minires.backend.use("numpy")
+
+
+def test_the_blocks_of_the_readme_run_in_order_in_one_session(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_what_the_readme_reads()
+    threads = minires.get_num_threads()
+    names, said = {}, []
+    for block in python_blocks("README.md"):
+        if "cupy" in block:
+            run_on_a_gpu(block, names)
+        elif "Finetune.start" in block:
+            block = block.replace(".pth", ".safetensors")
+            exec(block.replace("epochs=10", "epochs=1, size=32"), names)
+        else:
+            exec(block, names)
+        said.append(capsys.readouterr().out)
+    minires.set_num_threads(threads)
+    walk = said[0].splitlines()
+    assert walk[0].startswith("CrossEntropy")
+    assert any(line.split()[:2] == ["Conv2d", "layer2.0.conv1"] for line in walk)
+    assert len(walk) > 60
+    assert "layer3.2" in said[2]
+    norms = names["norms"]
+    assert sorted(norms) == [f"layer{i}.{j}.conv2" for i in (1, 2, 3) for j in range(3)]
+    assert all(np.isfinite(norm) and norm > 0 for norm in norms.values())
+    assert "epoch=1" in "".join(said)
     assert names["best"].fc.weight.shape == (2, 512)
     assert Path("mine.safetensors").is_file()
+    assert names["slow"].item() == pytest.approx(names["loss"].item(), rel=1e-4)
 
 
 def test_the_addition_in_the_readme_is_the_one_in_ops():
@@ -66,6 +85,17 @@ def test_the_addition_in_the_readme_is_the_one_in_ops():
     for line in shown.splitlines():
         if line.strip().startswith(("return", "self.", "class", '"""y = a + b.')):
             assert line.rstrip('"') in source
+
+
+def test_the_script_for_those_who_come_from_pytorch_trains(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    script, *more = python_blocks("tutorials/coming_from_pytorch.md")
+    assert script.count("\n") == 22
+    exec(script, names := {})
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert int(re.search(r"(\d+) of 360 right", last)[1]) > 300
+    for block in more:
+        exec(block, names)
 
 
 def test_the_operation_in_contributing_is_right():
@@ -90,7 +120,7 @@ def quoted(name):
     """What a page quotes: its blocks of code without comments, its `code`, links and numbers."""
     text, switches = SWITCH.subn("", (ROOT / name).read_text(encoding="utf-8"))
     assert switches == 1, f"{name} does not say in which other language it can be read"
-    text = text.replace("tutorials/zh", "tutorials")
+    text = text.replace("tutorials/zh", "tutorials").replace("../../", "../")
     blocks = re.findall(r"```.*?```", text, re.DOTALL)
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     code = {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)}

@@ -127,7 +127,7 @@ EXPRESSIONS = {
     "mean": lambda a, b: a.mean(),
     "mean, columns, kept": lambda a, b: a.mean(0, keepdim=True),
     "max": lambda a, b: a.max(),
-    "max, columns, kept": lambda a, b: a.max(0, keepdim=True),
+    "max, columns, kept": lambda a, b: a.max((0,), keepdim=True),
     "reshape": lambda a, b: a.reshape(9, -1),
     "permute": lambda a, b: a.permute(1, 0),
 }

@@ -28,6 +28,7 @@ from ..kernels import REFERENCE
 from ..modes import modes
 from ..ops import Op
 from ..ops.arithmetic import add_gradients
+from .hooks import hooked
 from .selection import expect_some
 from .step import Step, check_gradients
 
@@ -96,11 +97,11 @@ def walk(
     order = reverse_order(last, since)
     if asked is not None and wanted and not any(op.recomputes for op in order):
         expect_some(any(map(asked, order)), wanted, order)
-    grads: dict[Op, Any] = {last: gy}
+    grads: dict[Any, Any] = {last: gy}
     for op in order:
         if op not in grads:  # every operation that used its output had no gradient for it
             continue
-        incoming = grads.pop(op)
+        incoming = hooked(op.hooks, grads.pop(op)) if op.hooks else grads.pop(op)
         output = op.output()
         if output is not None and output.retains_grad:
             output.accumulate(*REFERENCE.take([incoming]))
@@ -127,19 +128,30 @@ def walk(
                 yield step
             step.check_replaced()
         check_gradients(op, outgoing)
-        _pass_on(op, sources, outgoing, grads)
+        _pass_on(op, sources, outgoing, grads, shared=watched or not op.kernel.fresh)
+    for leaf in [source for source in grads if not isinstance(source, Op)]:
+        leaf.accumulate(hooked(leaf.hooks, grads.pop(leaf)))
     return grads
 
 
-def _pass_on(op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Op, Any]) -> None:
-    """Add gradients to those of the operations and leaves that the inputs came from."""
+def _pass_on(
+    op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Any, Any], shared: bool
+) -> None:
+    """Add gradients to those of the operations and leaves that the inputs came from.
+
+    They are copied for leaves if somebody else may have them (`shared`). That of a leaf with hooks
+    is added up as an operation's is, for they are called with all of it.
+    """
     for source, gx in zip(sources, gxs, strict=True):
         if source is None or gx is None:
             continue
         if not isinstance(source, Op):
             _expect_same_kind(op, source, gx)
-            source.accumulate(*REFERENCE.take([gx]))
-        elif source in grads:
+            (gx,) = REFERENCE.take([gx])
+            if not source.hooks:
+                source.accumulate(gx, copy=shared)
+                continue
+        if source in grads:
             there = grads[source]
             grads[source] = kernels.call(add_gradients, there, there, gx)
         else:

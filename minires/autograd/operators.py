@@ -1,19 +1,27 @@
 """The operators of a Tensor: + − × ÷, @, [], sum, reshape, ...; each applies an operation."""
 
 import math
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
-from ..arguments import integer
-from ..backend import Array, backend_name
+from ..arguments import integer, is_integer
+from ..backend import Array, backend_name, is_array, real_numbers
 from ..errors import MiniresError, RangeError, ShapeError
-from ..ops.arithmetic import Add, Div, Exp, Log, Mul, Neg, Pow, Sub
+from ..ops.arithmetic import Abs, Add, Div, Exp, Log, Mul, Neg, Pow, PowerOf, Sqrt, Sub
+from ..ops.loss import LogSoftmax
 from ..ops.matmul import Matmul
-from ..ops.reduce import Max, Mean, Sum
+from ..ops.reduce import Max, Mean, Min, Sum
 from ..ops.relu import ReLU
 from ..ops.reshape import Index, Permute, Reshape
 
 Operand: TypeAlias = Any  # a Tensor, an array, or a number
 Dims: TypeAlias = int | tuple[int, ...] | None
+
+
+class Extremes(NamedTuple):
+    """The largest or smallest elements along one dimension, and where they are, an array."""
+
+    values: Any
+    indices: Array
 
 
 class Operators:
@@ -36,6 +44,10 @@ class Operators:
             """The array."""
 
         held: Any
+
+        def argmax(self, dim: int | None = None, keepdim: bool = False) -> Array: ...
+
+        def argmin(self, dim: int | None = None, keepdim: bool = False) -> Array: ...
 
     def __add__(self, other: Operand) -> Self:
         return Add()(self, other)
@@ -67,11 +79,17 @@ class Operators:
     def __pow__(self, exponent: float) -> Self:
         return Pow(exponent)(self)
 
+    def __rpow__(self, base: float) -> Self:
+        return PowerOf(base)(self)
+
+    def __abs__(self) -> Self:
+        return Abs()(self)
+
     def __matmul__(self, other: Operand) -> Self:
-        return Matmul()(self, other)
+        return _product(self, other)
 
     def __rmatmul__(self, other: Operand) -> Self:
-        return Matmul()(other, self)
+        return _product(other, self)
 
     def __getitem__(self, key: Any) -> Self:
         """Return the elements that a key of integers, slices, None, ..., lists, arrays takes.
@@ -97,6 +115,18 @@ class Operators:
         """Return the natural logarithm of each element."""
         return Log()(self)
 
+    def abs(self) -> Self:
+        """Return |x| of each element."""
+        return Abs()(self)
+
+    def sqrt(self) -> Self:
+        """Return the square root of each element."""
+        return Sqrt()(self)
+
+    def softmax(self, dim: int = -1) -> Self:
+        """Return eˣ / Σ eˣ along `dim`."""
+        return Exp()(LogSoftmax(dim)(self))
+
     def relu(self) -> Self:
         """Return max(x, 0) of each element."""
         return ReLU()(self)
@@ -109,16 +139,25 @@ class Operators:
         """Return the mean over the dimensions `dim` (all of them by default)."""
         return Mean(dim, keepdim)(self)
 
-    def max(self, dim: Dims = None, keepdim: bool = False) -> Self:
-        """Return the largest element over the dimensions `dim` (all of them by default).
+    def max(self, dim: Dims = None, keepdim: bool = False) -> Any:
+        """Return the largest of all elements, or (values, indices) along one dimension `dim`.
 
-        Equal ones share the gradient. A NaN is larger than any number.
+        Equal ones share the gradient. A NaN is larger than any number. Over a tuple of dimensions
+        the values alone are returned.
         """
-        return Max(dim, keepdim)(self)
+        values = Max(dim, keepdim)(self)
+        return Extremes(values, self.argmax(dim, keepdim)) if is_integer(dim) else values
+
+    def min(self, dim: Dims = None, keepdim: bool = False) -> Any:
+        """Return the smallest elements, as `max` does the largest."""
+        values = Min(dim, keepdim)(self)
+        return Extremes(values, self.argmin(dim, keepdim)) if is_integer(dim) else values
 
     def reshape(self, *shape: Any) -> Self:
         """Return the same elements in another shape, as sizes or one tuple; one may be -1."""
         return Reshape(_unpacked(shape))(self)
+
+    view = reshape
 
     def flatten(self, start_dim: int = 0) -> Self:
         """Return the dimensions from `start_dim` on as one.
@@ -159,3 +198,13 @@ def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:
     """Return (2, 3) for both f(2, 3) and f((2, 3))."""
     one_tuple = len(numbers) == 1 and isinstance(numbers[0], tuple | list)
     return tuple(numbers[0]) if one_tuple else numbers
+
+
+def _product(a: Operand, b: Operand) -> Any:
+    """Return a b; a vector is a row before a matrix and a column after one, and leaves no size."""
+    a, b = (x if isinstance(x, Operators) or is_array(x) else real_numbers(x) for x in (a, b))
+    row, column = a.ndim == 1, b.ndim == 1
+    y = Matmul()(a[None] if row else a, b[:, None] if column else b)
+    if row or column:
+        y = y[..., 0, 0] if row and column else y[..., 0, :] if row else y[..., 0]
+    return y

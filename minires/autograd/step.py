@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, array_module, backend_name, is_array
+from ..arguments import shown
+from ..backend import Array, array_module, backend_name, expect_same_backend, is_array
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
 from ..kernels import REFERENCE
 from ..ops import Op
@@ -150,3 +151,18 @@ def check_gradients(op: Op, gxs: list[Any]) -> None:
                 f"{op.label} hands its input {op.input_names[i]} a gradient of shape "
                 f"{gx.shape} and type {gx.dtype}; it has shape {shape} and type {op.dtype}"
             )
+
+
+def expect_gradient(returned: Any, instead_of: Array) -> Any:
+    """Return what a hook returned instead of a gradient, once it is checked to be like it."""
+    array = getattr(returned, "held", returned)
+    if not is_array(array):
+        raise DTypeError(f"a hook returned {shown(returned)}; expected a gradient, or None")
+    expect_same_backend("a hook", returned=array, gradient=instead_of)
+    for kind, error in (("shape", ShapeError), ("dtype", DTypeError)):
+        if getattr(array, kind) != getattr(instead_of, kind):
+            raise error(
+                f"a hook returned a gradient of {kind} {getattr(array, kind)} instead of one of "
+                f"{getattr(instead_of, kind)}"
+            )
+    return array

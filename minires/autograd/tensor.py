@@ -25,20 +25,20 @@ from ..backend import (
     placed,
     plain,
     real_numbers,
-    single,
-    to_numpy,
 )
 from ..errors import DTypeError, GraphError
 from ..kernels import realized
 from ..modes import modes
 from ..ops import Op
 from .backward import cotangent, walk
+from .hooks import GradientHook, Handle, Hooks, hooked
 from .operators import Operand, Operators
 from .selection import Ops, matching
 from .step import Step
+from .values import Values
 
 
-class Tensor(Operators):
+class Tensor(Operators, Values):
     """An array that remembers how it was made.
 
     Args:
@@ -63,7 +63,7 @@ class Tensor(Operators):
     """
 
     __slots__ = (
-        *("__weakref__", "assigned", "grad", "held", "name", "op"),
+        *("__weakref__", "assigned", "grad", "held", "hooks", "name", "op"),
         *("requires_grad", "retains_grad"),
     )
     __array_ufunc__ = None  # ndarray + Tensor is Tensor.__radd__'s, not an array of objects
@@ -95,6 +95,7 @@ class Tensor(Operators):
         self.held = data
         self.grad: Array | None = None
         self.op: Op | None = None
+        self.hooks: Hooks = ()
         self.retains_grad = False
         self.name = ""
         self.assigned = -1
@@ -116,34 +117,6 @@ class Tensor(Operators):
             raise DTypeError(f"a tensor's data are an array, got {type(data).__name__}")
         self.held = plain(data)
         self.assigned = moment()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of the dimensions."""
-        return self.held.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
-        return self.held.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self.held.size
-
-    def numpy(self) -> Array:
-        """Return the data as a NumPy array: shared on the CPU, copied from a GPU."""
-        return to_numpy(self.data)
-
-    def item(self) -> float:
-        """Return the single element as a Python number."""
-        return single(self.data)
 
     def detach(self) -> "Tensor":
         """Return the same data as a leaf that requires no gradient."""
@@ -168,24 +141,6 @@ class Tensor(Operators):
         data = self.data if dtype is None else converted(self.data, dtype)
         return Tensor.holding(data if backend is None else move(data, backend), self.requires_grad)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def __dlpack__(self, **options: Any) -> Any:
-        return self.data.__dlpack__(**options)
-
-    def __dlpack_device__(self) -> Any:
-        return self.data.__dlpack_device__()
-
-    def __repr__(self) -> str:
-        made_by = f", op={self.op.name}" if self.op else ""
-        wants = ", requires_grad=True" if self.requires_grad and not self.op else ""
-        values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=100)
-        return f"Tensor({values}, dtype={self.dtype}{wants}{made_by})"
-
-    def __len__(self) -> int:
-        return len(self.data)
-
     # --- gradients ----------------------------------------------------------------------
 
     def zero_grad(self) -> None:
@@ -196,11 +151,24 @@ class Tensor(Operators):
         """Keep this interior tensor's gradient in `.grad` when backward passes through."""
         self.retains_grad = True
 
-    def accumulate(self, gx: Array) -> None:
-        """Add `gx` to `.grad`; the array is copied, never shared."""
-        xp = array_module(self.data)
-        # Wrapped, because NumPy makes the sum of two 0-d arrays a scalar, which is no array.
-        self.grad = xp.array(gx) if self.grad is None else xp.asarray(self.grad + gx)
+    def register_hook(self, hook: GradientHook) -> Handle:
+        """Call `hook(gradient)` in each backward pass, once all of this tensor's gradient is there.
+
+        The gradient is an array, which must not be written to; one that the hook returns goes on
+        instead, of the same shape and dtype.
+
+        Raises:
+            GraphError: the tensor requires no gradient.
+        """
+        if not self.requires_grad:
+            raise GraphError("register_hook() on a tensor that requires no gradient, and gets none")
+        return Handle(self if self.op is None else self.op, hook)
+
+    def accumulate(self, gx: Array, copy: bool = True) -> None:
+        """Add `gx` to `.grad`; without `copy` the array itself may become it."""
+        if self.grad is not None:  # the sum is new; that of two 0-d arrays of NumPy is a scalar
+            gx, copy = self.grad + gx, False
+        self.grad = array_module(self.data).array(gx, copy=copy or None)
 
     def backward(self, gy: Operand = None, retain_graph: bool = False) -> None:
         """Leave d(self · gy)/d(leaf) in the `.grad` of every leaf that requires it.
@@ -246,5 +214,5 @@ class Tensor(Operators):
     def _walk(self, gy: Array, *how: Any) -> Iterator[Step]:
         if self.op is not None:
             return walk(self.op, gy, *how)
-        self.accumulate(gy)
+        self.accumulate(hooked(self.hooks, gy))
         return iter(())

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arguments import shown
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
+from ..pytorch import expect_no_device
 from .library import BACKENDS, default, load
 
 # A NumPy array to the type checker; a CuPy array has the same methods.
@@ -54,13 +55,18 @@ def is_dense(a: Array) -> bool:
 def move(array: Array, name: str) -> Array:
     """Return `array` on the backend `name`: itself if it is there, a copy otherwise.
 
+    The elements of the copy lie in the same order: weights are made in one that kernels like.
+
     Raises:
         UsageError, DeviceError: as for `load`.
     """
     if backend_name(array) == name:
         return array
     xp = load(name)
-    return to_numpy(array) if xp is np else xp.asarray(to_numpy(array))
+    # To another device goes what lies in C order: the axes are sorted for that, and sorted back.
+    axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    host = to_numpy(array.transpose(axes))
+    return (host if xp is np else xp.asarray(host)).transpose(np.argsort(axes).tolist())
 
 
 def placed(array: Array) -> Array:
@@ -138,6 +144,8 @@ def destination(
         UsageError: nothing is asked for, two of a kind, or what is neither a backend nor a dtype.
         DeviceError: the backend cannot be used.
     """
+    for target in targets:
+        expect_no_device(target)
     expected = f"expected a backend ({', '.join(BACKENDS)}) or a dtype"
     if backend is not None and not isinstance(backend, str):
         raise UsageError(f"to() got the backend {shown(backend)}; {expected}")

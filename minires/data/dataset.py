@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import kernels
-from ..arguments import integer, real, several, shown
+from ..arguments import flag, integer, real, several, shown
 from ..backend import Array, destination, is_array, move, stream
 from ..errors import DataError, ShapeError, UsageError
 from ..ops import augment
+from .batches import Batches
 
 _TEST_BATCH = 256
 
@@ -146,11 +147,42 @@ class Dataset:
                 self.white,
             )
 
+    def batches(self, batch_size: int, shuffle: bool = False, seed: int = 0) -> Batches:
+        """Return the training images in batches, to be gone through once an epoch; see `Batches`.
+
+        Args:
+            batch_size: images in a batch; the last one may have fewer.
+            shuffle: in another order each epoch, and augmented: for training.
+            seed: of the orders and the augmentation.
+        """
+        batch_size = integer(batch_size, "batch_size", at_least=1)
+        stream(seed)  # raises here what every epoch would
+
+        def epoch(number: int) -> Iterator[tuple[Array, Array]]:
+            if shuffled:
+                return self.training_batches(batch_size, seed, number)
+            return self._in_order(self.train_images, self.train_labels, batch_size)
+
+        shuffled = flag(shuffle, "shuffle")
+        return Batches(epoch, -(-self.train_size // batch_size))
+
     def testing_batches(self) -> Iterator[tuple[Array, Array]]:
         """Yield the test images, float32 (B, C, H, W), in order, and their labels, int64 (B,)."""
-        for start in range(0, len(self.test_images), _TEST_BATCH):
-            part = slice(start, start + _TEST_BATCH)
-            yield self.inputs(self.test_images[part]), self.test_labels[part]
+        return self._in_order(self.test_images, self.test_labels, _TEST_BATCH)
+
+    def _in_order(
+        self, images: Array, labels: Array, batch_size: int
+    ) -> Iterator[tuple[Array, Array]]:
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            yield self.inputs(images[part]), labels[part]
+
+    def __repr__(self) -> str:
+        H, W = self.train_images.shape[2:]
+        return (
+            f"Dataset({self.name}: {self.train_size:,} training and {len(self.test_images):,} test "
+            f"images of {self.channels}x{H}x{W}, {len(self.classes)} classes)"
+        )
 
     def to(self, backend: str) -> "Dataset":
         """Return the same dataset with its arrays, and so its batches, on a backend."""

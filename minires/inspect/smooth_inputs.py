@@ -1,13 +1,26 @@
-"""Inputs for gradient checks, drawn away from kinks.
+"""A case of a gradient check, and its inputs, drawn away from kinks.
 
 Differences are only right where a function is smooth: never a 0 for a ReLU, never two values close
 together under a maximum.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..autograd import Tensor
+from ..autograd import Op, Tensor
 from ..backend import Array
+
+
+@dataclass(frozen=True)
+class Case:
+    """One use of an operation: `function(*inputs)` runs `op` and is smooth around `inputs`."""
+
+    op: type[Op]
+    label: str
+    function: Callable[..., Tensor]
+    inputs: tuple[Tensor, ...]
 
 
 class Draw:

@@ -27,9 +27,12 @@ class Kernel:
 
     Attributes:
         takes_lazy: whether `forward` and `backward` take a LazyArray where they take an array.
+        fresh: whether the gradients from `backward` are new arrays, no two of them the same, so
+            that one may become a leaf's `.grad` without a copy.
     """
 
     takes_lazy = False
+    fresh = False
 
     def suits(self, op: Any, *inputs: Any) -> bool:
         """Return whether this kernel can compute `op` on these arrays, which may be lazy."""
@@ -45,6 +48,14 @@ class Kernel:
 
     def forward(self, op: Any, *inputs: Any) -> Any:
         """Return the output, an array or a LazyArray."""
+        return op.forward(*inputs)
+
+    def leave(self, op: Any, *inputs: Any) -> Any:
+        """Return the output by the reference, which computes backward too.
+
+        For a `forward` that finds values which it does not compute as the reference does.
+        """
+        op.kernel = REFERENCE
         return op.forward(*inputs)
 
     def backward(self, op: Any, gy: Any) -> Gradients:

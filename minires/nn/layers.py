@@ -1,18 +1,16 @@
-"""Layers: modules that apply one operation with its parameters, and Sequential."""
+"""Layers: modules that apply one operation with its parameters."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 
 from .. import functional as F
 from .. import ops
-from ..arguments import Pair, flag, integer, pair, real, shown
-from ..autograd import Tensor
-from ..autograd.checkpoint import checkpoint
+from ..arguments import Pair, flag, integer, pair, real
+from ..autograd import Operand, Tensor
 from ..backend import Array
 from ..deprecated import old_parameters
-from ..errors import RangeError, UsageError
+from ..pytorch import expect_only
 from .init import by_column, drawn, he_normal
 from .module import Module, Parameter
 
@@ -31,7 +29,12 @@ class Conv2d(Module):
         padding: int | Pair = 0,
         bias: bool = True,
         init: Init = he_normal,
+        *,
+        dilation: int = 1,
+        groups: int = 1,
+        padding_mode: str = "zeros",
     ) -> None:
+        expect_only(dilation=dilation, groups=groups, padding_mode=padding_mode)
         out_channels = integer(out_channels, "out_channels", at_least=1)
         in_channels = integer(in_channels, "in_channels", at_least=1)
         kernel = pair(kernel_size, "kernel_size", at_least=1)
@@ -66,7 +69,15 @@ class BatchNorm2d(Module):
     """Batch norm over (N, H, W) of `num_features` channels, with PyTorch's running statistics."""
 
     @old_parameters(channels="num_features")
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        expect_only(affine=affine, track_running_stats=track_running_stats)
         num_features = integer(num_features, "num_features", at_least=1)
         self.weight = Parameter(np.ones(num_features, np.float32))
         self.bias = Parameter(np.zeros(num_features, np.float32))
@@ -93,7 +104,10 @@ class Identity(Module):
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """max(x, 0). No tensor is changed: `inplace` is taken, and does nothing."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = flag(inplace, "inplace")
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x)
@@ -103,8 +117,15 @@ class MaxPool2d(Module):
     """The largest value of each window."""
 
     def __init__(
-        self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
+        self,
+        kernel_size: int | Pair,
+        stride: int | Pair | None = None,
+        padding: int | Pair = 0,
+        dilation: int = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
     ) -> None:
+        expect_only(dilation=dilation, return_indices=return_indices, ceil_mode=ceil_mode)
         ops.MaxPool2d(kernel_size, stride, padding)  # raises here what every forward would
         self.kernel_size = kernel_size
         self.stride = stride
@@ -121,49 +142,67 @@ class GlobalAvgPool2d(Module):
         return F.global_avg_pool2d(x)
 
 
-class Sequential(Module):
-    """Modules one after the other, named "0", "1", ...
+class AdaptiveAvgPool2d(Module):
+    """The mean of each feature map, as one pixel: (N, C, H, W) -> (N, C, 1, 1).
 
-    Args:
-        modules: applied in this order.
-        checkpoint_every: keep only the input of every so many modules for backward, and compute
-            the rest again; see `minires.checkpoint`. None keeps everything.
-
-    Raises:
-        UsageError: an argument is no Module, or `checkpoint_every` is below 1.
+    `output_size` can only be 1; `GlobalAvgPool2d` leaves the sizes of 1 out.
     """
 
-    def __init__(self, *modules: Module, checkpoint_every: int | None = None) -> None:
-        if checkpoint_every is not None:
-            checkpoint_every = integer(checkpoint_every, "checkpoint_every", at_least=1)
-        self.checkpoint_every = checkpoint_every
-        for i, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise UsageError(f"Sequential takes modules, got {shown(module)} at index {i}")
-            setattr(self, str(i), module)
-
-    def __iter__(self) -> Iterator[Module]:
-        return (m for m in vars(self).values() if isinstance(m, Module))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __getitem__(self, i: int) -> Module:
-        try:
-            return list(self)[i]
-        except (IndexError, TypeError):
-            raise RangeError(f"{len(self)} modules have no index {shown(i)}") from None
+    def __init__(self, output_size: int | Pair) -> None:
+        expect_only(output_size=output_size)
+        self.output_size = output_size
 
     def forward(self, x: Tensor) -> Tensor:
-        modules, every = list(self), self.checkpoint_every
-        if every is None:
-            return _apply(modules, x)
-        for start in range(0, len(modules), every):
-            x = checkpoint(partial(_apply, modules[start : start + every]), x)
-        return x
+        return F.adaptive_avg_pool2d(x, self.output_size)
 
 
-def _apply(modules: list[Module], x: Tensor) -> Tensor:
-    for module in modules:
-        x = module(x)
-    return x
+class Flatten(Module):
+    """The dimensions from `start_dim` on as one: (N, C, H, W) -> (N, C H W)."""
+
+    def __init__(self, start_dim: int = 1) -> None:
+        self.start_dim = integer(start_dim, "start_dim")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(self.start_dim)
+
+
+class Dropout(Module):
+    """Each element is 0 with probability p in training, and as it is in evaluation.
+
+    The paper's nets have none: batch norm makes it needless (He et al. 2015, section 3.4). No
+    tensor is changed: `inplace` does nothing.
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        self.p = real(p, "p", 0, 1)
+        self.inplace = flag(inplace, "inplace")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.p, self.training)
+
+
+class CrossEntropyLoss(Module):
+    """The cross-entropy of logits (N, C) and labels (N,); arguments as for `F.cross_entropy`."""
+
+    def __init__(
+        self,
+        weight: Operand = None,
+        *,
+        ignore_index: int | None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.weight = None if weight is None else Tensor(weight)
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input: Tensor, target: Operand) -> Tensor:
+        return F.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )

@@ -1,27 +1,30 @@
 """Module, the base class of layers and models, and Parameter, a tensor that is trained."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..arguments import flag, shown
+from .. import arguments
+from ..arguments import flag
 from ..autograd import Tensor
+from ..autograd.hooks import Handle, Hooks
 from ..backend import (
     Array,
-    backend_name,
     converted,
     destination,
     expect_differentiable,
-    is_array,
     move,
-    note_write,
-    to_numpy,
 )
 from ..deprecated import old_parameters
-from ..errors import StateDictError
 from ..modes import modes
-from .report import NUMBER_KINDS, LoadReport, Mismatch
+from ..pytorch import missing_attribute
+from .found import expect_all_found
+from .hooks import called_with_hooks
+from .printed import tree
+from .report import LoadReport, copied
+from .summary import Summary, summarise
 
 
 class Parameter(Tensor):
@@ -37,25 +40,31 @@ class Module:
     """A layer, or several layers together.
 
     Attributes are found by their type: a Parameter is trained, any other Tensor is a buffer
-    (saved, not trained), a Module is a child. Subclasses write `forward`.
+    (saved, not trained), a Module is a child. Several children are held in a `ModuleList`; in a
+    plain list they would not be found, which raises UsageError. Subclasses write `forward`.
 
     """
 
     _training = True
     _name = ""  # of the attribute of the parent that holds it
+    forward_hooks: Hooks = ()
+    backward_hooks: Hooks = ()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Tensor:
         """Compute the output."""
         raise NotImplementedError
 
-    def __call__(self, x: Any) -> Tensor:
+    def __call__(self, x: Any, *more: Any) -> Tensor:
         x = x if isinstance(x, Tensor) else Tensor(x)
+        forward = self.forward
+        if self.forward_hooks or self.backward_hooks:
+            forward = partial(called_with_hooks, self)
         if not self._name:
-            return self.forward(x)
+            return forward(x, *more)
         before = modes.path
         modes.path = (*before, self._name)  # no context manager: this is called for every layer
         try:
-            return self.forward(x)
+            return forward(x, *more)
         finally:
             modes.path = before
 
@@ -70,10 +79,33 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """Yield this module and all below it, with their paths ("" for this one)."""
-        yield prefix, self
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield from value.named_modules(f"{prefix}.{name}" if prefix else name)
+        found = list(self._all(prefix))
+        expect_all_found(found, (Module, Parameter))
+        yield from found
+
+    def _all(self, path: str) -> Iterator[tuple[str, "Module"]]:
+        yield path, self
+        for name, child in self.named_children():
+            yield from child._all(f"{path}.{name}" if path else name)
+
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """Return an iterator over the modules that this one holds itself, with their names."""
+        return ((name, m) for name, m in vars(self).items() if isinstance(m, Module))
+
+    def children(self) -> Iterator["Module"]:
+        """Return an iterator over the modules that this one holds itself."""
+        return (module for _, module in self.named_children())
+
+    def modules(self) -> Iterator["Module"]:
+        """Yield this module and all below it, each once."""
+        yield from {id(module): module for _, module in self.named_modules()}.values()
+
+    def apply(self, function: Callable[["Module"], object]) -> Self:
+        """Call `function` with all modules below this one, and with it last."""
+        for child in self.children():
+            child.apply(function)
+        arguments.function(function, "function")(self)
+        return self
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield all parameters and buffers, with their paths."""
@@ -151,6 +183,38 @@ class Module:
             tensor.zero_grad()
         return self
 
+    # --- looking inside -------------------------------------------------------------------
+
+    def register_forward_hook(self, hook: Callable[..., Tensor | None]) -> Handle:
+        """Call `hook(module, inputs, output)` after each forward of this module.
+
+        The inputs are a tuple; a tensor that the hook returns takes the place of the output.
+        """
+        return Handle(self, hook, "forward_hooks")
+
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, (gx,), (gy,))` in backward, once gx is known; both are arrays.
+
+        gx is None where the input needs no gradient. What the hook returns, an array or (array,),
+        goes on instead of gx.
+        """
+        return Handle(self, hook, "backward_hooks")
+
+    def summary(self, input: Any) -> Summary:
+        """Return what each layer does to `input`, a batch or its shape; `print` shows a table.
+
+        The model is run once, in evaluation, and left as it is.
+        """
+        return summarise(self, input)
+
+    def __repr__(self) -> str:
+        return tree(self)
+
+    if not TYPE_CHECKING:  # to a type checker, only what is here is here
+
+        def __getattr__(self, name):
+            raise missing_attribute(self, "Module", name)
+
     # --- weights --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
@@ -176,6 +240,7 @@ class Module:
         Raises:
             StateDictError: names or shapes differ, and `strict`; or they are not arrays by name.
         """
+<<<<<<< HEAD
         named = isinstance(state_dict, Mapping) and all(isinstance(n, str) for n in state_dict)
         if not named:
             raise StateDictError(f"expected weights by name, got {shown(state_dict)}")
@@ -221,3 +286,6 @@ def _compare(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> LoadReport:
             and (given[name].dtype.kind not in NUMBER_KINDS or given[name].shape != tensor.shape)
         ),
     )
+=======
+        return copied(dict(self.named_tensors()), state_dict, strict)
+>>>>>>> main

@@ -1,10 +1,15 @@
 """LoadReport: what a model copied from a state dict, and what it did not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from ..arguments import flag, shown
+from ..autograd import Tensor
+from ..backend import backend_name, converted, is_array, move, note_write, to_numpy
+from ..errors import StateDictError
 
 NUMBER_KINDS = "fiu"  # of dtypes that weights may have: floats and integers
 _SHOWN = 5  # tensors that a sentence names
@@ -86,3 +91,50 @@ class LoadReport:
 
     def __str__(self) -> str:
         return self.describe() or "all weights were loaded"
+
+
+def copied(own: Mapping[str, Tensor], state_dict: Any, strict: bool) -> LoadReport:
+    """Copy a state dict into tensors by name; see `Module.load_state_dict`."""
+    named = isinstance(state_dict, Mapping) and all(isinstance(n, str) for n in state_dict)
+    if not named:
+        raise StateDictError(f"expected weights by name, got {shown(state_dict)}")
+    given = {
+        name: _with_shape(value)
+        for name, value in state_dict.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    report = _compared(own, given)
+    if flag(strict, "strict") and not report.fits():
+        raise StateDictError(f"the weights do not fit the model: {report}")
+    skipped = {*report.missing, *(entry.name for entry in report.mismatched)}
+    for name, tensor in own.items():
+        if name not in skipped:
+            array = converted(np.asarray(given[name]), tensor.dtype)
+            note_write(tensor.data, "load_state_dict", name)
+            tensor.data[...] = move(array, backend_name(tensor.data))
+    return report
+
+
+def _with_shape(value: Any) -> Any:
+    """Return what has a shape, a dtype of NumPy and `__array__`: `value` itself if it has them."""
+    if is_array(value):
+        return to_numpy(value)
+    deferred = isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
+    try:
+        return value if deferred else np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise StateDictError(f"expected an array, got {shown(value)}") from error
+
+
+def _compared(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> LoadReport:
+    """Return in what the names, shapes and dtypes of `given` differ from the model's own."""
+    return LoadReport(
+        missing=tuple(name for name in own if name not in given),
+        unexpected=tuple(name for name in given if name not in own),
+        mismatched=tuple(
+            Mismatch(name, given[name].shape, given[name].dtype, tensor.shape)
+            for name, tensor in own.items()
+            if name in given
+            and (given[name].dtype.kind not in NUMBER_KINDS or given[name].shape != tensor.shape)
+        ),
+    )

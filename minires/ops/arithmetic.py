@@ -1,6 +1,8 @@
-"""Element by element: + − × ÷, powers, exp and log, with NumPy's broadcasting."""
+"""Element by element: + − × ÷, powers, roots, |x|, exp and log, with NumPy's broadcasting."""
 
-from ..arguments import real
+import math
+
+from ..arguments import above_zero, real
 from ..backend import Array, array_module
 from . import checks
 from .op import Gradients, Op
@@ -108,6 +110,55 @@ class Pow(Op):
         (x,) = self.saved
         p = self.exponent
         return gy * (p * x ** (p - 1)) if p else gy * 0  # 0 · x^−1 would be NaN at 0
+
+
+class PowerOf(Op):
+    """y = a^x for a number a > 0.  gx = gy y ln a.  Saves y."""
+
+    check = checks.floats
+
+    def __init__(self, base: float) -> None:
+        self.base = above_zero(base, "the base of a power of a tensor")
+
+    def forward(self, x: Array) -> Array:
+        y: Array = self.base**x
+        self.save(y)
+        return y
+
+    def backward(self, gy: Array) -> Gradients:
+        (y,) = self.saved
+        return gy * (y * math.log(self.base))
+
+
+class Sqrt(Op):
+    """y = √x.  gx = gy / (2 y).  Saves y."""
+
+    check = checks.floats
+
+    def forward(self, x: Array) -> Array:
+        y: Array = array_module(x).sqrt(x)
+        self.save(y)
+        return y
+
+    def backward(self, gy: Array) -> Gradients:
+        (y,) = self.saved
+        return gy / (2 * y)
+
+
+class Abs(Op):
+    """y = |x|.  gx = gy sign x, which is 0 at the kink.  Saves sign x."""
+
+    check = checks.numbers
+
+    def forward(self, x: Array) -> Array:
+        xp = array_module(x)
+        self.save(xp.sign(x))
+        y: Array = xp.abs(x)
+        return y
+
+    def backward(self, gy: Array) -> Gradients:
+        (sign,) = self.saved
+        return gy * sign
 
 
 class Exp(Op):

@@ -1,5 +1,7 @@
 """Batch normalisation (Ioffe & Szegedy 2015), with the batch's statistics and with given ones."""
 
+from collections.abc import Sequence
+
 from ..arguments import real
 from ..backend import Array, array_module
 from . import checks
@@ -15,7 +17,8 @@ class BatchNorm(Op):
     """y = w x̂ + b with x̂ = (x − μ) / √(σ² + ε), μ and σ² taken over the batch.
 
     (N, C, ...), (C,), (C,) -> (N, C, ...); μ and σ² (biased) over all but the channels, m
-    values each; after forward they are in `mean` and `var`, shape (C,).
+    values each; after forward they are in `mean` and `var`, shape (C,), and `running`, averages
+    of both that evaluation uses, are moved towards them (None for one that there is not).
 
     μ and σ depend on every x, so three terms reach gx (the paper's equations in section 3,
     collected):
@@ -30,8 +33,15 @@ class BatchNorm(Op):
     mean: Array
     var: Array
 
-    def __init__(self, eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        running: Sequence[Array | None] = (None, None),
+        momentum: float = 0.1,
+    ) -> None:
         self.eps = real(eps, "eps", at_least=0)
+        self.running = running
+        self.momentum = momentum
 
     def forward(self, x: Array, w: Array, b: Array) -> Array:
         axes = (0, *range(2, x.ndim))
@@ -41,6 +51,7 @@ class BatchNorm(Op):
         r = 1 / array_module(x).sqrt(var + self.eps)
         xhat = centred * r
         self.mean, self.var = mean.ravel(), var.ravel()
+        self.move_running(x.size // x.shape[1])
         self.save(xhat, w, r)
         return per_channel(w, x.ndim) * xhat + per_channel(b, x.ndim)
 
@@ -55,6 +66,14 @@ class BatchNorm(Op):
         lost = per_channel(gb / m, gy.ndim) + xhat * per_channel(gw / m, gy.ndim)
         gx = per_channel(w, gy.ndim) * r * (gy - lost)
         return gx, gw, gb
+
+    def move_running(self, m: int) -> None:
+        """Move `running` towards `mean` and the unbiased variance, of m values a channel."""
+        mean, var = self.running
+        if mean is not None:
+            moving_average(mean, self.mean, self.momentum)
+        if var is not None:
+            moving_average(var, self.var * (m / (m - 1)), self.momentum)
 
 
 class BatchNormInference(Op):
@@ -85,8 +104,8 @@ class BatchNormInference(Op):
         return gx, (gy * xhat).sum(axis=axes), gy.sum(axis=axes)
 
 
-def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
-    """Set r ← (1 − momentum) r + momentum factor s, the average that evaluation uses.
+def moving_average(r: Array, s: Array, momentum: float) -> None:
+    """Set r ← (1 − momentum) r + momentum s.
 
     With a momentum of 1 nothing is left of r, NaN or infinite though it may be.
     """
@@ -94,4 +113,4 @@ def moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
         r[...] = 0
     else:
         r *= 1 - momentum
-    r += momentum * (s * factor)
+    r += momentum * s

@@ -1,4 +1,4 @@
-"""Log-softmax, and the cross-entropy between its result and integer labels."""
+"""Log-softmax, and the cross-entropy between its result and labels."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ class CrossEntropy(Op):
     def forward(self, x: Array) -> Array:
         N, xp = x.shape[0], array_module(x)
         logp = log_softmax(x, dim=1)
-        t = self._targets(xp, x)
+        t = self.targets(xp, x)
         self.save((xp.exp(logp) - t) / N)
         counted = xp.where(t > 0, logp, 0)  # ln 0 of other classes is −∞, and 0 · ∞ would be NaN
         return -(t * counted).sum() / N
@@ -59,8 +59,32 @@ class CrossEntropy(Op):
         (gx,) = self.saved
         return gy * gx
 
-    def _targets(self, xp: Any, x: Array) -> Array:
+    def targets(self, xp: Any, x: Array) -> Array:
+        """Return t (N, C)."""
         N, C = x.shape
         t: Array = xp.full((N, C), self.label_smoothing / C, x.dtype)
         t[xp.arange(N), self.labels] += 1 - self.label_smoothing
         return t
+
+
+class NegativeLogLikelihood(Op):
+    """y[n] = −Σ_c t[n,c] x[n,c]: logarithms of probabilities (N, C) -> (N,).
+
+    t (N, C) is how much each class counts for each image, 0 or more, and has no gradient.
+    gx = −gy t, each row of t times its gy.  Saves t.
+    """
+
+    check = checks.likelihood
+
+    def __init__(self, targets: Array) -> None:
+        self.targets = targets
+
+    def forward(self, x: Array) -> Array:
+        xp, t = array_module(x), self.targets.astype(x.dtype)
+        self.save(t)
+        counted = xp.where(t > 0, x, 0)  # ln 0 of other classes is −∞, and 0 · ∞ would be NaN
+        return -(t * counted).sum(axis=1)
+
+    def backward(self, gy: Array) -> Gradients:
+        (t,) = self.saved
+        return -gy[:, None] * t

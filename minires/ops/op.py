@@ -29,6 +29,7 @@ class Op:
         sources: for each input, the Op that made it, the leaf Tensor that it is, or None.
         path: the module it ran in, such as "layer2.0.conv1"; "" outside a module.
         line: file and line number of the forward line that made it.
+        hooks: called with the gradient of the output; see `Tensor.register_hook`.
         released: whether backward ran, and let go of what was saved.
     """
 
@@ -41,6 +42,7 @@ class Op:
     sources: tuple[Any, ...] = ()
     path: str = ""
     line: tuple[str, int] = ("", 0)
+    hooks: tuple[Callable[[Any], Any], ...] = ()
     released: bool = False
     recomputes = False  # whether backward runs `walk` instead; see `minires.autograd.checkpoint`
     dtype: np.dtype[Any]

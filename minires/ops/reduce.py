@@ -1,4 +1,4 @@
-"""Sums, means and maxima over dimensions."""
+"""Sums, means, maxima and minima over dimensions."""
 
 import math
 from typing import Any
@@ -71,14 +71,29 @@ class Max(Reduction):
 
     check = checks.reduction_of_some
 
+    def extreme(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Return the largest elements along `axes`."""
+        return x.max(axis=axes, keepdims=self.keepdim)
+
     def forward(self, x: Array) -> Array:
         axes = self.axes(x)
-        y: Array = x.max(axis=axes, keepdims=self.keepdim)
+        y = self.extreme(x, axes)
         self.save(x, y, axes)
         return y
 
     def backward(self, gy: Array) -> Gradients:
         x, y, axes = self.saved
-        is_max = (x == self.repeat(y, axes)) | array_module(x).isnan(x)
-        share = self.repeat(gy, axes) / is_max.sum(axis=axes, keepdims=True, dtype=x.dtype)
-        return array_module(x).where(is_max, share, 0)
+        is_extreme = (x == self.repeat(y, axes)) | array_module(x).isnan(x)
+        share = self.repeat(gy, axes) / is_extreme.sum(axis=axes, keepdims=True, dtype=x.dtype)
+        return array_module(x).where(is_extreme, share, 0)
+
+
+class Min(Max):
+    """y = min x.  gx = gy where x is the minimum; several minima share it equally.
+
+    A NaN is smaller than any number, as it is larger for `Max`. Saves x and y.
+    """
+
+    def extreme(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Return the smallest elements along `axes`."""
+        return x.min(axis=axes, keepdims=self.keepdim)

@@ -1,8 +1,9 @@
-"""The same elements in another arrangement: reshape, permute, pad, index."""
+"""The same elements in another arrangement: reshape, permute, pad, index, concatenate."""
 
+import itertools
 from typing import Any
 
-from ..arguments import real
+from ..arguments import integer, real
 from ..backend import Array, array_module, is_array
 from . import checks
 from .keys import key_parts
@@ -93,3 +94,25 @@ class Index(Op):
     def may_repeat(self) -> bool:
         """Whether an element may be taken more than once."""
         return any(map(is_array, self.key))
+
+
+class Concatenate(Op):
+    """y = x0, x1, ... one after the other along `dim`.  gx = the part of gy that came from x.
+
+    Saves nothing.
+    """
+
+    check = checks.concatenate
+
+    def __init__(self, count: int, dim: int = 0) -> None:
+        self.input_names = tuple(f"x{i}" for i in range(count))
+        self.dim = integer(dim, "dim")
+        checks.some(count)
+
+    def forward(self, *xs: Array) -> Array:
+        return array_module(xs[0]).concatenate(xs, axis=self.dim)
+
+    def backward(self, gy: Array) -> Gradients:
+        ends = itertools.accumulate((shape[self.dim] for shape in self.input_shapes), initial=0)
+        rows = gy.swapaxes(0, self.dim)
+        return tuple(rows[a:b].swapaxes(0, self.dim) for a, b in itertools.pairwise(ends))

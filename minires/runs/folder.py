@@ -143,7 +143,7 @@ class RunFolder:
 
         Raises:
             RunError: both are damaged, or the only one is; one cannot be read, which may be whole;
-            or a format is not read.
+                or a format is not read.
         """
         path = self._checkpoint(trainer)
         problems = []

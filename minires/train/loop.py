@@ -116,6 +116,7 @@ class Trainer:
 
         Raises:
             NonFiniteError: the loss is NaN or infinite; no parameter was changed.
+            LabelError: a label is no class.
             OutOfMemoryError: there is not enough memory for such a batch.
         """
         x, labels = move(x, self.backend), move(labels, self.backend)
@@ -130,6 +131,9 @@ class Trainer:
                 loss, mistakes = self._learn(x, labels, lr)
             value, wrong = loss.item(), int(mistakes)
             if not math.isfinite(value):
+                if self.replayed:  # a graph cannot look at labels; one that is no class raises here
+                    with no_grad():
+                        F.cross_entropy(self.model(x), labels)
                 origin = _REPLAYED if self.replayed else _origin_of_nan(self.model, x)
                 raise NonFiniteError(
                     f"{self.net}, seed {self.seed}: the loss is {value} at iteration "

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from .. import arguments
 from ..arguments import shown
+from ..backend import Array, is_array, to_numpy
 from ..errors import DataError, StateDictError, UsageError
 from ..files import mistaken
 from ..nn import LoadReport, Module
@@ -29,10 +32,41 @@ def save_weights(model: Module, path: str | Path) -> None:
         DataError: the file cannot be written.
     """
     path = _expected(model, path)
+    save(model.state_dict(), path)
+
+
+def save(state_dict: Mapping[str, Array], path: str | Path) -> None:
+    """Write arrays by name, such as `model.state_dict()`, as safetensors.
+
+    An existing file is replaced as a whole.
+
+    Raises:
+        UsageError: `state_dict` is something else, or `path` no path.
+        DataError: the file cannot be written.
+    """
+    path = arguments.path(path, "path")
+    named = isinstance(state_dict, Mapping) and all(isinstance(n, str) for n in state_dict)
+    if not named or not all(is_array(array) for array in state_dict.values()):
+        raise UsageError(
+            f"save takes arrays by name, such as model.state_dict(), got {shown(state_dict)}"
+        )
     try:
-        write_tensors(path, model.state_dict())
+        write_tensors(path, {name: to_numpy(array) for name, array in state_dict.items()})
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def load(path: str | Path) -> dict[str, Array]:
+    """Return the arrays of a file by name, for `model.load_state_dict`.
+
+    The file is safetensors or one of PyTorch's `torch.save`, as for `load_weights`, which reads
+    tensor by tensor into the model's own arrays instead.
+
+    Raises:
+        DataError, UsageError: as for `load_weights`.
+    """
+    tensors, _ = stored_tensors(arguments.path(path, "path"))
+    return {name: np.asarray(tensor) for name, tensor in tensors.items()}
 
 
 def _expected(model: Module, path: str | Path) -> Path:

@@ -52,6 +52,27 @@ def test_what_is_not_standardised_is_0_to_255_as_in_a_file():
     np.testing.assert_allclose(x / 255, digits().inputs(ink.train_images) + ink.mean, atol=1e-6)
 
 
+def test_batches_are_an_epoch_each_time_and_have_a_length():
+    d = made_up()
+    train = d.batches(16, shuffle=True, seed=3)
+    assert len(train) == 3
+    for epoch in range(2):
+        for got, expected in zip(train, d.training_batches(16, 3, epoch), strict=True):
+            np.testing.assert_array_equal(got[0], expected[0])
+            np.testing.assert_array_equal(got[1], expected[1])
+    in_order = d.batches(16)
+    for _ in range(2):
+        images, labels = (np.concatenate(parts) for parts in zip(*in_order, strict=True))
+        np.testing.assert_array_equal(images, d.inputs(d.train_images))
+        np.testing.assert_array_equal(labels, d.train_labels)
+
+
+def test_a_dataset_prints_in_one_line():
+    assert repr(digits()) == (
+        "Dataset(digits: 1,437 training and 360 test images of 1x8x8, 10 classes)"
+    )
+
+
 def test_an_epoch_is_every_image_once_in_an_order_of_its_own():
     d = made_up()
     orders = [tuple(d.draws(0, epoch).image) for epoch in range(3)]

@@ -9,7 +9,9 @@ from minires.experiments.gradient_flow import FlowConfig
 from minires.experiments.gradient_flow.ablations import VARIANTS, Flow
 from minires.experiments.gradient_flow.paths import PathGradient, carrying_lengths
 from minires.experiments.gradient_flow.report import (
-    ablations_section,
+    ablations_section as section_on,
+)
+from minires.experiments.gradient_flow.report import (
     paths_section,
     responses_section,
     shattered_section,
@@ -27,6 +29,10 @@ def line(section, *start):
     assert len({len(row) for row in rows}) == 1
     (found,) = [row for row in rows if row[: len(start)] == list(start)]
     return found
+
+
+def ablations_section(flows):
+    return section_on([NetSpec.parse(net) for net in {flow.net: 0 for flow in flows}], flows)
 
 
 def headline(section):

@@ -2,9 +2,14 @@
 
 While a stream captures, kernels and whatever writes into an array are not run; what makes a new
 array is, on whatever garbage there is; both are put on the tape. A launch of the graph runs the
-tape, each result in the memory that it had. What would wait for the GPU raises, and so does cuBLAS.
+tape, each result in the memory that it had. What would wait for the GPU raises, and so does cuBLAS,
+and so does a launch on another stream. A graph keeps no array alive: to launch it raises once one
+that was there before, and that it uses, has been let go of. What is on the tape can be counted, by
+the name of the kernel or of CuPy's function.
 """
 
+import weakref
+from collections import Counter
 from contextlib import contextmanager
 from functools import wraps
 from types import SimpleNamespace
@@ -12,7 +17,8 @@ from types import SimpleNamespace
 import cuda_emulator
 import numpy as np
 import pytest
-from standin.arrays import METHODS, ndarray
+from standin import standin
+from standin.arrays import METHODS, ndarray, pool, wrap
 
 WAITING = ("item", "tolist", "get", "set", "__bool__", "__int__", "__float__")
 OTHER = "eq ne lt le gt ge neg pos abs invert getitem"
@@ -25,6 +31,7 @@ PURE = (
     *("astype", "ravel"),
 )
 CUBLAS = ("matmul", "dot", "tensordot")
+UNWRITTEN = ("empty", "empty_like")
 
 
 class CUDARuntimeError(RuntimeError):
@@ -32,31 +39,55 @@ class CUDARuntimeError(RuntimeError):
 
 
 class Tape:
-    """What one stream captures at a time."""
+    """What one stream captures at a time: names and calls. No call keeps an array alive."""
 
-    def __init__(self):
-        self.steps = None  # None while nothing is captured
+    def __init__(self, default):
+        self.streams = [default]  # the last one is the current one
+        self.capturing = None  # the stream that does
+        self.steps, self.uses, self.before = [], [], {}
 
-    def pure(self, function):
+    def begin(self, stream):
+        self.capturing, self.steps, self.uses = stream, [], []
+        self.before = pool.arrays.copy()  # weak references; what comes later is the graph's own
+
+    def end(self):
+        self.capturing = None
+        return Graph(self.steps, self.uses)
+
+    def record(self, name, step, *used):
+        if self.streams[-1] is not self.capturing:
+            raise CUDARuntimeError(f"{name} is launched on another stream than that which captures")
+        self.steps.append((name, step))
+        for array in arrays_in(used):
+            owner = array if array.base is None else array.base
+            if self.before.get(id(owner._host)) is owner:
+                self.uses.append(weakref.ref(owner))
+
+    def pure(self, name, function):
         @wraps(function)
         def run(*args, **options):
-            steps, self.steps = self.steps, None  # what it calls is a part of it
+            stream, self.capturing = self.capturing, None  # what it calls is a part of it
             try:
                 result = function(*args, **options)
             finally:
-                self.steps = steps
-            if self.steps is not None and isinstance(result, ndarray):
-                self.steps.append(lambda: again(result, function(*args, **options)))
+                self.capturing = stream
+            works = name not in UNWRITTEN and not is_view(result, args)
+            if stream is not None and isinstance(result, ndarray) and works:
+                memory, call = result._host, held((args, options))
+                self.record(name, lambda: copy(function, call, memory), args, options)
             return result
 
         return run
 
-    def in_place(self, function):
+    def in_place(self, name, function):
         @wraps(function)
         def run(array, *args):
-            if self.steps is None:
+            if self.capturing is None:
                 return function(array, *args)
-            self.steps.append(lambda: function(array, *args))
+            call = held((array, *args))
+            # A kernel has a name of its own.
+            name_of = getattr(array, "name", name)
+            self.record(name_of, lambda: function(*of_the_device(call)), array, args)
             return array
 
         return run
@@ -64,77 +95,124 @@ class Tape:
     def waiting(self, function):
         @wraps(function)
         def run(*args, **options):
-            if self.steps is not None:
+            if self.capturing is not None:
                 raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted")
             return function(*args, **options)
 
         return run
 
 
-def again(result, new):
-    """Write what a step makes now where it was before; a view is there already."""
-    if not np.shares_memory(result._host, new._host):
-        np.copyto(result._host, new._host)
+class Memory:
+    """That of an array, which does not keep the array alive."""
+
+    def __init__(self, array):
+        self.host = array._host
+
+
+def held(value, of=ndarray, by=Memory):
+    """`value` with the memory of each array in its place."""
+    if isinstance(value, tuple | list):
+        return type(value)(held(part, of, by) for part in value)
+    if isinstance(value, dict):
+        return {key: held(part, of, by) for key, part in value.items()}
+    return by(value) if isinstance(value, of) else value
+
+
+def of_the_device(value):
+    """The same with arrays again."""
+    return held(value, Memory, lambda memory: wrap(memory.host))
+
+
+def arrays_in(value):
+    """The arrays in tuples, lists and dictionaries."""
+    if isinstance(value, ndarray):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from arrays_in(part)
+
+
+def is_view(result, args):
+    """Whether a result lies in the memory of an argument."""
+    arrays = arrays_in(args) if isinstance(result, ndarray) else ()
+    return any(np.shares_memory(result._host, a._host) for a in arrays)
+
+
+def copy(function, call, memory):
+    """Call a function again, and write what it makes where its result was before."""
+    args, options = of_the_device(call)
+    np.copyto(memory, function(*args, **options)._host)
 
 
 class Graph:
     """What was captured."""
 
-    def __init__(self, steps):
+    def __init__(self, steps, uses):
         self.steps = steps
+        self.uses = uses
         self.launches = 0
 
     def launch(self, stream=None):
+        assert all(use() is not None for use in self.uses), "a graph uses memory that was freed"
         self.launches += 1
-        for step in self.steps:
+        for _, step in self.steps:
             step()
+
+    def nodes(self):
+        """How many nodes it has of each name; CuPy's reductions may have more than one."""
+        return Counter(name for name, _ in self.steps)
 
 
 @contextmanager
 def capturing(cupy):
     """Inside, the stand-in `cupy` can capture; gives the graphs that were."""
-    tape, graphs = Tape(), []
+    graphs = []
 
     class Stream(cupy.cuda.Stream):
         def __init__(self, null=False, non_blocking=False):
             self.can_be_captured = non_blocking
 
+        def __enter__(self):
+            tape.streams.append(self)
+            return self
+
+        def __exit__(self, *_):
+            tape.streams.pop()
+
         def begin_capture(self):
             assert self.can_be_captured
-            tape.steps = []
+            tape.begin(self)
 
         def end_capture(self):
-            graphs.append(Graph(tape.steps))
-            tape.steps = None
+            graphs.append(tape.end())
             return graphs[-1]
 
         def is_capturing(self):
-            return tape.steps is not None
+            return tape.capturing is self
 
-        synchronize = tape.waiting(cupy.cuda.Stream.synchronize)
-
-    default = Stream(null=True)
+    tape = Tape(Stream(null=True))
+    Stream.synchronize = tape.waiting(cupy.cuda.Stream.synchronize)
     with pytest.MonkeyPatch.context() as patch:
         for name in WAITING:
             patch.setattr(ndarray, name, tape.waiting(getattr(ndarray, name)))
         for name in IN_PLACE:
-            patch.setattr(ndarray, name, tape.in_place(getattr(ndarray, name)))
+            patch.setattr(ndarray, name, tape.in_place(name, getattr(ndarray, name)))
         for name in PURE:
-            patch.setattr(ndarray, name, tape.pure(getattr(ndarray, name)))
+            patch.setattr(ndarray, name, tape.pure(name, getattr(ndarray, name)))
         for name, function in vars(cupy).copy().items():
             if name in CUBLAS or name == "asnumpy":
                 patch.setattr(cupy, name, tape.waiting(function))
             elif name in ("array", "asarray"):
-                patch.setattr(cupy, name, of_the_device(tape, function))
+                patch.setattr(cupy, name, of_a_device_array(tape, function))
             elif callable(function) and not isinstance(function, type):
-                patch.setattr(cupy, name, tape.pure(function))
+                patch.setattr(cupy, name, tape.pure(name, function))
         patch.setattr(ndarray, "__matmul__", tape.waiting(ndarray.__matmul__))
         launch = cuda_emulator.Kernel.__call__
-        patch.setattr(cuda_emulator.Kernel, "__call__", tape.in_place(launch))
+        patch.setattr(cuda_emulator.Kernel, "__call__", tape.in_place("kernel", launch))
         patch.setattr(cupy.cuda, "Stream", Stream)
-        patch.setattr(cupy.cuda, "get_current_stream", lambda device_id=-1: default)
-        pool = lambda: SimpleNamespace(malloc=None)  # noqa: E731 - a class of one line
-        patch.setattr(cupy.cuda, "MemoryPool", pool, raising=False)
+        patch.setattr(cupy.cuda, "get_current_stream", lambda device_id=-1: tape.streams[-1])
+        memory_pool = lambda: SimpleNamespace(malloc=None)  # noqa: E731 - a class of one line
+        patch.setattr(cupy.cuda, "MemoryPool", memory_pool, raising=False)
         patch.setattr(cupy.cuda, "using_allocator", using_allocator, raising=False)
         yield graphs
 
@@ -144,11 +222,31 @@ def using_allocator(allocator):
     yield
 
 
-def of_the_device(tape, function):
+def of_a_device_array(tape, function):
     """`cupy.array` and `asarray`, which copy from the host as well, and that waits."""
-    copied, waited = tape.pure(function), tape.waiting(function)
+    copied, waited = tape.pure(function.__name__, function), tape.waiting(function)
 
     def array(obj, *args, **options):
         return (copied if isinstance(obj, ndarray) else waited)(obj, *args, **options)
 
     return array
+
+
+class Uncompiled(cuda_emulator.Kernel):
+    """A kernel that can be captured, but not run."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+@contextmanager
+def counting():
+    """Inside, there is a GPU that captures kernels without compiling them; gives the graphs."""
+    with standin(textbook=False) as cupy:
+        cupy.RawModule = lambda **_: SimpleNamespace(get_function=Uncompiled)
+        cuda_emulator.forget_kernels()
+        try:
+            with capturing(cupy) as graphs:
+                yield cupy, graphs
+        finally:
+            cuda_emulator.forget_kernels()

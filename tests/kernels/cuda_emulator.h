@@ -33,6 +33,8 @@ struct double2 { double x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
 struct alignas(16) int4 { int x, y, z, w; };
 static int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
+struct float2 { float x, y; };
+static float2 make_float2(float x, float y) { return {x, y}; }
 static double2 make_double2(double x, double y) { return {x, y}; }
 static Three threadIdx, blockIdx, blockDim, gridDim;
 
@@ -161,17 +163,21 @@ static unsigned atomicInc(unsigned *counter, unsigned most) {
     return before;
 }
 
-// TF32 has 10 bits of fraction; halfway goes away from 0.
-static unsigned rounded(float x) {
-    unsigned bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (bits + (1u << 12)) & ~((1u << 13) - 1);
-}
-
-static float as_float(unsigned bits) {
+static float __int_as_float(int bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
+}
+
+static int __float_as_int(float x) {
+    int bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+// TF32 has 10 bits of fraction; halfway goes away from 0.
+static unsigned rounded(float x) {
+    return (__float_as_int(x) + (1u << 12)) & ~((1u << 13) - 1);
 }
 
 // mma.m16n8k8 of a warp, as the PTX ISA tells who has what: here all threads of the block are to
@@ -187,7 +193,7 @@ static void multiply_add(float (&sums)[4], const unsigned (&a)[4], const unsigne
         for (int k = 0; k < 8; k++) {
             const unsigned left = as[warp + row % 8 * 4 + k % 4][(row >= 8) + 2 * (k >= 4)];
             const unsigned right = bs[warp + column * 4 + k % 4][k >= 4];
-            sums[e] += as_float(left) * as_float(right);
+            sums[e] += __int_as_float(left) * __int_as_float(right);
         }
     }
     __syncthreads();

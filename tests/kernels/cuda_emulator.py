@@ -30,6 +30,7 @@ MISSING = (
     else "the emulator of CUDA needs Linux and g++"
 )
 MOST_THREADS, MOST_BLOCKS = 1024, (2**31 - 1, 65535, 65535)  # of a block; of a grid
+MOST_BYTES = 4096  # of all arguments; CUDA 12.1 takes more
 
 
 @cache
@@ -106,6 +107,7 @@ class Kernel:
         ]
         assert as_declared == self.declared, f"{self.name} takes {self.declared}, got {names}"
         held = [np.array(address(a), np.intp) if is_device_array(a) else np.array(a) for a in args]
+        assert sum(h.nbytes for h in held) <= MOST_BYTES, f"{self.name} has too large arguments"
         values = (ctypes.c_void_p * len(held))(*(h.ctypes.data for h in held))
         met = self.run(*grid, block[0], values)
         assert met, f"{self.name}: some threads never come to a barrier where others wait"

@@ -19,13 +19,17 @@ from minires.kernels.cuda.tiles import correlation_tile, gradient_tile
 ARCHITECTURES = (80, 90)  # A100, H100
 SIZES = {  # threads and macros with which a file is compiled, where there are several or others
     "conv": [
-        correlation_tile(O, C).settings(tf32)
+        correlation_tile(O, C).settings(tf32) | relu
         for tf32 in (False, True)
         for O in (16, 32, 64)
         for C in (4, 16)
+        for relu in ({}, {"RELU": 1})
     ],
     "weight_gradient": [
-        gradient_tile(O).settings(tf32) for tf32 in (False, True) for O in (16, 32, 64)
+        gradient_tile(O).settings(tf32) | relu
+        for tf32 in (False, True)
+        for O in (16, 32, 64)
+        for relu in ({}, {"RELU": 1})
     ],
     "parts": [{"LANES": LANES}],
     "sgd": [{"MOST": sgd._MOST}],

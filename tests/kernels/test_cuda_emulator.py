@@ -85,6 +85,13 @@ def test_arguments_of_other_types_than_declared_raise(cupy, wrong):
         kernel("reversed")((1,), (4,), wrong(x, y))
 
 
+def test_arguments_of_more_bytes_than_all_gpus_take_raise(cupy):
+    large, wide = np.zeros((), [("_", "i4", 1024)]), kernel("blocks")
+    wide.declared[-1] = "void32768"
+    with pytest.raises(AssertionError, match="blocks has too large arguments"):
+        wide((1,), (64,), (cupy.empty(4, "int32"), np.bool_(True), large))
+
+
 def test_an_array_of_the_host_raises(cupy):
     x = np.zeros(4, np.float32)
     with pytest.raises(AssertionError, match="pass numbers by value"):

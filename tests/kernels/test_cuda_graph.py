@@ -8,9 +8,10 @@ import pytest
 from cuda_capture import CUDARuntimeError, capturing
 from cuda_emulator import DEVICES, device
 
+from minires import functional as F
 from minires import manual_seed
 from minires.data.dataset import Dataset
-from minires.errors import GraphError, NonFiniteError, UsageError
+from minires.errors import GraphError, LabelError, NonFiniteError, UsageError
 from minires.kernels.cuda.graph import Replayed, expect_graphs
 from minires.models.blocks import BasicBlock
 from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Parameter, Sequential
@@ -92,9 +93,30 @@ def test_all_steps_but_the_first_of_a_batch_size_are_one_launch(graphs):
     assert [graph.launches for graph in graphs] == [5, 2]
 
 
+def test_the_nodes_of_a_graph_are_counted(graphs, cupy):
+    def work(x, w):
+        y = cupy.empty_like(x).reshape(3, 2)[1:]  # no work
+        y[...] = w[1:]
+        return (F.linear(-x, w.T.copy()).data,)
+
+    Replayed(work).capture(cupy.ones((2, 3), "float32"), cupy.ones((3, 2), "float32"))
+    names = {"__setitem__": 1, "__neg__": 1, "copy": 1, "ascontiguousarray": 1, "correlate": 1}
+    assert graphs[0].nodes() == names
+
+
 def test_a_loss_that_is_not_finite_ends_a_replayed_training_too(somewhere):
     with pytest.raises(NonFiniteError, match="it came from a replayed graph; without"):
         list(trainer(graph=True, lr=1e30).run())
+
+
+def test_a_label_that_is_no_class_is_named_in_a_replayed_training_too(somewhere):
+    t = trainer(graph=True)
+    x, labels = somewhere.zeros((6, 1, 8, 8), "float32"), somewhere.zeros(6, "int64")
+    for _ in range(3):
+        t.step(x, labels)
+    labels[2] = 3
+    with pytest.raises(LabelError, match="cross_entropy got labels from 0 to 3; expected 0 to 2"):
+        t.step(x, labels)
 
 
 @pytest.mark.gpu
@@ -138,6 +160,31 @@ def test_a_fake_capture_raises_for_what_cuda_raises(graphs, cupy):
         with pytest.raises(CUDARuntimeError):
             function()
         stream.end_capture()
+
+
+def test_a_fake_capture_raises_for_a_launch_on_another_stream(graphs, cupy):
+    x, stream = cupy.ones(2, "float32"), cupy.cuda.Stream(non_blocking=True)
+    stream.begin_capture()
+    with pytest.raises(CUDARuntimeError, match="__add__ is launched on another stream"):
+        x + x
+    with stream:
+        assert cupy.cuda.get_current_stream().is_capturing()
+        x + x
+    assert not cupy.cuda.get_current_stream().is_capturing()
+    assert stream.end_capture().nodes() == {"__add__": 1}
+
+
+def test_a_fake_graph_uses_memory_that_it_does_not_keep(graphs, cupy):
+    x, y, stream = cupy.ones(2, "float32"), cupy.zeros(2, "float32"), cupy.cuda.Stream(False, True)
+    with stream:
+        stream.begin_capture()
+        y[...] = x[:] + 1
+        stream.end_capture()
+    graphs[0].launch()
+    assert y.get().tolist() == [2, 2]
+    del x
+    with pytest.raises(AssertionError, match="memory that was freed"):
+        graphs[0].launch()
 
 
 def test_arguments_are_copied_and_results_stay_where_they_are(graphs, cupy):

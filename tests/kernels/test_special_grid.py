@@ -37,6 +37,11 @@ def loss(smoothing):
     return lambda x: F.cross_entropy(x, np.arange(len(x)) % 2, label_smoothing=smoothing)
 
 
+def weighted(x):
+    weight = np.linspace(0, 1, x.shape[1]).astype(x.dtype)
+    return F.cross_entropy(x, np.arange(len(x)) % 2, weight, reduction="none")
+
+
 def evaluated(x, w, b):
     return F.batch_norm(made(x), np.full(w.shape, 0.5), np.full(w.shape, 2.0), w, b)
 
@@ -63,6 +68,7 @@ FUNCTIONS = {  # and the sizes of the inputs, by the letters of SIZES
     "cross-entropy": (loss(0), "NC"),
     "cross-entropy, smoothing 0.1": (loss(0.1), "NC"),
     "cross-entropy, smoothing 1": (loss(1), "NC"),
+    "cross-entropy, weighted": (weighted, "NC"),
     "log-softmax": (F.log_softmax, "NC"),
     "pad": (lambda x: F.pad(x, (1, 0, 2, 1)), MAPS),
     "shortcut A": (lambda x: F.shortcut_a(x, 6, 2), MAPS),
@@ -70,7 +76,13 @@ FUNCTIONS = {  # and the sizes of the inputs, by the letters of SIZES
     "product": (lambda a, b: a @ b, "NC", "CO"),
     "sum": (lambda x: x.sum(1), "NC"),
     "mean": (lambda x: x.mean(1), "NC"),
-    "maximum": (lambda x: x.max(1), "NC"),
+    "maximum": (lambda x: x.max(1).values, "NC"),
+    "minimum": (lambda x: x.min(1).values, "NC"),
+    "root": (lambda x: x.abs().sqrt(), "NC"),
+    "absolute value": (lambda x: x.abs(), "NC"),
+    "power of 2": (lambda x: 2**x, "NC"),
+    "softmax": (F.softmax, "NC"),
+    "joined": (lambda *xs: F.cat(xs, dim=1), "NC", "NO"),
     "elements": (lambda a, b: (a * b - a).exp() / b, "NC", "C"),
 }
 

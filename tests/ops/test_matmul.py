@@ -60,7 +60,7 @@ def test_an_array_on_the_left():
     assert y.numpy().tolist() == [[1, 2], [3, 4]]
 
 
-@pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((3,), (3, 2)), ((2, 3), (3,)), ((), (2, 2))])
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((1, 3), (2, 2)), ((), (2, 2))])
 def test_matmul_raises(shapes):
     with pytest.raises(ShapeError) as refusal:
         Tensor(np.ones(shapes[0])) @ Tensor(np.ones(shapes[1]))
@@ -77,7 +77,7 @@ def test_matmul_raises_for_stacks_that_do_not_broadcast():
     ("x", "w", "b", "said"),
     [
         ((2, 3), (4, 2), None, ["(2, 3)", "(4, 2)", "(N, I) and (O, I)"]),
-        ((3,), (4, 3), None, ["(3,)", "(N, I)"]),
+        ((), (4, 3), None, ["a single number", "(..., I)"]),
         ((2, 3), (3,), None, ["(3,)", "(O, I)"]),
         ((2, 3), (4, 3), (3,), ["b of shape (3,)", "(4, 3)", "expected (4,)"]),
         ((2, 3), (4, 3), (1, 4), ["b of shape (1, 4)", "expected (4,)"]),

@@ -62,9 +62,32 @@ def test_pad_is_pytorch(layout, widths, value):
     x = laid_out(X, layout)
     pad = tuple(w for w in widths for _ in range(2))
     pad = (*pad[:-1], pad[-1] + 1) if pad else pad  # more after than before
-    y, gradients, gy = run(lambda x: F.pad(x, pad, value), x)
+    y, gradients, gy = run(lambda x: F.pad(x, pad, value=value), x)
     theirs = oracles.torch.nn.functional.pad
     assert_same((y, gradients), torch_run(lambda x: theirs(x, pad, value=value), gy, x))
+
+
+@needs_torch
+@given(layouts, st.integers(-3, 2), st.lists(st.integers(0, 3), min_size=1, max_size=3))
+def test_cat_is_pytorch(layout, dim, sizes):
+    shapes = [[n if d == dim % 3 else size for d, size in enumerate(X.shape)] for n in sizes]
+    parts = [
+        laid_out(np.random.default_rng(i).normal(size=s), layout) for i, s in enumerate(shapes)
+    ]
+    y, gradients, gy = run(lambda *xs: F.cat(xs, dim), *parts)
+    theirs = torch_run(lambda *xs: oracles.torch.cat(xs, dim), gy, *parts)
+    assert_same((y, gradients), theirs, tolerance=0)
+
+
+def test_cat_names_what_does_not_fit():
+    with pytest.raises(ShapeError, match=r"cat got the shapes \(2, 3\), \(3, 2\); expected equal"):
+        F.cat([np.ones((2, 3)), np.ones((3, 2))])
+    with pytest.raises(ShapeError, match=r"cat got dim=2 for shape \(2, 3\)"):
+        F.cat([np.ones((2, 3))], dim=2)
+    with pytest.raises(ShapeError, match="cat got no tensors"):
+        F.cat([])
+    with pytest.raises(DTypeError, match="Concatenate got x0 float32 and x1 float64"):
+        F.cat([Tensor(np.ones(1, np.float32)), Tensor(np.ones(1))])
 
 
 @given(basic_indices((3, 4, 2), allow_newaxis=True), layouts, seeds)

@@ -12,8 +12,8 @@ import pytest
 from oracles import needs_torch, torch
 from pth_files import plain, state_dict, tensor, write
 
-from minires import load_weights, nn, save_weights
-from minires.errors import DataError, StateDictError
+from minires import load, load_weights, nn, save, save_weights
+from minires.errors import DataError, StateDictError, UsageError
 from minires.weights.loading import renamed, stored_tensors
 from minires.weights.safetensors_file import read_tensors
 
@@ -50,6 +50,30 @@ WRITERS = [safetensors, pytest.param(pth, marks=needs_torch)]
 def file_of(request, tmp_path):
     """Writes tensors to a file whose name says nothing of its kind."""
     return lambda tensors: request.param(tmp_path / "weights", tensors)
+
+
+def test_load_returns_what_any_file_of_weights_holds(file_of):
+    tensors = state()
+    loaded = load(file_of(tensors))
+    assert sorted(loaded) == sorted(tensors)
+    for name, array in tensors.items():
+        np.testing.assert_array_equal(loaded[name], array)
+    net = Net()
+    net.load_state_dict(loaded)
+    assert holds(net, tensors)
+
+
+def test_save_writes_arrays_by_name_and_nothing_else(tmp_path):
+    tensors = {"w": np.arange(6.0).reshape(2, 3).T, "n": np.array(3)}
+    save(tensors, tmp_path / "w.safetensors")
+    for name, array in load(tmp_path / "w.safetensors").items():
+        np.testing.assert_array_equal(array, tensors[name])
+        assert array.dtype == tensors[name].dtype
+    for wrong in (Net(), [1], {"w": 1.0}, {1: np.ones(1)}):
+        with pytest.raises(UsageError, match=r"arrays by name, such as model\.state_dict\(\), got"):
+            save(wrong, tmp_path / "x")
+    with pytest.raises(DataError, match="cannot be written"):
+        save(tensors, tmp_path)
 
 
 def holds(net, tensors):

@@ -70,8 +70,9 @@ class Degradation:
 
         Raises:
             UsageError: `out` holds something already, a net would not fit into memory, or `until`
-            is below 1;
-            RunError: `out` cannot be written; DeviceError: the backend cannot be used.
+                is below 1.
+            RunError: `out` cannot be written.
+            DeviceError: the backend cannot be used.
         """
         _check_possible(config, graph, until)
         prepared = config.prepare(dataset)
@@ -131,7 +132,7 @@ class Degradation:
 
         Raises:
             RunError: another process works in the folder, it cannot be written, or a checkpoint
-            and the one before it are damaged.
+                and the one before it are damaged.
             NonFiniteError: a loss is NaN or infinite.
         """
         with self.folder.locked():

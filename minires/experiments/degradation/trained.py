@@ -32,8 +32,8 @@ def data_of(run: Path, load_data: Callable[[Config], Dataset]) -> Dataset:
         load_data: loads the dataset that a configuration names.
 
     Raises:
-        UsageError: there is no run, or `load_data` gives other data; RunError: its configuration
-        was altered.
+        UsageError: there is no run, or `load_data` gives other data.
+        RunError: its configuration was altered.
     """
     _, facts = RunFolder.open(run)
     config = Config.from_facts(facts, run)

@@ -31,10 +31,9 @@ def summary(config: FlowConfig, dataset: str, sections: Mapping[str, str]) -> st
     )
 
 
-def ablations_section(flows: Sequence[Flow]) -> str:
+def ablations_section(nets: Sequence[NetSpec], flows: Sequence[Flow]) -> str:
     """Return the section on flows; its headline is on the deepest net, a plain one if any is."""
-    specs = {flow.net: NetSpec.parse(flow.net) for flow in flows}
-    deepest = max(specs, key=lambda net: (specs[net].kind == "plain", specs[net].depth))
+    deepest = str(max(nets, key=lambda net: (net.kind == "plain", net.depth)))
     growths, rows = {}, []
     for net, norm in dict.fromkeys((flow.net, flow.batch_norm) for flow in flows):
         ours = {flow.variant: flow for flow in flows if (flow.net, flow.batch_norm) == (net, norm)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class FlowRun:
         if name == "flow":
             images = dataset.enlarged(config.size)
             flows = Ablations(images, config.nets, config.steps, config.seed)
-            return Figure(flows, ablations_figure, ablations_section)
+            return Figure(flows, ablations_figure, partial(ablations_section, config.specs))
         if name == "responses":
             nets = Responses(dataset, config.specs, config.seed, config.run)
             return Figure(nets, responses_figure, lambda r: responses_section(r, nets.training))

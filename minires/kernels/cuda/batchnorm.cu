@@ -5,17 +5,24 @@
 
 #include "reduce.cuh"
 
+// r ← (1 − momentum) r + momentum s; nothing is left of r, NaN or infinite, at momentum 1.
+__device__ void move(float &r, float s, float momentum) {
+    r = (momentum == 1 ? 0 : (1 - momentum) * r) + momentum * s;
+}
+
 // Mean and (biased) variance of each channel; 1/√(σ² + ε); and what x is multiplied by and then
 // moved by: y = scale x + shift. Of each part the mean and the sum of squared deviations from it,
 // and of m_p values each
 //     μ = Σ_p m_p μ_p / M        σ² = Σ_p (squares_p + m_p (μ_p − μ)²) / M
-// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0.
+// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0. The running
+// mean and (unbiased) variance that are given are moved.
 extern "C" __global__ void moments(const float *__restrict__ x, const float *__restrict__ w,
                                    const float *__restrict__ b, double2 *parts,
                                    float *__restrict__ mean, float *__restrict__ var,
                                    float *__restrict__ r, float *__restrict__ scale,
-                                   float *__restrict__ shift, int M, int values_a_part,
-                                   float eps) {
+                                   float *__restrict__ shift, float *__restrict__ running_mean,
+                                   float *__restrict__ running_var, int M, int values_a_part,
+                                   float eps, float momentum) {
     const int channel = blockIdx.y, count = gridDim.x;
     const int begin = blockIdx.x * values_a_part, end = min(begin + values_a_part, M);
     const float *values = x + (size_t)channel * M;
@@ -49,22 +56,29 @@ extern "C" __global__ void moments(const float *__restrict__ x, const float *__r
     r[channel] = 1 / sqrt(var[channel] + eps);
     scale[channel] = w[channel] * r[channel];
     shift[channel] = b[channel] - mean[channel] * scale[channel];
+    if (running_mean) move(running_mean[channel], average, momentum);
+    if (running_var) move(running_var[channel], squares / (M - 1), momentum);
 }
 
-// r ← (1 − momentum) r + momentum factor s; nothing is left of r, NaN or infinite, at momentum 1
-extern "C" __global__ void moving_average(float *__restrict__ r, const float *__restrict__ s,
-                                          float momentum, float factor, int channels) {
-    const int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= channels) return;
-    const float kept = momentum == 1 ? 0 : (1 - momentum) * r[c];
-    r[c] = kept + momentum * factor * s[c];
-}
+// The gradient behind a ReLU that came after: gy, but 0 where its y is 0 or less. Of y either itself
+// is given or the scale and shift of x that it was made with; neither, if there was no ReLU.
+struct Mask {
+    const float *y;
+    float scale, shift;
 
-// gw and gb from Σ g and Σ g (x − μ) over a channel, with g = gy, but 0 where y <= 0: the
-// gradient of a ReLU that came after. Without one, y is not given and g = gy. And what g, x and 1
-// are multiplied by in
+    __device__ Mask(const float *y, const float *scale, const float *shift, int channel)
+        : y(y), scale(scale ? scale[channel] : 0), shift(scale ? shift[channel] : 1) {}
+
+    __device__ float of(const float *gy, const float *x, size_t at) const {
+        return (y ? y[at] : fmaf(scale, x[at], shift)) <= 0 ? 0.f : gy[at];
+    }
+};
+
+// gw and gb from Σ g and Σ g (x − μ) over a channel, with g the gradient behind the mask. And what
+// g, x and 1 are multiplied by in
 //     gx = w r (g − gb/M − (x − μ) r gw/M)
 extern "C" __global__ void sums(const float *__restrict__ gy, const float *__restrict__ y,
+                                const float *__restrict__ scale, const float *__restrict__ shift,
                                 const float *__restrict__ x, const float *__restrict__ w,
                                 const float *__restrict__ mean, const float *__restrict__ r,
                                 double2 *parts, float *__restrict__ gw, float *__restrict__ gb,
@@ -73,10 +87,11 @@ extern "C" __global__ void sums(const float *__restrict__ gy, const float *__res
     const int channel = blockIdx.y, count = gridDim.x;
     const int begin = blockIdx.x * values_a_part, end = min(begin + values_a_part, M);
     const size_t at = (size_t)channel * M;
+    const Mask mask(y, scale, shift, channel);
     const float average = mean[channel];
     float sum_here = 0, product_here = 0;
     for (int e = begin + threadIdx.x; e < end; e += THREADS) {
-        const float g = y && y[at + e] <= 0 ? 0.f : gy[at + e];
+        const float g = mask.of(gy, x, at + e);
         sum_here += g;
         product_here += g * (x[at + e] - average);
     }
@@ -104,6 +119,8 @@ extern "C" __global__ void sums(const float *__restrict__ gy, const float *__res
 
 // gx, with g as above.
 extern "C" __global__ void input_gradient(const float *__restrict__ gy, const float *__restrict__ y,
+                                          const float *__restrict__ scale,
+                                          const float *__restrict__ shift,
                                           const float *__restrict__ x,
                                           const float *__restrict__ of_g,
                                           const float *__restrict__ of_x,
@@ -112,6 +129,6 @@ extern "C" __global__ void input_gradient(const float *__restrict__ gy, const fl
     const int channel = blockIdx.y, e = blockIdx.x * blockDim.x + threadIdx.x;
     if (e >= M) return;
     const size_t at = (size_t)channel * M + e;
-    const float g = y && y[at] <= 0 ? 0.f : gy[at];
+    const float g = Mask(y, scale, shift, channel).of(gy, x, at);
     gx[at] = of_g[channel] * g + of_x[channel] * x[at] + constant[channel];
 }

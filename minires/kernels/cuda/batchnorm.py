@@ -13,13 +13,12 @@ import numpy as np
 from ... import ops
 from ...backend import Array, load
 from ...ops import Gradients
-from ...ops.batchnorm import moving_average
 from ..inference import LazyBatchNormInference
 from ..lazy import realized
 from ..registry import Kernel, register
-from .launch import blocks, launch, over
+from .launch import blocks, launch
 from .layout import are_maps, empty, images, planes
-from .maps import Combination, unmasked
+from .maps import Combination, behind_mask
 
 _PARTS = 64  # of a channel, at most
 _VALUES = 1024  # of a part, at least
@@ -30,6 +29,7 @@ class CudaBatchNorm(Kernel):
     """Batch norm of feature maps; forward returns scale · x + shift, lazy."""
 
     takes_lazy = True
+    fresh = True
 
     def suits(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> bool:
         return are_maps(x)
@@ -39,20 +39,24 @@ class CudaBatchNorm(Kernel):
         op.mean, op.var, r, scale, shift = empty((5, len(X)))
         p = parts(X)
         made = (p.memory, op.mean, op.var, r, scale, shift)
-        launch("batchnorm", "moments", p.grid, X, w, b, *made, p.M, p.values, float(op.eps))
+        moved = op.running if all(map(_can_be_moved, op.running)) else (None, None)
+        numbers = p.M, p.values, float(op.eps), float(op.momentum)
+        launch("batchnorm", "moments", p.grid, X, w, b, *made, *moved, *numbers)
+        if moved is not op.running:
+            op.move_running(p.M)
         op.save(X, w, op.mean, r)
         return Combination([(X, scale)], shift)
 
     def backward(self, op: ops.BatchNorm, gy: Any) -> Gradients:
         X, w, mean, r = op.saved
-        g, y = unmasked(gy)
+        masked = behind_mask(gy, X)
         gw, gb, *factors = empty((5, len(X)))
         p = parts(X)
-        given, made = (g, y, X, w, mean, r), (p.memory, gw, gb, *factors)
+        given, made = (*masked, X, w, mean, r), (p.memory, gw, gb, *factors)
         launch("batchnorm", "sums", p.grid, *given, *made, p.M, p.values)
         gx = empty(X.shape)
         grid = (blocks(p.M), len(X))
-        launch("batchnorm", "input_gradient", grid, g, y, X, *factors, gx, p.M)
+        launch("batchnorm", "input_gradient", grid, *masked, X, *factors, gx, p.M)
         return images(gx), gw, gb
 
 
@@ -67,14 +71,9 @@ class CudaBatchNormInference(LazyBatchNormInference):
         return Combination([(planes(x), scale)], shift)
 
 
-@register(moving_average, "cupy")
-def cuda_moving_average(r: Array, s: Array, factor: float, momentum: float) -> None:
-    """Update the running statistics r in one kernel instead of four."""
-    contiguous = r.flags.c_contiguous and s.flags.c_contiguous
-    if r.dtype == s.dtype == np.float32 and contiguous:
-        over("batchnorm", "moving_average", r.size, r, s, float(momentum), float(factor))
-    else:
-        moving_average(r, s, factor, momentum)
+def _can_be_moved(running: Array | None) -> bool:
+    """Return whether the kernel can move running statistics, if there are any."""
+    return running is None or (running.dtype == np.float32 and running.flags.c_contiguous)
 
 
 class Parts(NamedTuple):

@@ -16,12 +16,16 @@
 // changes is where a weight lies (its strides may be negative) and which pixels are written (with a
 // stride, those of one stride phase at a time): both are given as strides. Another gradient of x may
 // be added to it, or, where the y of a ReLU is given as `mask` and is 0 or less, nothing.
+//
+// If RELU, the maps are not x but the ReLU of scale x + shift, with a scale and a shift a channel.
 
 #include "geometry.cuh"
+#include "relu.cuh"
 #include "sums.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-correlate(const float *__restrict__ x, const float *__restrict__ w, float *__restrict__ y,
+correlate(const float *__restrict__ x, const float *__restrict__ scale,
+          const float *__restrict__ shift, const float *__restrict__ w, float *__restrict__ y,
           const float *__restrict__ other, const float *__restrict__ mask, Maps m, Strides of_w,
           Strides of_y, int rows) {
     __shared__ __align__(16) float ws[BK][BR + PAD];
@@ -39,9 +43,10 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
     const int left = window % m.Wo * m.stride_w + m.first_w;
     const size_t channel = (size_t)m.H * m.W * m.N;
     float pixels[PIXELS], weights[WEIGHTS];
+    bool inside;
     const auto load = [&](int u, int v, int c0) {
         const int h = top + u, l = left + v;
-        const bool inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
+        inside = q < columns && h >= 0 && h < m.H && l >= 0 && l < m.W;
         const float *pixel = x + ((ptrdiff_t)h * m.W + l) * m.N + n + (c0 + first_k) * channel;
 #pragma unroll
         for (int i = 0; i < PIXELS; i++)
@@ -62,7 +67,12 @@ correlate(const float *__restrict__ x, const float *__restrict__ w, float *__res
     if (more) load(u, v, c0);
     while (more) {
 #pragma unroll
-        for (int i = 0; i < PIXELS; i++) xs[first_k + i * APART][loaded] = pixels[i];
+        for (int i = 0; i < PIXELS; i++) {
+            const int k = first_k + i * APART, c = c0 + k;
+            if (RELU && inside && c < m.channels)
+                pixels[i] = relu(fmaf(scale[c], pixels[i], shift[c]));
+            xs[k][loaded] = pixels[i];
+        }
 #pragma unroll
         for (int i = 0; i < WEIGHTS; i++) {
             const int e = thread + i * THREADS;

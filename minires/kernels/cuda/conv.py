@@ -7,7 +7,7 @@ Not measured on a GPU yet.
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,13 +18,15 @@ from ...modes import modes
 from ...ops import Gradients, Pair
 from ...ops.windows import output_size
 from ..geometry import Axis, axes
+from ..lazy import realized
 from ..registry import Kernel, register
 from .launch import blocks, launch, structure
 from .layout import are_counted, are_maps, empty, images, planes
-from .maps import LazyMaps
+from .maps import LazyMaps, unrectified
 from .tiles import correlation_tile, gradient_tile
 
 _BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
+Maps: TypeAlias = tuple[Array, Array | None, Array | None]  # see `unrectified`
 LANES = 32  # numbers that a block adds up from their parts
 
 
@@ -32,21 +34,25 @@ LANES = 32  # numbers that a block adds up from their parts
 class CudaConv2d(Kernel):
     """Convolution in hand-written kernels, in float32 or within `tf32`."""
 
+    takes_lazy = True
+    fresh = True
+
     def suits(self, op: ops.Conv2d, x: Any, w: Array, b: Array | None) -> bool:
         if not are_maps(x) or w.size == 0:
             return False
         out = output_size(x.shape, w.shape[2:], op.stride, op.padding)
         return are_counted(x.shape[0] * w.shape[0] * math.prod(out))
 
-    def forward(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> Array:
+    def forward(self, op: ops.Conv2d, x: Any, w: Any, b: Any) -> Array:
+        w, b = realized(w), realized(b)
         p = plan(x.shape, w.shape, op.stride, op.padding, modes.tf32)
-        X = planes(x)
-        op.save(X, w, p)
-        return images(p.forward(X, w, b))
+        maps = unrectified(x)
+        op.save(*maps, w, p)
+        return images(p.forward(maps, w, b))
 
-    def backward(self, op: ops.Conv2d, gy: Array) -> Gradients:
-        X, w, p = op.saved
-        return p.backward(X, w, planes(gy), op.needs_grad)
+    def backward(self, op: ops.Conv2d, gy: Any) -> Gradients:
+        *maps, w, p = op.saved
+        return p.backward(maps, w, planes(realized(gy)), op.needs_grad)
 
 
 @register(ops.Linear, "cupy")
@@ -56,6 +62,8 @@ class CudaLinear(Kernel):
     CuPy would ask cuBLAS, which cannot be captured in a CUDA graph.
     """
 
+    fresh = True
+
     def suits(self, op: ops.Linear, x: Any, w: Array, b: Array | None) -> bool:
         return x.dtype == np.float32 and are_counted(x.size, w.size, x.shape[0] * w.shape[0])
 
@@ -64,11 +72,11 @@ class CudaLinear(Kernel):
         p = plan((*x.shape, *pixel), (*w.shape, *pixel), pixel, (0, 0), modes.tf32)
         X, kernel = _pixel(planes(x)), _kernel(w)
         op.save(X, kernel, p)
-        return images(p.forward(X, kernel, b)[:, 0, 0])
+        return images(p.forward((X, None, None), kernel, b)[:, 0, 0])
 
     def backward(self, op: ops.Linear, gy: Array) -> Gradients:
         X, kernel, p = op.saved
-        gx, gw, gb = p.backward(X, kernel, _pixel(planes(gy)), op.needs_grad)
+        gx, gw, gb = p.backward((X, None, None), kernel, _pixel(planes(gy)), op.needs_grad)
         gx = None if gx is None else gx.realize()[:, :, 0, 0]
         return gx, None if gw is None else gw[:, :, 0, 0], gb
 
@@ -102,7 +110,7 @@ class Plan:
         self.input_gradient = InputGradient(O, C, down, across, N, tf32)
         self.weight_gradient = WeightGradient(O, C, down, across, N, tf32)
 
-    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+    def forward(self, x: Maps, w: Array, b: Array | None) -> Array:
         """(C, H, W, N), (O, C, kh, kw), (O,) -> (O, Ho, Wo, N)."""
         y = empty(self.y)
         self.correlation(x, w, y)
@@ -110,7 +118,7 @@ class Plan:
             y += b[:, None, None, None]
         return y
 
-    def backward(self, x: Array, w: Array, g: Array, wanted: tuple[bool, ...]) -> Any:
+    def backward(self, x: Maps, w: Array, g: Array, wanted: tuple[bool, ...]) -> Any:
         """(C, H, W, N), (O, C, kh, kw), (O, Ho, Wo, N) -> those of gx, gw, gb that are wanted."""
         gx = gw = gb = None
         if wanted[0]:
@@ -138,10 +146,10 @@ class Correlation:
         self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
 
     def __call__(
-        self, x: Array, w: Array, y: Array, other: Array | None = None, mask: Array | None = None
+        self, x: Maps, w: Array, y: Array, other: Array | None = None, mask: Array | None = None
     ) -> None:
-        arguments = (x, w, y, other, mask, self.maps, _strides(w), _strides(y), self.O)
-        launch("conv", "correlate", self.grid, *arguments, **self.settings)
+        arguments = (*x, w, y, other, mask, self.maps, _strides(w), _strides(y), self.O)
+        launch("conv", "correlate", self.grid, *arguments, **self.settings, **_relu(x))
 
 
 class InputGradient:
@@ -171,7 +179,7 @@ class InputGradient:
         gx, turned = empty(self.maps), w.swapaxes(0, 1)
         for pixels, taps, gather in self.phases:
             there = (None if a is None else a[:, *pixels] for a in added)
-            gather(g, turned[:, :, *taps], gx[:, *pixels], *there)
+            gather((g, None, None), turned[:, :, *taps], gx[:, *pixels], *there)
         return gx
 
 
@@ -205,14 +213,19 @@ class WeightGradient:
         self.columns_a_part, self.parts = a_part * tile.BK, blocks(steps, a_part)
         self.grid = (*tiles, self.parts)
 
-    def __call__(self, x: Array, g: Array, gw: Array) -> None:
+    def __call__(self, x: Maps, g: Array, gw: Array) -> None:
         parts = empty((self.parts, self.O, self.depth))
-        arguments = (x, g, parts, self.maps, self.O, self.columns_a_part)
+        arguments = (*x, g, parts, self.maps, self.O, self.columns_a_part)
         name = "weight_gradient"
-        launch(name, name, self.grid, *arguments, **self.settings)
-        arguments = (parts, gw, self.maps, _strides(gw), self.O, self.parts)
-        size = self.O * self.depth
-        launch("parts", "add_parts", (blocks(size, LANES),), *arguments, LANES=LANES)
+        launch(name, name, self.grid, *arguments, **self.settings, **_relu(x))
+        grid = (blocks(self.O * self.depth, LANES),)
+        sizes = self.maps, _strides(gw), self.O, self.parts
+        launch("parts", "add_parts", grid, parts, gw, *sizes, LANES=LANES)
+
+
+def _relu(x: Maps) -> dict[str, int]:
+    """The macro of a kernel that reads x, if it has to compute the ReLU."""
+    return {} if x[1] is None else {"RELU": 1}
 
 
 def _maps(C: int, down: Axis, across: Axis, N: int) -> Array:

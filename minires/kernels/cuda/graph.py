@@ -74,7 +74,7 @@ class Replayed:
             return self._apart(self.function, *arrays)
         if shapes not in self._captured:
             try:
-                self._captured[shapes] = self._apart(self._capture, *arrays)
+                self._captured[shapes] = self.capture(*arrays)
             except Exception as error:  # CuPy's own classes are in a module that may not be there
                 self.failure = f"{type(error).__name__}: {error}"
                 warnings.warn(
@@ -100,6 +100,11 @@ class Replayed:
             result = work(*arrays)
         self._stream.synchronize()
         return result
+
+    def capture(self, *arrays: Array) -> Captured:
+        """Return `function`, captured with copies of these arrays as its buffers."""
+        captured: Captured = self._apart(self._capture, *arrays)
+        return captured
 
     def _capture(self, *arrays: Array) -> Captured:
         buffers, start = tuple(a.copy() for a in arrays), moment()

@@ -1,6 +1,8 @@
 // Sums of scaled feature maps, and gradients behind a ReLU mask: what stands between convolutions.
 // Maps lie as (C, H, W, N); a channel has M = H · W · N values.
 
+#include "relu.cuh"
+
 // y = scale_a a + scale_b b + shift, and its ReLU if asked for. Scales and shift are one number a
 // channel; what is not given is 1, or 0.
 extern "C" __global__ void combine(const float *__restrict__ a, const float *__restrict__ scale_a,
@@ -10,10 +12,10 @@ extern "C" __global__ void combine(const float *__restrict__ a, const float *__r
     const int channel = blockIdx.y, e = blockIdx.x * blockDim.x + threadIdx.x;
     if (e >= M) return;
     const size_t at = (size_t)channel * M + e;
-    float value = scale_a ? scale_a[channel] * a[at] : a[at];
-    if (b) value += scale_b ? scale_b[channel] * b[at] : b[at];
-    if (shift) value += shift[channel];
-    y[at] = rectify && value < 0 ? 0.f : value;  // a NaN is not less than 0, and stays
+    float value = shift ? shift[channel] : 0;
+    if (b) value = fmaf(scale_b ? scale_b[channel] : 1, b[at], value);
+    value = fmaf(scale_a ? scale_a[channel] : 1, a[at], value);
+    y[at] = rectify ? relu(value) : value;
 }
 
 // out = g, but 0 where y <= 0; and another gradient added to it, if there is one.

@@ -45,11 +45,13 @@ class Combination(LazyMaps):
         self.moment = moment()
 
     def compute(self) -> Array:
-        return self._write(rectify=False)
+        return self.write(rectify=False)
 
-    def rectified(self) -> Array:
-        """Return the ReLU of it, computed."""
-        return self._write(rectify=True)
+    def rectified(self) -> Array | LazyArray:
+        """Return the ReLU of it, computed unless it is of one map with a scale and a shift."""
+        (_, scale), *others = self.terms
+        lazy = scale is not None and self.shift is not None and not others
+        return Rectified(self) if lazy else self.write(rectify=True)
 
     def plus(self, other: "Combination") -> "Combination":
         """Return the sum of two of one term each."""
@@ -57,8 +59,18 @@ class Combination(LazyMaps):
         shift = shifts[0] + shifts[1] if len(shifts) == 2 else next(iter(shifts), None)
         return Combination(self.terms + other.terms, shift)
 
-    def _write(self, rectify: bool) -> Array:
+    def write(self, rectify: bool) -> Array:
+        """Return it or its ReLU, computed."""
+        self.expect_unchanged()
         (a, scale_a), (b, scale_b) = [*self.terms, (None, None)][:2]
+        C, M = self.maps[0], math.prod(self.maps[1:])
+        y = empty(self.maps)
+        arguments = (a, scale_a, b, scale_b, self.shift, y, M, rectify)
+        launch("maps", "combine", (blocks(M), C), *arguments)
+        return images(y)
+
+    def expect_unchanged(self) -> None:
+        """Raise GraphError if minires has written to a map since this was made."""
         for x, _ in self.terms:
             if write := later_write(x, than=self.moment):
                 raise GraphError(
@@ -66,18 +78,28 @@ class Combination(LazyMaps):
                     f"which a result is still to be computed from; read its data before "
                     f"{write.writer}"
                 )
-        C, M = self.maps[0], math.prod(self.maps[1:])
-        y = empty(self.maps)
-        arguments = (a, scale_a, b, scale_b, self.shift, y, M, rectify)
-        launch("maps", "combine", (blocks(M), C), *arguments)
-        return images(y)
+
+
+class Rectified(LazyMaps):
+    """The ReLU of scale · x + shift, of one map.
+
+    A convolution computes it as it reads x, and so does the batch norm's backward that needs its
+    mask: between the two convolutions of a block no map is written but x.
+    """
+
+    def __init__(self, of: Combination) -> None:
+        super().__init__(of.maps)
+        self.of = of
+
+    def compute(self) -> Array:
+        return self.of.write(rectify=True)
 
 
 class Masked(LazyMaps):
-    """The gradient behind a ReLU: g, but 0 where y ≤ 0; both (C, H, W, N)."""
+    """The gradient behind a ReLU: g (C, H, W, N), but 0 where y (N, C, H, W) ≤ 0."""
 
-    def __init__(self, g: Array, y: Array) -> None:
-        super().__init__(y.shape)
+    def __init__(self, g: Array, y: Array | Rectified) -> None:
+        super().__init__(g.shape)
         self.g = g
         self.y = y
 
@@ -87,7 +109,7 @@ class Masked(LazyMaps):
     def plus(self, other: Array | None) -> Array:
         """Return the sum with another gradient (C, H, W, N), if there is one."""
         out = empty(self.maps)
-        over("maps", "mask", out.size, self.g, self.y, other, out)
+        over("maps", "mask", out.size, self.g, planes(realized(self.y)), other, out)
         return images(out)
 
 
@@ -101,5 +123,26 @@ def combination(x: Array | LazyArray) -> Combination:
 def unmasked(gy: Array | LazyArray) -> tuple[Array, Array | None]:
     """Return a gradient (C, H, W, N), and the y of a ReLU mask still to be applied, or None."""
     if isinstance(gy, Masked) and not gy.is_realized:
-        return gy.g, gy.y
+        return gy.g, planes(realized(gy.y))
     return planes(realized(gy)), None
+
+
+def behind_mask(gy: Array | LazyArray, x: Array) -> tuple[Array | None, ...]:
+    """Return what `unmasked` does, and a scale and a shift.
+
+    Where y is the ReLU of scale · x + shift and not computed, these come in its place.
+    """
+    if isinstance(gy, Masked) and not gy.is_realized:
+        of, scale, shift = unrectified(gy.y)
+        if scale is not None and of is x:
+            return gy.g, None, scale, shift
+    return *unmasked(gy), None, None
+
+
+def unrectified(x: Array | LazyArray) -> tuple[Array, Array | None, Array | None]:
+    """Return maps, and the scale and shift whose ReLU is still to be computed, or None."""
+    if isinstance(x, Rectified) and not x.is_realized:
+        x.of.expect_unchanged()
+        (maps, scale), shift = x.of.terms[0], x.of.shift
+        return maps, scale, shift
+    return planes(realized(x)), None, None

@@ -34,14 +34,14 @@ class CudaAdd(Kernel):
 
 @register(ops.ReLU, "cupy")
 class CudaReLU(Kernel):
-    """The ReLU of feature maps, computed in one pass with the lazy maps it takes."""
+    """The ReLU of feature maps, computed in one pass with the lazy maps it takes, or lazy too."""
 
     takes_lazy = True
 
     def suits(self, op: ops.ReLU, x: Any) -> bool:
         return are_maps(x)
 
-    def forward(self, op: ops.ReLU, x: Any) -> Array:
+    def forward(self, op: ops.ReLU, x: Any) -> Any:
         lazy = isinstance(x, Combination) and not x.is_realized
         y = (x if lazy else combination(x)).rectified()
         op.save(y)
@@ -49,7 +49,7 @@ class CudaReLU(Kernel):
 
     def backward(self, op: ops.ReLU, gy: Any) -> Gradients:
         (y,) = op.saved
-        masked: Any = Masked(planes(realized(gy)), planes(y))
+        masked: Any = Masked(planes(realized(gy)), y)
         return masked
 
 

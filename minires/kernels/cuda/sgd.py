@@ -13,7 +13,7 @@ from ..registry import register
 from .launch import launch
 from .layout import address
 
-_MOST = 64  # parameters a launch: their addresses go along as its argument, which is small
+_MOST = 126  # parameters a launch: 32 bytes each go along as its argument, which has 4096 at most
 _BLOCKS = 32  # of threads for each parameter, which go through it together
 
 _PARAMETER = np.dtype([("w", "u8"), ("v", "u8"), ("g", "u8"), ("size", "i8")])

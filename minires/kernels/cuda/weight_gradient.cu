@@ -7,10 +7,12 @@
 // sums a part of the columns, and `add_parts` (parts.cu) adds the parts up.
 
 #include "geometry.cuh"
+#include "relu.cuh"
 #include "sums.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
+weight_gradient(const float *__restrict__ x, const float *__restrict__ scale,
+                const float *__restrict__ shift, const float *__restrict__ gy,
                 float *__restrict__ parts, Maps m, int rows, int columns_a_part) {
     // Here BQ counts taps and channels, and BK columns.
     __shared__ __align__(16) float gs[BR][BK + LONG_PAD];
@@ -18,6 +20,7 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
     // From the first pixel under a window to that of k: down and right; and where that pixel is in
     // x, for the window at pixel (0, 0).
     __shared__ __align__(16) int4 taps[BQ];
+    __shared__ float2 factors[RELU ? BQ : 1];  // scale and shift of k's channel
     const int columns = m.Ho * m.Wo * m.N, depth = m.channels * m.kh * m.kw;
     const int first_row = blockIdx.y * BR, first_k = blockIdx.x * BQ, thread = threadIdx.x;
     const int begin = blockIdx.z * columns_a_part, end = min(begin + columns_a_part, columns);
@@ -27,6 +30,7 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
         const int u = uv / m.kw, v = uv % m.kw;
         const int down = k < depth ? u : m.H - m.first_h;  // or below the maps, whatever the window
         taps[e] = make_int4(down, v, ((c * m.H + u) * m.W + v) * m.N, 0);
+        if (RELU) factors[e] = make_float2(scale[c], shift[c]);
     }
     __syncthreads();
 
@@ -47,7 +51,8 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
         for (int e = 0; e < PIXELS; e++) {
             const int4 tap = taps[first + e * APART];
             const unsigned h = top + tap.x, l = left + tap.y;  // left of the maps: a large number
-            pixels[e] = q < end && h < m.H && l < m.W ? from_window[tap.z] : 0.f;
+            const bool inside = q < end && h < m.H && l < m.W;
+            pixels[e] = inside ? from_window[tap.z] : RELU ? __int_as_float(OUTSIDE) : 0.f;
         }
         for (q += BK, n += BK; n >= m.N; n -= m.N)
             if (++j == m.Wo) j = 0, i++;
@@ -60,7 +65,15 @@ weight_gradient(const float *__restrict__ x, const float *__restrict__ gy,
 #pragma unroll
         for (int e = 0; e < GRADIENTS; e++) gs[first + e * APART][loaded] = gradients[e];
 #pragma unroll
-        for (int e = 0; e < PIXELS; e++) xs[first + e * APART][loaded] = pixels[e];
+        for (int e = 0; e < PIXELS; e++) {
+            float pixel = pixels[e];
+            if (RELU) {
+                const float2 by = factors[first + e * APART];
+                const bool inside = __float_as_int(pixel) != OUTSIDE;
+                pixel = inside ? relu(fmaf(by.x, pixel, by.y)) : 0.f;
+            }
+            xs[first + e * APART][loaded] = pixel;
+        }
         __syncthreads();
         if (q0 + BK < end) load();
         sums.add_long(gs, xs);

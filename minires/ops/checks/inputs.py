@@ -1,15 +1,10 @@
-"""Checks of what operations are given: messages name what was given and what was expected.
+"""Check the inputs of products, convolution, pooling, normalisation and losses."""
 
-Those of an operation are its method `check`, called before its forward: `op` is the
-operation, the other arguments are its inputs.
-"""
-
-import math
 from typing import Any
 
-from ..arguments import LARGEST, Pair, is_integer, shown
-from ..backend import Array, expect_same_backend, is_array
-from ..errors import DTypeError, LabelError, ShapeError
+from ...arguments import Pair
+from ...backend import Array, expect_same_backend
+from ...errors import DTypeError, LabelError, ShapeError, UsageError
 
 # --- settings ---------------------------------------------------------------------------------
 
@@ -135,8 +130,10 @@ def global_avg_pool2d(op: Any, x: Array) -> None:
 
 
 def batch_norm(op: Any, x: Array, w: Array, b: Array) -> None:
-    """Check for (N, C, ...), (C,) and (C,), with more than one value a channel."""
+    """Check for (N, C, ...), and (C,) for all else, with more than one value a channel."""
     channels(x, w=w, b=b)
+    named = zip(("running_mean", "running_var"), op.running, strict=True)
+    channels(x, **{name: r for name, r in named if r is not None})
     if x.size <= x.shape[1]:
         raise ShapeError(
             f"batch_norm in training needs more than one value a channel, got shape {x.shape}"
@@ -146,6 +143,17 @@ def batch_norm(op: Any, x: Array, w: Array, b: Array) -> None:
 def batch_norm_inference(op: Any, x: Array, w: Array, b: Array) -> None:
     """Check for (N, C, ...), and (C,) for all else."""
     channels(x, running_mean=op.mean, running_var=op.var, w=w, b=b)
+
+
+def likelihood(op: Any, x: Array) -> None:
+    """Check for floats (N, C) and as many targets of at least 0 beside them."""
+    floats(op, x)
+    expect_same_backend(op.name, x=x, targets=op.targets)
+    if x.ndim != 2 or op.targets.shape != x.shape:
+        raise ShapeError(
+            f"{op.name} got x of shape {x.shape} for targets {op.targets.shape}; expected (N, C) "
+            "for both"
+        )
 
 
 def log_softmax(op: Any, x: Array) -> None:
@@ -187,61 +195,13 @@ def cross_entropy(op: Any, x: Array) -> None:
         )
 
 
-def reduction(op: Any, x: Array) -> None:
-    """Check that `op.dim` are dimensions of x, each at most once."""
-    dims = op.dims(x)
-    whole = [d for d in dims if is_integer(d) and -x.ndim <= d < x.ndim]
-    if len({d % x.ndim for d in whole}) != len(dims):
+def class_weights(x: Array, weight: Array) -> None:
+    """Check for weights of at least 0, one for each class of logits x (N, C)."""
+    expect_same_backend("cross_entropy", x=x, weight=weight)
+    if weight.shape != x.shape[1:] or weight.dtype.kind != "f":
         raise ShapeError(
-            f"{op.name} got dim={shown(op.dim)} for shape {x.shape}; expected dimensions of it, "
-            "each at most once"
+            f"cross_entropy got weights of shape {weight.shape} and type {weight.dtype} for logits "
+            f"{x.shape}; expected floats {x.shape[1:]}"
         )
-
-
-def reduction_of_some(op: Any, x: Array) -> None:
-    """Check the dimensions, and that there are elements along them."""
-    reduction(op, x)
-    if 0 in (x.shape[d] for d in op.axes(x)):
-        raise ShapeError(
-            f"{op.name} got dim={op.dim} for shape {x.shape}; expected an element along it"
-        )
-
-
-def reshape(op: Any, x: Array) -> None:
-    """Check that the elements of x fit the shape, of which one size may be -1."""
-    valid = all(is_integer(n) and -1 <= n <= max(x.size, LARGEST) for n in op.shape)
-    known = math.prod(n for n in op.shape if n != -1) if valid else 0
-    free = op.shape.count(-1) if valid else 0
-    fits = x.size == known if free == 0 else free == 1 and known > 0 and x.size % known == 0
-    if not (valid and fits):
-        raise ShapeError(
-            f"reshape got shape {x.shape} for the shape {shown(op.shape)}; expected sizes with as "
-            "many elements, one of which may be -1"
-        )
-
-
-def permute(op: Any, x: Array) -> None:
-    """Check that `op.dims` names every dimension of x once."""
-    n = x.ndim
-    dims = [d % n for d in op.dims if is_integer(d) and -n <= d < n]
-    if len(op.dims) != n or sorted(dims) != list(range(n)):
-        raise ShapeError(
-            f"permute got dims {shown(op.dims)} for shape {x.shape}; expected each of 0 to {n - 1} "
-            "once"
-        )
-
-
-def pad(op: Any, x: Array) -> None:
-    """Check for two widths of at least 0 for each dimension of x."""
-    widths = [n for both in op.widths for n in both]
-    if len(op.widths) != x.ndim or not all(is_integer(n) and 0 <= n <= LARGEST for n in widths):
-        raise ShapeError(
-            f"pad got widths {shown(op.widths)} for shape {x.shape}; expected a (before, after) of "
-            "sizes of at least 0 for each dimension"
-        )
-
-
-def index(op: Any, x: Array) -> None:
-    """Check that arrays in the key are on the backend of x."""
-    for part in filter(is_array, op.key):
-        expect_same_backend("Index", x=x, key=part)
+    if not (weight >= 0).all():
+        raise UsageError("cross_entropy got a weight of a class that is not at least 0")

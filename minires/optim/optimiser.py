@@ -1,0 +1,138 @@
+"""What all optimisers have: parameters, a learning rate, and a state of each parameter."""
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from ..autograd import Tensor
+from ..backend import (
+    Array,
+    array_module,
+    destination,
+    expect_same_backend,
+    is_array,
+    move,
+    note_write,
+)
+from ..errors import DTypeError, ShapeError, UsageError
+from ..pytorch import missing_attribute
+
+
+class Optimiser:
+    """Changes parameters by their gradients; subclasses write `step`.
+
+    Attributes:
+        parameters: the leaf tensors.
+        lr: the learning rate of the next step.
+        state_names: what subclasses keep of each parameter: attributes that are lists of arrays,
+            in the order of the parameters, and how an error calls one.
+    """
+
+    state_names: ClassVar[dict[str, str]] = {}
+    lr: Any
+
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        self.parameters = _leaves(params, type(self).__name__)
+        self.lr = lr
+        for name in self.state_names:
+            zeros = [array_module(p.data).zeros_like(p.data) for p in self.parameters]
+            setattr(self, name, zeros)
+
+    def to(self, backend: str) -> Self:
+        """Move what is kept of the parameters to a backend, as `Module.to` moves these.
+
+        Raises:
+            UsageError, DeviceError: there is no such backend, or it cannot be used.
+        """
+        destination(backend=backend)
+        for name in self.state_names:
+            setattr(self, name, [move(array, backend) for array in getattr(self, name)])
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters:
+            p.zero_grad()
+
+    def changes(self) -> list[tuple[Array, ...]]:
+        """Return (parameter, what is kept of it, gradient) of each parameter with a gradient.
+
+        All are checked before any is noted as written.
+
+        Raises:
+            DeviceError: a parameter is on another backend than what is kept of it; see `to`.
+            DTypeError, ShapeError: they, or the gradient, have two dtypes or two shapes.
+        """
+        states = [getattr(self, name) for name in self.state_names]
+        changes = []
+        for i, p in enumerate(self.parameters):
+            if p.grad is not None:
+                kept = tuple([state[i] for state in states])
+                self._expect_same_kind(p, kept)
+                changes.append((p.data, *kept, p.grad))
+        for p in self.parameters:
+            if p.grad is not None:
+                note_write(p.data, f"{type(self).__name__}.step", p.name)
+        return changes
+
+    def _expect_same_kind(self, p: Tensor, kept: tuple[Array, ...]) -> None:
+        """Raise unless what is kept and the gradient have p's backend, dtype and shape."""
+        name, g = type(self).__name__, p.grad
+        if not is_array(g):
+            raise DTypeError(f"{name} got a {type(g).__name__} as a gradient; expected an array")
+        words = self.state_names.values()
+        expect_same_backend(
+            name, parameter=p.data, **dict(zip(words, kept, strict=True)), gradient=g
+        )
+        for attribute, error in (("dtype", DTypeError), ("shape", ShapeError)):
+            of = [getattr(array, attribute) for array in (p, *kept, g)]
+            if of.count(of[0]) != len(of):
+                given = [f"a {word} of {one}" for word, one in zip(words, of[1:], strict=False)]
+                raise error(
+                    f"{name} got a parameter {p.name} of {attribute} {of[0]} with "
+                    f"{', '.join(given)} and a gradient of {of[-1]}; make the optimiser after the "
+                    "model's last to()"
+                )
+
+    def _expect_rates(self, *names: str) -> None:
+        """Raise UsageError unless lr and the attributes `names` are numbers of at least 0.
+
+        An array on a GPU as lr, of a step that is captured as a CUDA graph, is not looked into.
+        """
+        if not is_array(self.lr) or isinstance(self.lr, np.ndarray):
+            expect_rate("lr", self.lr)
+        for name in names:
+            expect_rate(name, getattr(self, name))
+
+    if not TYPE_CHECKING:  # to a type checker, only what is here is here
+
+        def __getattr__(self, name):
+            raise missing_attribute(self, "Optimiser", name)
+
+
+def expect_rate(name: str, value: Any) -> None:
+    """Raise UsageError unless `value` is a finite number of at least 0."""
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, bool) or not (number and 0 <= value < math.inf):
+        raise UsageError(f"{name} must be a number of at least 0, got {value!r}")
+
+
+def _leaves(parameters: Any, name: str) -> list[Tensor]:
+    """Return the parameters as a list, once they are checked."""
+    expected = "expected leaf tensors, such as model.parameters()"
+    single = isinstance(parameters, Tensor) or is_array(parameters)
+    if single or not isinstance(parameters, Iterable):
+        raise UsageError(f"{name} got {type(parameters).__name__}; {expected} or [x]")
+    leaves: list[Tensor] = list(parameters)
+    for p in leaves:
+        if not isinstance(p, Tensor):
+            raise UsageError(f"{name} got {type(p).__name__} as a parameter; {expected}")
+        if p.op is not None:
+            raise UsageError(f"{name} got a tensor that {p.op.name} made; {expected}")
+    if len({id(p) for p in leaves}) != len(leaves):
+        raise UsageError(f"{name} got a parameter twice; {expected}, each once")
+    if not leaves:
+        raise UsageError(f"{name} got no parameters; {expected}")
+    return leaves
