@@ -103,10 +103,10 @@ def batch_norm(
         return BatchNormInference(*statistics, eps)(input, weight, bias)
     given = {"running_mean": running_mean, "running_var": running_var}
     moved = {name: None if modes.recomputing else _running(name, r) for name, r in given.items()}
-    y: Tensor = BatchNorm(eps, tuple(moved.values()), momentum)(input, weight, bias)
     for name, r in moved.items():
         if r is not None:
             note_write(r, "batch_norm in training", name)
+    y: Tensor = BatchNorm(eps, tuple(moved.values()), momentum)(input, weight, bias)
     return y
 
 
