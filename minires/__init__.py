@@ -14,6 +14,8 @@ from .inspect import detect_anomaly
 from .kernels import get_num_threads, set_num_threads
 from .modes import no_grad, textbook, tf32
 from .pytorch import PyTorchNames
+from .viz import graph as _drawn_graphs  # a notebook shows a Graph by it
+from .viz.progress import progress
 from .weights import export_onnx, load, load_weights, save, save_weights
 
 __version__ = "0.1.0"

@@ -81,3 +81,7 @@ class DamageWarning(UserWarning):
 
 class MachineWarning(UserWarning):
     """A run that is resumed where its results may have other last bits, and why."""
+
+
+class NameWarning(UserWarning):
+    """A name that two nets have, and which of them was taken."""

@@ -1,17 +1,23 @@
-"""Pages that are a single HTML file, and let a browser run or load nothing that is not theirs."""
+"""Pages that are a single HTML file, and let a browser run or load nothing that is not theirs.
+
+All pages share palette.css: colours, light and dark, and the look of buttons.
+"""
 
 import base64
 import hashlib
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from string import Template
+
+PALETTE = Path(__file__).with_name("palette.css")
 
 
 def page(folder: Traversable, name: str, **fields: str) -> str:
     """Return the HTML of NAME.html in a folder, filled in.
 
-    Its `$css` and `$js` are NAME.css and NAME.js, and its `$policy` is a content security policy
-    that allows these two, images inside the page, and nothing else: should a name that is shown
-    get a tag through, it does nothing.
+    Its `$css` is `PALETTE` and NAME.css, its `$js` is NAME.js, and its `$policy` is a content
+    security policy that allows these two, images inside the page, and nothing else: should a name
+    that is shown get a tag through, it does nothing.
 
     Args:
         folder: that of the files.
@@ -19,6 +25,7 @@ def page(folder: Traversable, name: str, **fields: str) -> str:
         fields: the other fields of the page, each safe for HTML already.
     """
     html, css, js = (_text(folder / f"{name}.{kind}") for kind in ("html", "css", "js"))
+    css = PALETTE.read_text(encoding="utf-8") + css
     policy = (
         f"default-src 'none'; style-src {_source(css)}; script-src {_source(js)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"

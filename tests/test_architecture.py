@@ -35,7 +35,7 @@ PACKAGES = (
         "viz",
         "experiments",
     ),
-    *("vision", "cli"),
+    *("vision", "lab", "cli"),
 )
 
 

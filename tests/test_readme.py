@@ -133,3 +133,14 @@ def quoted(name):
 def test_the_chinese_page_quotes_what_the_english_one_does(english, chinese):
     for there, here in zip(quoted(english), quoted(chinese), strict=True):
         assert here == there
+
+
+def test_extras_are_named_as_they_can_be_installed():
+    """The package is on no index: an extra is that of a copy of the repository."""
+    texts = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "minires").rglob("*.py"),
+        *(ROOT / "tutorials").rglob("*"),
+    ]
+    for path in (path for path in texts if path.suffix in (".md", ".py", ".ipynb")):
+        assert not re.search(r"(?<!\.)minires\[", path.read_text(encoding="utf-8")), path

@@ -10,6 +10,7 @@ from ..backend import Array, array_module, backend_name, expect_same_backend, is
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
 from ..kernels import REFERENCE
 from ..ops import Op
+from ..text import html_text
 
 Source: TypeAlias = Any  # the Op that made an input, the leaf Tensor that it is, or None
 
@@ -83,6 +84,22 @@ class Step:
     def norms(self) -> list[float | None]:
         """The Euclidean norms of the gradients that go on; None where there is none."""
         return [None if gx is None else norm(gx) for gx in self.gxs]
+
+    def __repr__(self) -> str:
+        going = zip(self.op.input_names, self.norms, strict=False)
+        on = ", ".join(f"{name} {size:.3g}" for name, size in going if size is not None)
+        return f"Step: {self.op.label}, gradient {self.norm:.3g} -> {on or 'none'}"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html_text(target.name)}</td><td>{'' if size is None else f'{size:.3g}'}</td>"
+            f"<td>{html_text(str(target.label))}{', added' * target.added}</td></tr>"
+            for target, size in zip(self.targets, self.norms, strict=False)
+        )
+        return (
+            f"<p><b>{html_text(self.op.label)}</b>: a gradient of norm {self.norm:.3g} came in</p>"
+            f"<table><tr><th>input</th><th>norm</th><th>goes to</th></tr>{rows}</table>"
+        )
 
     def scale(self, factor: float, *names: str) -> None:
         """Multiply the gradients of the inputs `names` (all by default) before they go on.

@@ -8,6 +8,7 @@ from . import (
     finetune,
     flow,
     gradcheck,
+    lab,
     landscape,
     memory,
     plot,

@@ -1,23 +1,26 @@
 """The application that the commands are registered in, and how its errors are printed."""
 
+import inspect
 import io
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from .. import __version__
-from ..errors import DamageWarning, MachineWarning, MiniresError
+from ..errors import DamageWarning, MachineWarning, MiniresError, NameWarning
 from ..text import printable
 
 app = typer.Typer(
     help="Understand residual networks: train them, watch them, check their gradients.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -31,11 +34,31 @@ class _Console(Console):
 
 console = _Console()
 
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def command(*examples: str) -> Callable[[Function], Function]:
+    """Return a decorator that registers a command of the name of its module.
+
+    Its help is its docstring, in which brackets are text, and the examples.
+    """
+
+    def register(function: Function) -> Function:
+        paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+        return app.command(
+            function.__module__.rpartition(".")[2],
+            help=escape("\n\n".join(" ".join(part.split()) for part in paragraphs)),
+            epilog=escape("\n\n".join(["Examples:", *examples])),
+        )(function)
+
+    return register
+
 
 def main() -> None:
     """Run the command line: an error of minires, or of an output that cannot be written, becomes
     a message and an exit code, without a traceback; a warning about a file becomes a message."""
     _open_closed_streams()
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's cell leaves its own, which may not be here
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a "±" must not end a run on an ASCII terminal
@@ -44,7 +67,7 @@ def main() -> None:
     def show_warning(
         message: Warning | str, category: type[Warning], *place: Any, **more: Any
     ) -> None:
-        if issubclass(category, (DamageWarning, MachineWarning)):
+        if issubclass(category, (DamageWarning, MachineWarning, NameWarning)):
             _print_message(str(message), "yellow")
         else:
             show(message, category, *place, **more)

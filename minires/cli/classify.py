@@ -8,43 +8,63 @@ import typer
 
 from ..errors import DataError
 from ..files import write_atomically
+from ..runs import RunFolder, run_of
 from ..text import few
 from ..vision.classify import Classifier, image_files, read_labels
+from ..vision.finetune import FinetuneConfig
 from ..vision.folder_images import WORKERS, problems
 from ..vision.workers import Workers
-from .app import app, say
+from .app import command, say
 from .options import INTEGER
-from .output import free_name, writing
-from .shared import Key, Strict
+from .output import free_name, untrained_size, writing
+from .shared import Key, Strict, Threads
 
 _FEW = 4  # images for which starting processes is not worth it
 
 
-@app.command()
+@command(
+    "minires classify image.jpg --model resnet50 --weights resnet50.pth --labels names.txt",
+    "minires classify photos/ --weights runs/finetune-1/weights/best.safetensors --cam maps",
+)
 def classify(
     images: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
     weights: Annotated[Path, typer.Option(help="File of the model's weights.")],
     model: Annotated[
-        str, typer.Option(help="resnet18, 34, 50, 101, 152, plain18 or plain34.")
-    ] = "resnet18",
+        str | None,
+        typer.Option(
+            help="resnet18 (the default), 34, 50, 101, 152, plain18 or plain34; that of the run "
+            "whose weights they are."
+        ),
+    ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Names of the classes, one a line; without, they are numbers."),
+        typer.Option(help="Names of the classes, one a line; the run's, or else numbers."),
     ] = None,
     key: Key = None,
     cam: Annotated[Path | None, typer.Option(help="Folder for class activation maps.")] = None,
     size: Annotated[
-        int, typer.Option(help="Height and width of the model's input.", **INTEGER)
-    ] = 224,
+        int | None,
+        typer.Option(
+            help="Height and width of the model's input; the run's, or else 224.", **INTEGER
+        ),
+    ] = None,
+    threads: Threads = None,
     strict: Strict = False,
 ) -> None:
     """Classify images: print the five most probable classes of each, with their probabilities.
 
-    The shorter side is resized to 256 pixels, and the middle 224x224 are the model's input.
+    The shorter side is resized to 256 pixels, and the middle 224x224 are the model's input. With
+    weights that minires finetune has left in its run, model, classes and size are those of the run.
     """
     paths = image_files(images)
+    run = run_of(weights)
+    trained = FinetuneConfig.from_facts(RunFolder.open(run)[1], run) if run else FinetuneConfig("")
+    if run and labels is None and (run / "classes.txt").is_file():
+        labels = run / "classes.txt"
+    if run and size not in (None, trained.size):
+        say(untrained_size(trained.size, size), file=sys.stderr)
     names = read_labels(labels) if labels else None
-    classifier = Classifier(model, weights, names, size, key)
+    classifier = Classifier(model or trained.model, weights, names, size or trained.size, key)
     for notice in classifier.notices:
         say(notice, file=sys.stderr)
     with Workers(WORKERS if len(paths) > _FEW else 0) as workers:

@@ -9,13 +9,16 @@ import typer
 from ..errors import UsageError
 from ..weights.loading import renamed, stored_tensors
 from ..weights.safetensors_file import write_tensors
-from .app import app, say
+from .app import command, say
 from .options import old_and_new
 from .output import writing
 from .shared import Key
 
 
-@app.command()
+@command(
+    "minires convert resnet50.pth resnet50.safetensors",
+    "minires convert checkpoint.pth net.safetensors --key ema.state_dict --rename module.=",
+)
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Weights: .pth, .pt, safetensors.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .safetensors.")],

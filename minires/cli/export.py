@@ -8,12 +8,15 @@ import typer
 from ..models import NetSpec
 from ..weights import export_onnx, load_weights
 from ..weights.loading import first_and_last, stored_tensors
-from .app import app, say
+from .app import command, say
 from .output import sizes, writing
 from .shared import Input, Key, ShortcutOption, StrideIn
 
 
-@app.command()
+@command(
+    "minires export resnet18 --weights resnet18.pth --out resnet18.onnx",
+    "minires export resnet20 --weights net.safetensors --input 1x8x8 --out resnet20.onnx",
+)
 def export(
     net: Annotated[str, typer.Argument(help="resnet18, resnet50, ..., or resnet20, plain56, ...")],
     weights: Annotated[Path, typer.Option(help="Its weights: safetensors, .pth or .pt.")],
@@ -26,7 +29,7 @@ def export(
     """Write a trained model as an ONNX file (opset 17), to be used without minires.
 
     The file takes any number of images of one size, normalised as for training, and gives logits.
-    Needs the package onnx (pip install onnx).
+    Needs the package onnx: pip install ".[onnx]", in a copy of the repository.
     """
     channels, classes = first_and_last(stored_tensors(weights, key)[0])
     channels = channels or 3

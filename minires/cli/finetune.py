@@ -8,13 +8,17 @@ import typer
 from ..errors import UsageError
 from ..vision.finetune import Finetune, FinetuneConfig
 from ..vision.folder_images import WORKERS
-from .app import app, console
+from .app import command, console
 from .options import INTEGER, options_of
-from .shared import Backend, Out, Resume, Strict
+from .output import show_summary, waiting
+from .shared import Backend, Out, Resume, Strict, Threads
 from .training import resume_command, run_folder, train
 
 
-@app.command()
+@command(
+    "minires finetune images/ --model resnet18 --weights resnet18.pth --epochs 10 --freeze",
+    "minires finetune --resume --out runs/finetune-1",
+)
 @options_of(FinetuneConfig)
 def finetune(
     asked: dict[str, Any],
@@ -27,11 +31,15 @@ def finetune(
     workers: Annotated[
         int,
         typer.Option(
-            help="Processes that decode images; the result does not depend on it.", **INTEGER
+            help=f"Processes that decode images, {WORKERS} by default; the result does not depend "
+            "on it.",
+            show_default=False,
+            **INTEGER,
         ),
     ] = WORKERS,
     strict: Strict = False,
     backend: Backend = None,
+    threads: Threads = None,
     out: Out = None,
     resume: Resume = False,
 ) -> None:
@@ -41,7 +49,7 @@ def finetune(
     of mistakes and summary.md.
     """
     out = run_folder("finetune", out, resume)
-    with console.status("looking at the images ..."):
+    with waiting("looking at the images ..."):
         if resume:
             run = Finetune.resume(asked, out, data, workers)
         elif data is None:
@@ -53,5 +61,6 @@ def finetune(
         for line in (*run.notices, run.description):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         moved = [data] if data is not None and resume else []
-        again = resume_command("finetune", out, *moved, backend=backend)
-        train(run, out, "confusion.png", again, accuracy=True, test="val")
+        again = resume_command("finetune", out, *moved, backend=backend, threads=threads)
+        train(run, again, accuracy=True, test="val")
+    show_summary(out, "confusion.png")

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
@@ -66,31 +67,37 @@ PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
 INTEGER: dict[str, Any] = {"parser": integer, "metavar": "INTEGER"}
 
 
-def options_of(config: Any) -> Callable[[Command], Command]:
-    """Return a decorator that gives a command the options of a configuration.
+def options_of(*configs: Any) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command the options of configurations.
 
-    The command's first parameter gets the values that were given on the command line, by the names
-    of the configuration's fields; its other parameters are options of its own.
+    The command's first parameters, one for each configuration, get the values that were given on
+    the command line, by the names of its fields; its other parameters are options of its own.
 
     Args:
-        config: a dataclass, whose fields with a help text are made with `runs.config.option`.
+        configs: dataclasses, whose fields with a help text are made with `runs.config.option`.
     """
-    types = get_type_hints(config)
-    shared = [_parameter(f, types[f.name]) for f in fields(config) if "help" in f.metadata]
+    shared = [_parameters(config) for config in configs]
 
     def decorate(command: Command) -> Command:
-        _, *own = inspect.signature(command).parameters.values()
+        own = [*inspect.signature(command).parameters.values()][len(configs) :]
 
         @wraps(command)
         def run(**values: Any) -> None:
-            asked = {option.name: values.pop(option.name) for option in shared}
-            command({k: value for k, value in asked.items() if value is not None}, **values)
+            asked = [{option.name: values.pop(option.name) for option in part} for part in shared]
+            given = [{k: v for k, v in part.items() if v is not None} for part in asked]
+            command(*given, **values)
 
-        parameters = [*shared, *(p.replace(kind=p.KEYWORD_ONLY) for p in own)]
+        parameters = [*chain(*shared), *(p.replace(kind=p.KEYWORD_ONLY) for p in own)]
         vars(run)["__signature__"] = inspect.Signature(parameters)
         return run
 
     return decorate
+
+
+def _parameters(config: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a command for the fields of a dataclass."""
+    types = get_type_hints(config)
+    return [_parameter(f, types[f.name]) for f in fields(config) if "help" in f.metadata]
 
 
 def _parameter(field: Field[Any], type_: Any) -> inspect.Parameter:

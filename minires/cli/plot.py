@@ -11,14 +11,17 @@ from ..experiments.degradation.figure import degradation_figure
 from ..experiments.degradation.published import check_comparable
 from ..files import brief, write_atomically
 from ..runs import RunFolder, read_history
-from .app import app, say
+from .app import command, say
 from .output import writing
 
 _FORMATS = ("png", "svg", "pdf")
 _LONGEST_TITLE = 80  # letters
 
 
-@app.command()
+@command(
+    "minires plot runs/degradation-1",
+    "minires plot runs/degradation-1 runs/degradation-2 --out both.png",
+)
 def plot(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     out: Annotated[

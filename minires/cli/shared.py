@@ -1,6 +1,7 @@
 """Options that several commands have, each declared once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -10,8 +11,9 @@ from .. import data
 from ..backend import use
 from ..data import Dataset
 from ..experiments.degradation import Config
+from ..kernels import blas_threads, get_num_threads, set_num_threads
 from ..models.blocks import Shortcut
-from .options import shape
+from .options import INTEGER, shape
 
 
 def _use(context: typer.Context, name: str | None) -> str | None:
@@ -21,6 +23,33 @@ def _use(context: typer.Context, name: str | None) -> str | None:
     return name
 
 
+@contextmanager
+def _limited(threads: int) -> Iterator[None]:
+    """Inside, operations and the BLAS use so many threads."""
+    before = get_num_threads()
+    set_num_threads(threads)
+    try:
+        with blas_threads(threads):
+            yield
+    finally:
+        set_num_threads(before)
+
+
+def _limit(context: typer.Context, threads: int | None) -> int | None:
+    """Use so many threads, if a number was given, until the command has ended."""
+    if threads is not None:
+        context.with_resource(_limited(threads))
+    return threads
+
+
+Threads: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        callback=_limit,
+        help="Threads to compute with; OMP_NUM_THREADS, or the number of CPUs, by default.",
+        **INTEGER,
+    ),
+]
 _BACKEND = Config.__dataclass_fields__["backend"].metadata["help"]
 Backend: TypeAlias = Annotated[str | None, typer.Option(callback=_use, help=_BACKEND)]
 DataDir: TypeAlias = Annotated[
@@ -49,7 +78,10 @@ Key: TypeAlias = Annotated[
     ),
 ]
 StrideIn: TypeAlias = Annotated[
-    str, typer.Option(help="Where a bottleneck has its stride: 3x3 or 1x1.")
+    str,
+    typer.Option(
+        help="Where a bottleneck has its stride: 3x3 (the default) or 1x1.", show_default=False
+    ),
 ]
 Out: TypeAlias = Annotated[
     Path | None, typer.Option(help="Run folder to make; runs/COMMAND-N by default.")

@@ -4,18 +4,21 @@ from itertools import groupby
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 from ..errors import UsageError
 from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
-from .app import app, console, say
+from .app import command, say
 from .options import names
-from .output import sizes
+from .output import new_table, show_table, sizes
 from .shared import Input, ShortcutOption, StrideIn
 
 
-@app.command(name="summary")
+@command(
+    "minires summary resnet50",
+    "minires summary --compare basic,bottleneck",
+)
 def show_summary(
     net: Annotated[
         str | None, typer.Argument(help="resnet50, plain34; resnet20, plain56, ...")
@@ -36,8 +39,8 @@ def show_summary(
 
 
 def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
-    stages, name = summary(spec.build(), image), str(spec)
-    console.print(_table(f"{name}, {sizes(image)}", stages))
+    stages, name = summary(spec.build(), image), spec.name
+    show_table(_table(f"{name}, {sizes(image)}", stages))
     parameters, macs = sum(s.parameters for s in stages), sum(s.macs for s in stages)
     say(f"{parameters:,} parameters, {macs:,} multiply-adds for one image")
     if name in PAPER_PARAMETERS:
@@ -49,7 +52,7 @@ def _show(spec: NetSpec, image: tuple[int, int, int]) -> None:
 
 def _show_comparison(wanted: tuple[str, ...]) -> None:
     stages = [Stage(name, (part,)) for name, part in compared(wanted).items()]
-    console.print(_table("blocks on 256 channels", stages))
+    show_table(_table("blocks on 256 channels", stages))
     if len(stages) == 2:
         less, more = sorted(stages, key=lambda stage: stage.parameters)
         times = more.parameters / less.parameters
@@ -57,8 +60,8 @@ def _show_comparison(wanted: tuple[str, ...]) -> None:
 
 
 def _table(title: str, stages: list[Stage]) -> Table:
-    numbers = (Column(name, justify="right") for name in ("parameters", "multiply-adds"))
-    table = Table("stage", "output", "layers", "shortcut", *numbers, title=title)
+    texts, numbers = ("stage", "output", "layers", "shortcut"), ("parameters", "multiply-adds")
+    table = new_table(title, *texts, numbers=numbers)
     for stage in stages:
         for (layers, shortcut), group in groupby(stage.parts, lambda p: (p.layers, p.shortcut)):
             same, text = Stage(stage.name, tuple(group)), "; ".join(layers)

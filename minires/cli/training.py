@@ -16,7 +16,6 @@ from ..errors import RunError, UsageError
 from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
 from .app import console, discard, say
-from .output import show_summary
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -92,18 +91,15 @@ def _noted(failures: list[OSError]) -> Iterator[None]:
         failures.append(error)
 
 
-def train(run: Run[Event], out: Path, figure: str, again: str, **how: Any) -> None:
-    """Train what is left to train of a run, show it, and its summary at the end.
+def train(run: Run[Event], again: str, **how: Any) -> None:
+    """Train what is left to train of a run, and show it.
 
     Args:
         run: what is trained.
-        out: the run's folder, which summary.md and `figure` are left in.
-        figure: the name of a file.
         again: the command that resumes the run.
         how: see `LiveDisplay`.
     """
     follow(run, _live(**how), again)
-    show_summary(out, figure)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """The graph of operations that led to a tensor, as text; `minires.viz.graph` draws it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arguments import is_integer, shown
 from ..autograd import Op, Tensor
@@ -11,6 +12,8 @@ from ..backend import is_array
 from ..errors import GraphError, UsageError
 from ..kernels import arrays_in_memory
 from .tree import branches
+
+_MANY = 30  # operations, more of which are shown block by block
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,17 @@ class Graph:
     `print(Graph(loss))` shows it as a tree, the last operation first, in which a residual addition
     forks and its branches meet again; `graph.text(fold=2)` with each block as one line.
 
+    A notebook shows it drawn, a large one with each block as one line.
+
     Attributes:
         nodes: the operations.
+        drawn: draws it as an SVG; `minires.viz.graph` sets it.
 
     Raises:
         GraphError: no operation led to the tensor, or backward has released its graph.
     """
+
+    drawn: ClassVar[Callable[["Graph", int | None], str] | None] = None
 
     def __init__(self, tensor: Tensor) -> None:
         if not isinstance(tensor, Tensor):
@@ -139,6 +147,14 @@ class Graph:
 
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        saved = size_text(sum(node.saved for node in self.nodes))
+        return f"Graph of {len(self.nodes)} operations, which save {saved} for backward"
+
+    def _repr_svg_(self) -> str | None:
+        draw = type(self).drawn
+        return draw(self, 2 if len(self.nodes) > _MANY else None) if draw else None
 
 
 def _memory(array: Any) -> tuple[int, int]:

@@ -98,11 +98,11 @@ def _operation(r: Record) -> dict[str, Any]:
 
 def _summary(s: Summary, signed: bool) -> dict[str, Any]:
     numbers = {key: _rounded(getattr(s, key)) for key in ("norm", "mean", "std", "low", "high")}
-    maps = None if s.maps is None else {"shape": s.maps.shape, "data": _encoded(s.maps, signed)}
+    maps = None if s.maps is None else {"shape": s.maps.shape, "data": encoded(s.maps, signed)}
     return {**numbers, "histogram": s.histogram, "maps": maps}
 
 
-def _encoded(maps: Array, signed: bool) -> str:
+def encoded(maps: Array, signed: bool) -> str:
     """Return feature maps as bytes in base64, from the lowest value to the highest.
 
     Signed ones have 0 in the middle.

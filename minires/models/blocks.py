@@ -76,6 +76,13 @@ class Block(Module):
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
+        y = self.branch(x)
+        if self.shortcut is not None:
+            y = y + self.identity(x)
+        return F.relu(y)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Return F(x)."""
         y = x
         for conv, bn in self.layers[:-1]:
             y = conv(y)
@@ -83,10 +90,7 @@ class Block(Module):
             y = F.relu(y)
         conv, bn = self.layers[-1]
         y = conv(y)
-        y = bn(y)
-        if self.shortcut is not None:
-            y = y + self.identity(x)
-        return F.relu(y)
+        return bn(y)
 
     def identity(self, x: Tensor) -> Tensor:
         """Return x in the shape of F(x)."""

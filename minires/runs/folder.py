@@ -42,6 +42,13 @@ _LARGEST_CONFIG = 20_000_000  # bytes; each image that a run left out takes some
 _ALTERED = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
 
 
+def run_of(weights: Path) -> Path | None:
+    """Return the folder of the run that a file of weights was written by; None if by none."""
+    folder = weights.absolute().parent
+    is_there = folder.name == "weights" and (folder.parent / "config.json").is_file()
+    return folder.parent if is_there else None
+
+
 class RunFolder:
     """A run on the disk; made with `create` or `open`.
 
@@ -67,10 +74,9 @@ class RunFolder:
         folder.check_empty()
         with _writing(path):
             make_folder(path)
-        content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
         with folder.locked():
             folder.check_empty()  # another process may have been quicker
-            folder.write("config.json", content.encode())
+            folder.write_config(config)
         return folder
 
     @classmethod
@@ -182,6 +188,11 @@ class RunFolder:
         """Write history.csv."""
         with _writing(self.path / "history.csv"):
             write_history(self.path / "history.csv", rows)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write config.json."""
+        content = json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
+        self.write("config.json", content.encode())
 
     def write(self, name: str, content: bytes) -> None:
         """Write any other file of the run, such as a figure."""

@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_info
 
 from ..backend import default, load
 from ..errors import MachineWarning
-from ..files import brief
 from ..kernels import get_num_threads
 from ..kernels.cpu.tuning import tuning
 from ..modes import modes
@@ -45,32 +44,43 @@ def machine(backend: str | None = None) -> dict[str, Any]:
     }
 
 
-def check_same_machine(values: dict[str, Any], out: Path, backend: str | None = None) -> None:
+def check_same_machine(
+    values: dict[str, Any], out: Path, now: dict[str, Any] | None = None
+) -> None:
     """Warn if a run is resumed where its bits may come out otherwise; name what differs.
 
     Args:
         values: the config.json of the run in `out`; older ones do not say where they were started.
         out: the run's folder.
-        backend: as for `machine`.
+        now: what `machine` returns where it is resumed; if None, here on the default backend.
     """
-    then, now = values.get("machine"), machine(backend)
+    then = values.get("machine")
     if not isinstance(then, dict):
         return
-    differing = [
-        f"{brief(name, _LONGEST)} was {reprlib.repr(then.get(name))} and is "
-        f"{reprlib.repr(now.get(name))}"
-        for name in (*now, *(name for name in then if name not in now))
-        if then.get(name) != now.get(name)
-    ]
-    if differing:
-        more = [f"{len(differing) - _FEW} more"] if len(differing) > _FEW else []
+    if differing := differences(then, machine() if now is None else now, "was", "is"):
         warnings.warn(
-            f"the run in {out} was started with other settings of the machine: "
-            f"{'; '.join([*differing[:_FEW], *more])}; what is computed now may differ in its last "
-            "bits from a run that was never stopped",
+            f"the run in {out} was started with other settings of the machine: {differing}; what "
+            "is computed now may differ in its last bits from a run that was never stopped",
             MachineWarning,
             stacklevel=3,
         )
+
+
+def differences(a: dict[str, Any], b: dict[str, Any], of_a: str, of_b: str) -> str:
+    """Return what two machines differ in, the first few: "threads was 2 and is 1".
+
+    Args:
+        a, b: what `machine` returned.
+        of_a, of_b: what to say between a name and its value.
+    """
+    differing = [
+        f"{brief(name, _LONGEST)} {of_a} {reprlib.repr(a.get(name))} and {of_b} "
+        f"{reprlib.repr(b.get(name))}"
+        for name in (*b, *(name for name in a if name not in b))
+        if a.get(name) != b.get(name)
+    ]
+    more = [f"{len(differing) - _FEW} more"] if len(differing) > _FEW else []
+    return "; ".join([*differing[:_FEW], *more])
 
 
 def _blas() -> dict[str, Any]:

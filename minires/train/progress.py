@@ -74,6 +74,11 @@ class Progress:
     train_error: float
     row: Row | None
 
+    @classmethod
+    def at(cls, row: Row) -> "Progress":
+        """Return the progress at the end of an epoch."""
+        return cls(row.iteration, row.epoch, row.train_loss, row.train_error, row)
+
 
 @dataclass
 class EpochTotals:

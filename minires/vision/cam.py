@@ -11,7 +11,7 @@ from ..deprecated import old_attribute
 from ..models.resnet import ResNet
 from ..modes import no_grad
 from ..viz.fonts import drawable
-from ..viz.style import figure_bytes
+from ..viz.style import figure_bytes, own_style
 from .transforms import Box
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def activation_map(model: ResNet, feature_maps: Array, label: int) -> Array:
     return np.tensordot(w, feature_maps, (0, 0))
 
 
+@own_style
 def activation_figure(
     image: "Image.Image", box: Box, activation: Array, label: int, name: str, probability: float
 ) -> bytes:

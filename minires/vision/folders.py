@@ -210,3 +210,17 @@ def _classes(folder: Path) -> tuple[str, ...]:
             "expected at least two, each a folder of images"
         )
     return tuple(names)
+
+
+def readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> ImageFolder:
+    """Return a folder without the files that cannot be decoded; with `strict`, raise DataError."""
+    if not problems:
+        return listed
+    first = next(iter(problems.values()))
+    counted = f"{len(problems)} of {len(listed.paths)} files cannot be decoded"
+    if strict:
+        raise DataError(f"{counted}, and --strict was given: {first}")
+    try:
+        return listed.without(problems)
+    except DataError as error:
+        raise DataError(f"{error}; {counted}: {first}") from None

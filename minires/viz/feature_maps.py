@@ -6,9 +6,10 @@ from typing import Any
 from ..backend import Array
 from ..errors import ShapeError
 from ..text import printable
-from .style import figure_bytes, new_figure
+from .style import figure_bytes, new_figure, own_style, signed_colours
 
 
+@own_style
 def feature_maps_figure(
     rows: Sequence[tuple[str, Array]],
     titles: Sequence[str] = (),
@@ -17,8 +18,11 @@ def feature_maps_figure(
 ) -> bytes:
     """Return an image file of rows of feature maps, each row with a colour scale of its own.
 
+    Where a row has negative values, its scale goes as far below 0 as above: 0 is grey, what is
+    below is blue, what is above is orange. Another row is light where its values are high.
+
     Args:
-        rows: (label, feature maps) of each row; (K, H, W), light where the values are high.
+        rows: (label, feature maps) of each row; (K, H, W).
         titles: those of the columns.
         form: "png", "svg" or "pdf".
         dpi: dots an inch; the figure is at most 7 inches wide.
@@ -38,16 +42,21 @@ def feature_maps_figure(
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, (label, maps) in zip(grid, rows, strict=True):
         low, high = float(maps.min()), float(maps.max())
+        signed = low < 0
+        if signed:
+            high = max(-low, high)
+            low = -high
         for axes in axes_row[len(maps) :]:
             axes.axis("off")
         for axes, one in zip(axes_row, maps, strict=False):
-            shown = axes.imshow(one, cmap="viridis", vmin=low, vmax=high)
+            shown = axes.imshow(
+                one, cmap=signed_colours() if signed else "viridis", vmin=low, vmax=high
+            )
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         at: Any = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
         axes_row[0].set_ylabel(printable(label), parse_math=False, **at)
-        has_zero = min(-low, high) > 0.2 * (high - low)  # far enough from both for its label
-        ends = [low, 0.0, high] if has_zero else [low, high]
+        ends = [low, 0.0, high] if signed else [low, high]
         bar = figure.colorbar(shown, ax=list(axes_row), fraction=0.05, pad=0.02, aspect=10)
         bar.set_ticks(ends, labels=[f"{end:.2g}" for end in ends], fontsize=8)
     for axes, title in zip(grid[0], titles, strict=False):

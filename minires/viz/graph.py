@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..inspect.graph import Block, Graph
 from ..inspect.tree import rows
 from ..text import printable
-from .style import figure_bytes, new_figure
+from .style import figure_bytes, new_figure, own_style
 
 _FORK = "#b3410e"
 _EDGE = "#5d616b"
@@ -58,6 +58,7 @@ def graph_dot(blocks: Sequence[Block]) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
+@own_style
 def graph_figure(graph: Graph, fold: int | None = None, form: str = "png", dpi: int = 100) -> bytes:
     """Return an image file of the graph: each block on a line, shortcuts beside the lines.
 
@@ -104,3 +105,6 @@ def _label(block: Block) -> list[str]:
     """Return name, path and shape of a block."""
     path = [printable(block.path)] if block.path and block.path != block.label else []
     return [printable(block.label), *path, " × ".join(map(str, block.shape)) or "one number"]
+
+
+Graph.drawn = graph_svg  # in a notebook

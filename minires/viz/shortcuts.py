@@ -8,7 +8,7 @@ import numpy as np
 from ..models.summary import Stage, summary
 from ..nn import Module
 from ..text import printable
-from .style import figure_bytes, new_figure
+from .style import figure_bytes, new_figure, own_style
 
 _LINE = "#222222"
 # A kind of shortcut in a summary: its line style, and its name in the legend.
@@ -19,6 +19,7 @@ _KINDS = {
 }
 
 
+@own_style
 def shortcuts_figure(
     nets: Sequence[tuple[str, Module]],
     image: tuple[int, int, int] = (3, 32, 32),

@@ -2,9 +2,10 @@
 
 import io
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from itertools import count
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -12,12 +13,39 @@ from ..text import printable
 
 GREY = "#444444"
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def own_style(draw: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that draws by Matplotlib's defaults and what it sets itself alone.
+
+    Otherwise a user's matplotlibrc would show: `text.usetex`, `savefig.dpi`, a dark background.
+    """
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        from matplotlib import style  # here, so that importing minires stays quick
+
+        with style.context("default"):
+            return draw(*args, **kwargs)
+
+    return drawn
+
 
 def shades(count: int) -> list[Any]:
     """Return colours from light to dark: their order shows in grey and to the colour-blind."""
-    from matplotlib import colormaps  # here, so that importing minires stays quick
+    from matplotlib import colormaps
 
     return list(map(tuple, colormaps["viridis"](np.linspace(0.72, 0.0, count))))
+
+
+def signed_colours() -> Any:
+    """Return the colour map of values around 0: blue below, the same grey at 0, orange above."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    parts = ["#123a7a", "#5b8fd6", "#dadada", "#e08a4f", "#8a2f06"]
+    return LinearSegmentedColormap.from_list("signed", parts)
 
 
 def depth_colours(depths: Iterable[int]) -> dict[int, Any]:
@@ -52,8 +80,25 @@ def headline(figure: Any, text: str) -> None:
     figure.suptitle("\n".join(equal), fontsize=10, color=GREY, parse_math=False)
 
 
-def figure_bytes(figure: Any, form: str) -> bytes:
+class Drawn(bytes):
+    """The content of an image file, which a notebook shows; as a text it is one line."""
+
+    def _repr_png_(self) -> bytes | None:
+        return bytes(self) if self.startswith(b"\x89PNG") else None
+
+    def _repr_svg_(self) -> str | None:
+        return self.decode() if b"<svg" in self[:1000] else None
+
+    def __repr__(self) -> str:
+        kinds = {b"\x89PNG": "PNG", b"<?xml": "SVG", b"%PDF": "PDF"}
+        kind = next(kind for start, kind in kinds.items() if self.startswith(start))
+        return f"a figure ({kind}, {len(self):,} bytes)"
+
+    __str__ = __repr__
+
+
+def figure_bytes(figure: Any, form: str) -> Drawn:
     """Return the content of an image file of a figure; `form` is "png", "svg" or "pdf"."""
     file = io.BytesIO()
     figure.savefig(file, format=form)
-    return file.getvalue()
+    return Drawn(file.getvalue())

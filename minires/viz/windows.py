@@ -8,11 +8,12 @@ from ..backend import Array
 from ..errors import UsageError
 from ..ops import Pair, checks
 from ..ops.windows import im2col, output_size
-from .style import figure_bytes, new_figure
+from .style import figure_bytes, new_figure, own_style
 
 _MOST = 36  # windows, or pixels with their padding, that are legible
 
 
+@own_style
 def windows_figure(
     size: Pair, kernel: Pair, stride: int = 1, padding: int = 0, form: str = "png", dpi: int = 100
 ) -> bytes:

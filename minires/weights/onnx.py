@@ -50,7 +50,7 @@ def export_onnx(model: Module, path: str | Path, image: tuple[int, ...]) -> None
     except ImportError as error:
         raise UsageError(
             f"an export to ONNX needs the package onnx, which cannot be imported ({error}); "
-            "install minires[onnx]"
+            'pip install ".[onnx]", in a copy of the repository, brings it'
         ) from error
     one, two = (_record(model, image, batch) for batch in (1, 2))
     _expect_same(one, two)

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from commands import fails, minires, start, wait_for
+from commands import fails, minires, run_here, start, wait_for
 from image_files import BAD, class_folders, noisy_image
 from oracles import needs_torch, torch
 from safetensors.numpy import load_file
@@ -75,6 +75,20 @@ def test_the_command_it_ends_with_classifies(finished):
     assert sum(numbers) == pytest.approx(100, abs=0.2)
     assert lines[4] == "  figure: maps/image.cam.png"
     assert (place / "maps" / "image.cam.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_of_a_run_classify_with_its_size_and_classes(finished, capfd, monkeypatch):
+    place, _ = finished
+    monkeypatch.chdir(place)
+    noisy_image((200, 30, 40)).save(place / "one.jpg")
+    how = ("classify", "one.jpg", "--weights", "runs/finetune-1/weights/best.safetensors")
+    alone = run_here(monkeypatch, capfd, *how)
+    said = (*how, "--labels", "runs/finetune-1/classes.txt", "--size", "32")
+    assert alone == run_here(monkeypatch, capfd, *said)
+    assert (alone.code, alone.err) == (0, "")
+    other = run_here(monkeypatch, capfd, *how, "--size", "48")
+    assert other.code == 0
+    assert "these weights were trained on images 32 pixels high; on images of 48" in other.err
 
 
 def test_a_folder_of_images_good_and_bad(finished):

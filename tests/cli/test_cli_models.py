@@ -1,9 +1,19 @@
 """`minires summary`, `minires memory` and `minires step` as a user meets them."""
 
+import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
-from commands import fails, minires
+from commands import fails, minires, run_here
+
+from minires import functional as F
+from minires import load_weights
+from minires.data import digits
+from minires.experiments.degradation import Config, Degradation
+from minires.models import cifar_net
+from minires.runs import run_of
 
 
 def test_summary_shows_stages_and_the_papers_numbers():
@@ -62,3 +72,88 @@ def test_step_writes_a_page(tmp_path):
         (("resnet8", *how, "--out", "no/p.html"), 1, "no/p.html cannot be written: No such file"),
     ):
         fails(minires("step", *arguments, cwd=tmp_path), code, said)
+
+
+def test_a_depth_of_both_families_is_said_to_be_one(capfd, monkeypatch):
+    """In every command that takes both the name means the same net, and the other is named."""
+    for command in ("memory", "summary"):
+        shown = run_here(monkeypatch, capfd, command, "resnet18", "--input", "3x32x32")
+        assert (shown.code, shown.err) == (0, "")
+        shown = run_here(monkeypatch, capfd, command, "resnet50", "--input", "3x32x32")
+        assert shown.code == 0
+        assert "resnet50 is taken for imagenet-resnet50" in shown.err
+        assert "cifar-resnet50 is the one for 32x32" in shown.err
+        assert "cifar" not in shown.out
+        small = run_here(monkeypatch, capfd, command, "cifar-resnet50")
+        assert (small.code, small.err) == (0, "")
+        assert "cifar-resnet50" in small.out
+
+
+def test_memory_of_a_net_for_large_images(capfd, monkeypatch):
+    how = ("resnet18", "--input", "3x32x32", "--checkpoint-every", "2")
+    shown = run_here(monkeypatch, capfd, "memory", *how)
+    assert shown.code == 2
+    assert "resnet18 is not built with activation checkpointing" in shown.err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The run of a small net on digits, 8 pixels high."""
+    run = tmp_path_factory.mktemp("step") / "run"
+    for _ in Degradation.start(Config(nets=("resnet8",), epochs=1), digits(), run).run():
+        pass
+    return run
+
+
+def loss_on(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page.read_text(), re.S)[1])["nets"][0][
+        "loss"
+    ]
+
+
+def test_step_shows_weights_on_the_images_that_they_were_trained_on(
+    trained, tmp_path, capfd, monkeypatch
+):
+    weights = trained / "weights" / "resnet8-seed0.safetensors"
+    how = ("step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html")
+    shown = run_here(monkeypatch, capfd, *how)
+    assert (shown.code, shown.err) == (0, "")
+    assert "16 images of digits, 8x8 pixels" in (tmp_path / "page.html").read_text()
+
+    model = cifar_net("resnet8", 10, 1)
+    load_weights(model, weights)
+    x, labels = next(digits().training_batches(16, seed=0, epoch=0))
+    loss = F.cross_entropy(model(x), labels).item()
+    assert np.isclose(loss_on(tmp_path / "page.html"), loss, rtol=1e-3)
+
+
+def test_step_warns_of_a_size_that_weights_were_not_trained_on(
+    trained, tmp_path, capfd, monkeypatch
+):
+    weights = trained / "weights" / "resnet8-seed0.safetensors"
+    how = ("step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html")
+    shown = run_here(monkeypatch, capfd, *how, "--size", "16")
+    assert shown.code == 0
+    assert "these weights were trained on images 8 pixels high; on images of 16 the" in shown.err
+    assert run_here(monkeypatch, capfd, *how, "--size", "8").err == ""
+
+
+def test_weights_outside_of_a_run_are_shown_on_digits_as_they_are(
+    trained, tmp_path, capfd, monkeypatch
+):
+    weights = (tmp_path / "resnet8.safetensors").absolute()
+    weights.write_bytes((trained / "weights" / "resnet8-seed0.safetensors").read_bytes())
+    shown = run_here(
+        monkeypatch, capfd, "step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html"
+    )
+    assert (shown.code, shown.err) == (0, "")
+    assert "16 images of digits, 8x8 pixels" in (tmp_path / "page.html").read_text()
+
+
+def test_the_run_of_a_weights_file(trained, tmp_path, monkeypatch):
+    weights = trained / "weights" / "resnet8-seed0.safetensors"
+    assert run_of(weights) == trained
+    monkeypatch.chdir(trained / "weights")
+    assert run_of(Path(weights.name)) == trained
+    assert run_of(trained / "checkpoints" / weights.name) is None
+    assert run_of(tmp_path / "weights" / weights.name) is None

@@ -1,6 +1,7 @@
 """Options that are made from a configuration, and the command that resumes a run."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -8,16 +9,20 @@ from typing import Any
 
 import pytest
 import typer
+from threadpoolctl import threadpool_info
 from typer.testing import CliRunner
 
+from minires import get_num_threads
 from minires.cli import app
 from minires.cli.options import options_of
+from minires.cli.shared import Threads
 from minires.cli.training import resume_command, run_folder
 from minires.errors import UsageError
 from minires.experiments.degradation import Config
 from minires.experiments.gradient_flow import FlowConfig
 from minires.experiments.landscape import LandscapeConfig
 from minires.experiments.stepping import Stepping
+from minires.parallel.sweeps import SweepConfig
 from minires.runs import RunFolder
 from minires.runs.config import option
 from minires.train import Row
@@ -127,6 +132,27 @@ def test_a_command_has_an_option_for_each_field_of_its_configuration(command, co
     assert "{default}" not in result.output
 
 
+@pytest.mark.parametrize("command", ["degradation", "flow", "landscape"])
+def test_a_sweep_has_the_options_of_where_it_is_computed(command):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    for name in SweepConfig.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')} " in result.output, name
+
+
+def test_the_options_of_two_configurations_come_apart():
+    got = []
+    probe = typer.Typer()
+
+    @probe.command()
+    @options_of(Settings, SweepConfig)
+    def command(asked: dict[str, Any], where: dict[str, Any], own: int = 3) -> None:
+        """Do nothing."""
+        got.append((asked, where, own))
+
+    CliRunner().invoke(probe, ["--name", "b", "--workers", "2", "--own", "4"])
+    assert got == [({"name": "b"}, {"workers": 2}, 4)]
+
+
 def test_the_folder_of_a_run_is_the_first_that_is_free(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run_folder("flow", None) == Path("runs/flow-1")
@@ -154,3 +180,61 @@ def test_plot_takes_little_of_what_a_run_calls_its_data(tmp_path, monkeypatch):
     result = CliRunner().invoke(app, ["plot", str(run.path)])
     assert result.exit_code == 0, result.output
     assert titles == ["x" * 80 + "..."]
+
+
+@pytest.mark.parametrize(
+    "command", ["degradation", "flow", "landscape", "finetune", "classify", "step", "gradcheck"]
+)
+def test_every_command_that_computes_takes_a_number_of_threads(command, monkeypatch):
+    """It holds until the command has ended, in operations and in the BLAS."""
+    found = []
+    probe = typer.Typer()
+
+    @probe.command()
+    def compute(threads: Threads = None) -> None:
+        blas = [
+            library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+        ]
+        found.append((get_num_threads(), *blas))
+
+    before = get_num_threads()
+    assert CliRunner().invoke(probe, ["--threads", "3"]).exit_code == 0
+    assert set(found[0]) == {3}
+    assert get_num_threads() == before
+    assert CliRunner().invoke(probe, []).exit_code == 0
+    assert found[1][0] == before
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert "--threads " in result.output
+
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_ends_with_examples_that_can_be_meant(name):
+    command = COMMANDS[name]
+    title, *examples = command.epilog.split("\n\n")
+    assert title == "Examples:"
+    assert len(examples) == 2
+    known = {flag for option in command.params for flag in option.opts + option.secondary_opts}
+    for example in examples:
+        program, named, *words = shlex.split(example.replace("\\[", "["), comments=True)
+        assert (program, named) == ("minires", name)
+        assert {word for word in words if word.startswith("--")} <= known
+    for flag in ("-h", "--help"):
+        text = CliRunner().invoke(app, [name, flag], env={"COLUMNS": "79", "TERM": "dumb"}).output
+        assert all(len(line) <= 79 for line in text.splitlines())
+        assert " ".join(examples[0].replace("\\[", "[").split()) in " ".join(text.split())
+
+
+def test_help_shows_what_is_in_brackets_and_breaks_no_line_in_its_middle():
+    text = CliRunner().invoke(app, ["export", "-h"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    assert 'pip install ".[onnx]", in a copy of the repository' in text
+    text = CliRunner().invoke(app, ["step", "-h"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    assert "feature maps, gradients and their norms, and what a residual addition" in text
+
+
+def test_a_default_is_said_in_one_form():
+    for name in COMMANDS:
+        result = CliRunner().invoke(app, [name, "-h"], env={"COLUMNS": "200", "TERM": "dumb"})
+        assert "[default" not in result.output, name

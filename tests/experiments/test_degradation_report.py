@@ -7,7 +7,7 @@ import pytest
 
 from minires.data import digits
 from minires.experiments.degradation import Config
-from minires.experiments.degradation.comparison import compare, latest
+from minires.experiments.degradation.comparison import compare, finding, latest
 from minires.experiments.degradation.published import curve
 from minires.experiments.degradation.report import summary
 from minires.models import NetSpec
@@ -110,6 +110,29 @@ def test_the_mean_over_seeds_is_compared():
     ]
     (found,) = compare(latest(rows))
     assert (found.error, found.reference_error) == (9, 5)
+
+
+@pytest.mark.parametrize(
+    ("errors", "others", "close"),
+    [
+        *(([6], [5], True), ([9.9], [5], True), ([10], [5], False), ([5], [10], False)),
+        *(([6, 7], [4, 5], False), ([5, 7], [4, 5], True), ([4, 9], [5, 6], True)),
+    ],
+)
+def test_errors_are_close_where_other_seeds_could_turn_their_order_round(errors, others, close):
+    nets = {"plain56": errors, "plain20": others}
+    rows = [row(net, e, seed=seed) for net, of in nets.items() for seed, e in enumerate(of)]
+    (found,) = compare(latest(rows))
+    assert found.close == close
+
+
+def test_what_was_found_is_a_sentence():
+    assert finding(compared(plain20=6.82, plain56=80.93, resnet20=2.32, resnet56=2.62)) == (
+        "Depth harms the plain nets (training error 6.8 % of plain20, 80.9 % of plain56), and it "
+        "does not harm the residual nets (training error 2.3 % of resnet20, 2.6 % of resnet56)."
+    )
+    assert "hardly harms the plain nets" in finding(compared(plain20=5, plain56=8))
+    assert finding(compared(plain20=5, resnet20=8)) == ""
 
 
 # --- the report ---------------------------------------------------------------------------------
@@ -218,3 +241,15 @@ def test_a_run_as_the_papers_is_set_beside_its_re_implementation():
     assert "Those of a-martyn/resnet on GitHub, a re-implementation, are after as many epochs" in t
     for other in (replace(papers, epochs=3), replace(papers, lr=0.2), replace(papers, batch=64)):
         assert "re-implementation" not in summary(other, DATA, recipe, rows)
+
+
+def test_the_report_begins_with_what_was_found_in_what_has_ended():
+    t = text({"plain20": [(5, 6)], "plain56": [(80, 81)]})
+    assert t.splitlines()[2].startswith("**Depth harms the plain nets (training error 5.0 % of")
+    assert "**Depth" not in text({"plain20": [(5, 6)], "plain56": [(80, 81)]}, iteration=90)
+
+
+def test_a_single_seed_is_said_to_be_one():
+    said = "another one may well turn round an order"
+    assert said in text({"plain20": [(5, 6)]})
+    assert said not in text({"plain20": [(5, 6), (6, 7)]})

@@ -11,6 +11,7 @@ from minires.data import digits
 from minires.errors import DamageWarning, DataError, NonFiniteError, RunError, UsageError
 from minires.experiments.degradation.config import SCHEDULES, Config
 from minires.experiments.degradation.run import Degradation
+from minires.experiments.landscape import planes
 from minires.experiments.landscape import run as landscape_run
 from minires.experiments.landscape.config import LandscapeConfig
 from minires.experiments.landscape.figure import landscape_figure
@@ -351,9 +352,7 @@ def test_a_damaged_table_is_not_believed(unbroken, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_a_sentence(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        landscape_run, "classification", lambda *batch: lambda model: (float("inf"), 0.0)
-    )
+    monkeypatch.setattr(planes, "classification", lambda *batch: lambda model: (float("inf"), 0.0))
     run = Landscape.start(tiny, tmp_path / "run", load_data)
     with pytest.raises(NonFiniteError, match="plain8: the loss is inf at -1, -1; a smaller --span"):
         finish(run)

@@ -22,7 +22,7 @@ from minires import Tensor, models
 from minires import functional as F
 from minires.errors import UsageError
 from minires.kernels.cpu import memory
-from minires.kernels.cpu.threads import parallel_for
+from minires.kernels.cpu.threads import _first_count, parallel_for
 
 MEDIUM = 4e5  # too little for that, but more than a few calls
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -101,7 +101,10 @@ def test_set_num_threads_is_what_get_num_threads_says():
 def test_at_the_start_there_are_as_many_threads_as_cpus_may_be_used():
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     code = "import minires; print(minires.get_num_threads())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) == cpus
 
 
@@ -405,3 +408,14 @@ def test_a_process_that_was_forked_while_another_thread_took_memory_is_not_stuck
     finally:
         done.set()
         other.join()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("3", 3), ("4,2", 4), (" 2 ", 2), ("99999", 1024), ("0", None), ("many", None), ("", None)],
+)
+def test_omp_num_threads_is_respected(value, expected, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    asked = _first_count()
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert asked == (expected or _first_count())

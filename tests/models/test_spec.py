@@ -3,7 +3,7 @@
 import pytest
 
 from minires import models
-from minires.errors import UsageError
+from minires.errors import NameWarning, UsageError
 from minires.models import NetSpec
 from minires.models.spec import IMAGENET_NAMES
 
@@ -37,17 +37,64 @@ def test_an_unknown_name_is_answered_with_what_there_is(wrong):
 
 @pytest.mark.parametrize("wrong", ["resnet20", "plain50", "preact164", "resnet", "vgg16"])
 def test_an_unknown_name_of_the_family_imagenet(wrong):
-    said = f"no net '{wrong}' for large images; there are: {', '.join(IMAGENET_NAMES)}$"
+    there = {"resnet20", "plain50", "preact164"}
+    small = f"; {wrong} is a net for images of 32x32 pixels" if wrong in there else ""
+    said = f"no net '{wrong}' for large images; there are: {', '.join(IMAGENET_NAMES)}{small}$"
     with pytest.raises(UsageError, match=said):
         NetSpec.parse(wrong, "imagenet")
 
 
-def test_a_depth_of_both_families_is_the_one_that_was_asked_for():
+@pytest.mark.parametrize(
+    ("wrong", "family", "meant"),
+    [
+        *(("plain21", "cifar", "plain20"), ("ResNet-56", "cifar", "resnet56")),
+        *(("resnt56", "any", "resnet56"), ("resnet1200", "any", "resnet1202")),
+        *(("resnet35", "any", "resnet34"), ("resnet-50", "imagenet", "resnet50")),
+        *(("preakt164", "cifar", "preact164"), ("plain0", "cifar", "plain8")),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(wrong, family, meant):
+    with pytest.raises(UsageError, match=rf"; did you mean {meant}\?$"):
+        NetSpec.parse(wrong, family)
+
+
+@pytest.mark.parametrize("wrong", ["", "vgg16", "resnet", "preact12x", "9" * 1000])
+def test_a_name_like_none_gets_no_suggestion(wrong):
+    with pytest.raises(UsageError, match="no net") as error:
+        NetSpec.parse(wrong)
+    assert "mean" not in str(error.value)
+
+
+@pytest.mark.parametrize("depth", [50, 152])
+def test_a_depth_of_both_families_has_a_name_for_each(depth):
     """resnet50 has 6 * 8 + 2 layers, and is in table 1 too."""
-    assert NetSpec.parse("resnet50") == NetSpec("resnet", 50, shortcut="A")
+    name = f"resnet{depth}"
+    small, large = NetSpec("resnet", depth), NetSpec("resnet", depth, "imagenet")
+    for family in ("cifar", "any"):
+        assert NetSpec.parse(f"cifar-{name}", family) == small
+    for family in ("imagenet", "any"):
+        assert NetSpec.parse(f"imagenet-{name}", family) == large
+    assert (small.name, large.name) == (f"cifar-{name}", name)
+    said = f"{name} is taken for cifar-{name}, .* 32x32 pixels; imagenet-{name} is .* 224x224"
+    with pytest.warns(NameWarning, match=said):
+        assert NetSpec.parse(name) == small
+    said = f"{name} is taken for imagenet-{name}, .* 224x224 pixels; cifar-{name} is .* 32x32"
+    with pytest.warns(NameWarning, match=said):
+        assert NetSpec.parse(name, "any") == large
+    with pytest.raises(UsageError, match=f"; {name} is a net for images of 224x224 pixels$"):
+        NetSpec.parse(f"imagenet-{name}")
+    with pytest.raises(UsageError, match=f"; {name} is a net for images of 32x32 pixels$"):
+        NetSpec.parse(f"cifar-{name}", "imagenet")
+
+
+def test_a_family_that_is_asked_for_decides():
     large = NetSpec("resnet", 50, "imagenet", "B")
-    assert NetSpec.parse("resnet50", "imagenet") == NetSpec.parse("resnet50", "any") == large
+    assert NetSpec.parse("resnet50", "imagenet") == large
     assert large.image() == (3, 224, 224)
+    assert (NetSpec.parse("resnet20").name, NetSpec.parse("resnet18", "any").name) == (
+        "resnet20",
+        "resnet18",
+    )
     assert NetSpec.parse("resnet20", "any") == NetSpec.parse("resnet20")
     with pytest.raises(
         UsageError, match=r"9n .* or, for large images, one of resnet18, .*, plain34"

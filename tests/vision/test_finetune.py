@@ -378,7 +378,7 @@ def test_a_run_is_never_overwritten(quickest, place):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"epochs": 5}, "has epochs = 3, but 5 was asked for"),
+        ({"epochs": 2}, "has epochs = 3, but 2 was asked for"),
         ({"lr": 0.5}, "has lr = 0.02, but 0.5 was asked for"),
         ({"model": "resnet50"}, "has model = resnet18, but resnet50 was asked for"),
     ],
@@ -386,6 +386,33 @@ def test_a_run_is_never_overwritten(quickest, place):
 def test_another_configuration_raises(quickest, asked, sentence):
     with pytest.raises(UsageError, match=sentence):
         resume(quickest, **asked)
+
+
+def test_a_finished_run_with_more_epochs_ends_as_one_that_was_started_with_them(unbroken, tmp_path):
+    asked, out = unbroken
+    finish(start(replace(asked, epochs=2), tmp_path / "run"))
+    finish(resume(tmp_path / "run", epochs=3))
+    assert history(tmp_path / "run") == history(out)
+    assert weights(tmp_path / "run") == weights(out)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["epochs"] == 3
+    assert [e.progress for e in finish(resume(tmp_path / "run"))] == [None], "nothing is left"
+
+
+def test_a_runs_own_best_weights_are_trained_on_with_their_last_layer(quickest, place, tmp_path):
+    best = quickest / "weights" / "best.safetensors"
+    again = start(replace(config(place), weights=str(best)), tmp_path / "again")
+    assert again.notices == (f"{best} is for the same classes: its last layer is trained on",)
+    found = again.model.state_dict()
+    assert all((found[name] == array).all() for name, array in read_tensors(best)[0].items())
+    other = tmp_path / "other"
+    shutil.copytree(place / "my images", other / "images")
+    (other / "images" / "red").rename(other / "images" / "orange")
+    new = start(
+        replace(config(place), data=str(other / "images"), weights=str(best)), tmp_path / "new"
+    )
+    assert new.notices == ()
+    fc = new.model.state_dict()["fc.weight"]
+    assert not np.array_equal(fc, found["fc.weight"]), "other classes get a new last layer"
 
 
 def test_other_images_raise_and_moved_ones_are_welcome(quickest, place, tmp_path):

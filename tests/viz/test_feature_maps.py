@@ -27,7 +27,7 @@ def test_every_map_is_shown_as_it_is(figures):
 def test_maps_of_a_row_share_a_scale_and_rows_do_not(figures):
     feature_maps_figure([("kernels", KERNELS), ("seen", SEEN)], dpi=50)
     scales = [image.get_clim() for image in images(figures[0])]
-    assert scales == [(-1, 2)] * 3 + [(5, 7)] * 2
+    assert scales == [(-2, 2)] * 3 + [(5, 7)] * 2, "of signed values as far below 0 as above"
 
 
 def test_scales_are_labelled_at_their_ends_and_at_zero(figures):
@@ -37,7 +37,7 @@ def test_scales_are_labelled_at_their_ends_and_at_zero(figures):
         for axes in figures[0].axes
         if not axes.get_images() and axes.get_yticklabels()
     ]
-    assert ["-1", "0", "2"] in labels
+    assert ["-2", "0", "2"] in labels
     assert ["5", "7"] in labels
 
 
@@ -52,3 +52,16 @@ def test_rows_and_columns_are_named(figures):
 def test_what_is_no_row_of_maps_raises(rows):
     with pytest.raises(ShapeError, match=r"expected feature maps \(K, H, W\) in each row, got"):
         feature_maps_figure(rows)
+
+
+def test_zero_has_the_same_grey_in_every_row_of_signed_maps(figures):
+    rows = [("kernels", KERNELS), ("small", -1e-3 * SEEN + 6e-3), ("negative", -SEEN)]
+    feature_maps_figure(rows, dpi=50)
+    for image in images(figures[0]):
+        red, green, blue, _ = image.cmap(image.norm(0.0))
+        assert (red, green, blue) == pytest.approx([0xDA / 255] * 3, abs=0.01)
+        below, above = (
+            np.array(image.cmap(image.norm(sign * image.get_clim()[1]))) for sign in (-1, 1)
+        )
+        assert below[2] > below[0]
+        assert above[0] > above[2]

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from ...train import Row
-from ...viz.style import depth_colours, figure_bytes, headline, new_figure, style_axes
+from ...viz.style import depth_colours, figure_bytes, headline, new_figure, own_style, style_axes
 from . import published as publications
-from .comparison import by_net
+from .comparison import KINDS, by_net
 
-_KINDS = {"plain": "plain nets", "resnet": "residual nets", "preact": "pre-activation nets"}
 _PANEL = 5.0  # inches wide
 
 
+@own_style
 def degradation_figure(
     runs: Sequence[tuple[str, Sequence[Row]]],
     form: str = "png",
@@ -33,7 +33,7 @@ def degradation_figure(
             come; they fit runs on CIFAR-10 by the paper's schedule.
     """
     nets = [by_net(rows) for _, rows in runs]
-    kinds = [kind for kind in _KINDS if any(net.kind == kind for run in nets for net in run)]
+    kinds = [kind for kind in KINDS if any(net.kind == kind for run in nets for net in run)]
     figure = new_figure(_PANEL * len(kinds), 0.7 + 3.9 * len(runs), dpi)
     grid = figure.subplots(len(runs), len(kinds), sharey="row", squeeze=False)
     for panels, (title, rows), of_net in zip(grid, runs, nets, strict=True):
@@ -44,7 +44,7 @@ def degradation_figure(
                 _draw_net(axes, of_net[net], f"{net.depth} layers", colours[net.depth])
             if published:
                 _draw_published(axes, list(map(str, drawn)), rows)
-            _style_panel(axes, f"{title}: {_KINDS[kind]}", drawn=bool(drawn))
+            _style_panel(axes, f"{title}: {KINDS[kind]}", drawn=bool(drawn))
         panels[0].set_ylabel("error (%)")
     sentence = "training error dashed, test error solid"
     if published:

@@ -11,7 +11,7 @@ from ...models import NetSpec
 from ...runs.markdown import fill_template, markdown_table
 from ...train import Recipe, Row
 from . import published
-from .comparison import compare, latest
+from .comparison import compare, finding, latest
 from .config import Config
 
 Latest: TypeAlias = dict[NetSpec, list[Row]]  # the latest row of each seed, by net
@@ -19,7 +19,7 @@ Latest: TypeAlias = dict[NetSpec, list[Row]]  # the latest row of each seed, by 
 
 def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row]) -> str:
     """Return the content of summary.md: `rows` is the history of the run so far."""
-    ended = latest([row for row in rows if row.iteration == recipe.iterations])
+    ended = finished_rows(recipe, rows)
     running = {net: last for net, last in latest(rows).items() if net not in ended}
     finished = sum(map(len, ended.values())) == len(config.nets) * len(config.seeds)
     digits, reached = config.dataset == "digits", max(row.iteration for row in rows)
@@ -38,6 +38,8 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         errors=_errors(ended, running, config.is_the_papers),
         unfinished=not finished,
         comparisons=_comparisons(ended, running),
+        found=finding(compare(ended)),
+        one_seed=len(config.seeds) == 1,
         digits=digits,
         tuned=digits and settings == ("quick", None, None, False),
         papers_length=config.is_the_papers and finished,
@@ -45,6 +47,11 @@ def summary(config: Config, dataset: Dataset, recipe: Recipe, rows: Sequence[Row
         reached=reached,
         last="last" if finished else "latest",
     )
+
+
+def finished_rows(recipe: Recipe, rows: Sequence[Row]) -> Latest:
+    """Return the last row of each training that has ended, by net."""
+    return latest([row for row in rows if row.iteration == recipe.iterations])
 
 
 def _errors(ended: Latest, running: Latest, with_others: bool) -> str:

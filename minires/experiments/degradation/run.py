@@ -5,27 +5,28 @@ residual connections the order turns round.
 """
 
 import reprlib
-from collections.abc import Callable, Generator, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from ...backend import load, manual_seed
 from ...data import Dataset
-from ...errors import RunError, UsageError
-from ...inspect.memory import check_memory
-from ...kernels import blas_threads
-from ...kernels.cuda.graph import expect_graphs
+from ...errors import RunError
 from ...models import NetSpec
+from ...parallel.sweeps import Sweep, machine_of
+from ...parallel.sweeps_calls import Calls
 from ...runs import RunFolder
 from ...runs.autosave import INTERVAL, Event, autosave
 from ...runs.config import check_same_data, check_same_options
-from ...runs.machine import check_same_machine, machine
-from ...train import Progress, Row, Trainer
+from ...runs.machine import check_same_machine
+from ...train import Progress, Row, Trainer, restore_training, training_state
 from .config import Config
 from .figure import degradation_figure
-from .report import summary
+from .report import finished_rows, summary
+from .training import State, Trainings, check_memory, check_possible
+
+Name: TypeAlias = tuple[int, NetSpec]  # of a training: its seed and its net
 
 
 @dataclass(eq=False)
@@ -33,7 +34,8 @@ class Degradation:
     """A run of the experiment: made with `start` or `resume`, then `run`.
 
     Attributes:
-        autosave_interval: seconds between two checkpoints within an epoch.
+        autosave_interval: seconds between two checkpoints within an epoch; on workers, between any
+            two.
         stopped: whether `run` ended because it was asked to, with something left to train.
     """
 
@@ -42,13 +44,15 @@ class Degradation:
     folder: RunFolder
     graph: bool = False
     until: int | None = None
+    sweep: Sweep | None = None
     autosave_interval: float = INTERVAL
     stopped: bool = False
-    _rows: dict[tuple[int, NetSpec], list[Row]] = field(default_factory=dict)
+    _rows: dict[Name, list[Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dataset = self.config.prepare(self.dataset)
-        self.recipe = self.config.recipe(self.dataset)
+        self.trainings = Trainings(self.config, self.dataset, self.graph, self.until)
+        self.recipe = self.trainings.recipe
 
     @classmethod
     def start(
@@ -58,6 +62,7 @@ class Degradation:
         out: Path,
         graph: bool = False,
         until: int | None = None,
+        sweep: Sweep | None = None,
     ) -> "Degradation":
         """Make a new run folder and the run in it.
 
@@ -67,20 +72,22 @@ class Degradation:
             out: the folder.
             graph: replay training steps as CUDA graphs, which changes nothing but the time.
             until: stop each net after so many epochs; a resumed run continues from there.
+            sweep: the workers that train; None to train here.
 
         Raises:
             UsageError: `out` holds something already, a net would not fit into memory, or `until`
                 is below 1.
-            RunError: `out` cannot be written.
+            RunError: `out` cannot be written, or there is no worker.
             DeviceError: the backend cannot be used.
         """
-        _check_possible(config, graph, until)
+        check_possible(config, graph, until)
         prepared = config.prepare(dataset)
-        _check_memory(config, prepared)
-        data = {"data": prepared.name, "data_sha256": dataset.digest}
+        check_memory(config, prepared)
+        data: dict[str, Any] = {"data": prepared.name, "data_sha256": dataset.digest}
         recipe = asdict(config.recipe(prepared))
-        facts = {**asdict(config), **data, "recipe": recipe, "machine": machine(config.backend)}
-        return cls(config, dataset, RunFolder.create(out, facts), graph, until)
+        data["machine"] = machine_of(sweep, config.backend)
+        facts = {**asdict(config), **data, "recipe": recipe}
+        return cls(config, dataset, RunFolder.create(out, facts), graph, until, sweep)
 
     @classmethod
     def resume(
@@ -90,6 +97,7 @@ class Degradation:
         load_data: Callable[[Config], Dataset],
         graph: bool = False,
         until: int | None = None,
+        sweep: Sweep | None = None,
     ) -> "Degradation":
         """Return the run in the folder `out`, to be continued.
 
@@ -97,7 +105,7 @@ class Degradation:
             asked: fields of Config the user gave again; each must be what the run has.
             out: the folder.
             load_data: loads the data the run was started on.
-            graph, until: as for `start`.
+            graph, until, sweep: as for `start`.
 
         Warns:
             MachineWarning: its bits may come out otherwise here, see `runs.machine`.
@@ -109,8 +117,8 @@ class Degradation:
         folder, facts = RunFolder.open(out)
         config = Config.from_facts(facts, out)
         check_same_options(config, asked, out)
-        _check_possible(config, graph, until)
-        check_same_machine(facts, out, config.backend)
+        check_possible(config, graph, until)
+        check_same_machine(facts, out, machine_of(sweep, config.backend))
         dataset = load_data(config)
         check_same_data(dataset, facts, out)
         if facts.get("recipe") != asdict(config.recipe(config.prepare(dataset))):
@@ -118,8 +126,8 @@ class Degradation:
                 f"the run in {out} was started by another version of minires, with the recipe "
                 f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
             )
-        _check_memory(config, config.prepare(dataset))
-        return cls(config, dataset, folder, graph, until)
+        check_memory(config, config.prepare(dataset))
+        return cls(config, dataset, folder, graph, until, sweep)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train; save the state and write the report on the way.
@@ -139,51 +147,79 @@ class Degradation:
             yield from self._run(stop)
 
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        trainings = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
-        for seed, net in trainings:
-            self._rows[seed, net] = self._trainer(seed, net).rows
+        names = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
+        for name in names:
+            self._rows[name] = self._trainer(*name).rows
         self.report()  # first: a kill may have come between the checkpoint and the files
-        for seed, net in trainings:
-            trainer = self._trainer(seed, net)
-            self._rows[seed, net] = trainer.rows
-            if self._is_far_enough(trainer):
+        if self.sweep is None:
+            yield from self._here(names, stop)
+        else:
+            with self.sweep.calls(self.trainings, self.config.backend) as calls:
+                yield from self._on_workers(names, calls, stop)
+
+    def _here(self, names: Sequence[Name], stop: Callable[[], bool]) -> Iterator[Event]:
+        """Train one net after the other."""
+        for name in names:
+            trainer = self._trainer(*name)
+            self._rows[name] = trainer.rows
+            if self.trainings.is_far_enough(trainer):
                 yield Event(trainer, None)
             else:
-                self.stopped = yield from self._train(trainer, stop)
+                steps, save = self.trainings.steps(trainer), partial(self._save, trainer)
+                interval = self.autosave_interval
+                self.stopped = yield from autosave(trainer, steps, save, stop, interval)
                 self.report()
             if self.stopped:
                 return
-            if trainer.finished:
-                self.folder.save_weights(trainer.label, trainer.model)
+            self._save_weights(trainer)
 
-    def _is_far_enough(self, trainer: Trainer) -> bool:
-        """Return whether this run trains it no further."""
-        epochs = round(trainer.rows[-1].epoch) if trainer.rows else 0
-        return trainer.finished or (self.until is not None and epochs >= self.until)
+    def _on_workers(
+        self, names: Sequence[Name], calls: Calls, stop: Callable[[], bool]
+    ) -> Iterator[Event]:
+        """Train nets piece by piece on workers; a piece is saved when its state has arrived."""
+        left: dict[Name, Trainer | None] = {}  # made when a worker has begun with it
 
-    def _train(self, trainer: Trainer, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
-        """Train one net; return whether it was stopped before its end."""
+        def submit(name: Name, state: State | None, first: bool) -> None:
+            piece = (Trainings.piece, *name, state, self.autosave_interval)
+            calls.submit(name, *piece, first=first)
 
-        def save(_progress: Progress) -> None:
-            self.folder.save(trainer)
-            self.folder.write_history(self.rows)
+        for name in names:
+            trainer = self._trainer(*name)
+            if self.trainings.is_far_enough(trainer):
+                yield Event(trainer, None)
+                self._save_weights(trainer)
+            else:
+                left[name] = None
+                submit(name, training_state(trainer) if trainer.iteration else None, first=False)
+        for arrival in calls.arrivals(stop):
+            name = arrival.name
+            trainer = left[name] = left[name] or self._trainer(*name)
+            if arrival.progress is not None:
+                yield Event(trainer, Progress(**{**arrival.progress, "row": None}))
+                continue
+            known = len(trainer.rows)
+            restore_training(trainer, *arrival.result)
+            ends = self.trainings.is_far_enough(trainer)
+            if not ends:
+                submit(name, arrival.result, first=True)
+            self._rows[name] = trainer.rows
+            self._save(trainer)
+            for row in trainer.rows[known:]:
+                yield Event(trainer, Progress.at(row))
+            if ends:
+                del left[name]
+                self._save_weights(trainer)
+                self.report()
+        self.stopped = bool(left)
+        self.report()
 
-        steps = self._steps(trainer)
-        return (yield from autosave(trainer, steps, save, stop, self.autosave_interval))
+    def _save(self, trainer: Trainer, _progress: Progress | None = None) -> None:
+        self.folder.save(trainer)
+        self.folder.write_history(self.rows)
 
-    def _steps(self, trainer: Trainer) -> Iterator[Progress]:
-        """Train, with one BLAS thread where the images are small.
-
-        The products of an 8x8 image are too small to be shared: on idle cores a second thread
-        gains nothing, and on busy ones the two wait for each other at every product, for longer
-        than the product takes.
-        """
-        H, W = self.dataset.train_images.shape[2:]
-        with blas_threads(1) if H * W < 16 * 16 else nullcontext():
-            for progress in trainer.run():
-                yield progress
-                if self._is_far_enough(trainer):
-                    return
+    def _save_weights(self, trainer: Trainer) -> None:
+        if trainer.finished:
+            self.folder.save_weights(trainer.label, trainer.model)
 
     def report(self) -> None:
         """Write history.csv, degradation.png and summary.md from the rows so far."""
@@ -195,34 +231,17 @@ class Degradation:
             self.folder.write("summary.md", text.encode())
 
     @property
+    def finished(self) -> dict[NetSpec, list[Row]]:
+        """The last row of each training that has ended, by net."""
+        return finished_rows(self.recipe, self.rows)
+
+    @property
     def rows(self) -> list[Row]:
         """The rows of all trainings, in the order they were made."""
         return [row for rows in self._rows.values() for row in rows]
 
     def _trainer(self, seed: int, net: NetSpec) -> Trainer:
         """Return the training of a net, restored from its checkpoint if there is one."""
-        manual_seed(seed)
-        config, dataset, every = self.config, self.dataset, self.config.checkpoint_every
-        model = net.build(len(dataset.classes), dataset.channels, checkpoint_every=every)
-        schedule = self.recipe.schedule(net.depth)
-        settings = (self.recipe, schedule, seed, config.backend, self.graph, config.tf32)
-        trainer = Trainer(str(net), model, dataset, *settings)
+        trainer = self.trainings.trainer(seed, net)
         self.folder.restore(trainer)
         return trainer
-
-
-def _check_possible(config: Config, graph: bool, until: int | None) -> None:
-    """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
-    load(config.backend)
-    if graph:
-        expect_graphs(config.backend)
-    if until is not None and until < 1:
-        raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
-
-
-def _check_memory(config: Config, dataset: Dataset) -> None:
-    """Raise for nets that would not fit into the backend's memory, the deepest first."""
-    image = dataset.train_images.shape[1:]
-    batch = config.recipe(dataset).batch_size
-    for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
-        check_memory(net, image, batch, config.checkpoint_every, config.backend)

@@ -8,7 +8,7 @@ is ablated with and without it.
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import count, islice
+from itertools import count, islice, product
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ...nn.layers import Init
 from ...optim import StepSchedule
 from ...train import Recipe, Trainer
 from ..degradation import NETS
+from .measurement import Measurement
 
 
 def scaled(init: Init, factor: float) -> Init:
@@ -109,7 +110,7 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Ablations:
+class Ablations(Measurement[Flow]):
     """Nets of every variant, with and without batch norm: `list(Ablations(data))` measures them.
 
     Attributes:
@@ -130,11 +131,9 @@ class Ablations:
     def __len__(self) -> int:
         return len(self.nets) * 2 * len(VARIANTS)
 
-    def __iter__(self) -> Iterator[Flow]:
-        for net in self.nets:
-            for batch_norm in (True, False):
-                for variant in VARIANTS:
-                    yield self.follow(net, variant, batch_norm)
+    def __getitem__(self, index: int) -> Flow:
+        net, batch_norm, variant = [*product(self.nets, (True, False), VARIANTS)][index]
+        return self.follow(net, variant, batch_norm)
 
     @property
     def shown(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...backend import Array
 from ...errors import UsageError
-from ...viz.style import GREY, figure_bytes, headline, new_figure, shades, style_axes
+from ...viz.style import GREY, figure_bytes, headline, new_figure, own_style, shades, style_axes
 from .ablations import Flow
 
 _DASHES = ((0, (1, 1)), (0, (5, 1.5)), "-", (0, (4, 1, 1, 1)), (0, (9, 2)))
@@ -19,6 +19,7 @@ _MEASURES = {
 }
 
 
+@own_style
 def ablations_figure(
     flows: Sequence[Flow],
     sentence: str = "",

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from ...viz.style import depth_colours, figure_bytes, headline, new_figure, shades, style_axes
+from ...viz.style import (
+    depth_colours,
+    figure_bytes,
+    headline,
+    new_figure,
+    own_style,
+    shades,
+    style_axes,
+)
 from .paths import PathGradient
 from .responses import LayerResponses
 from .shattered import Shattering
@@ -15,6 +23,7 @@ _MARKERS = "osD^v"
 _NORM = "norm of the gradient of the images\n(mean, and 80 % of the draws)"
 
 
+@own_style
 def responses_figure(
     responses: Sequence[LayerResponses], sentence: str = "", form: str = "png", dpi: int = 150
 ) -> bytes:
@@ -46,6 +55,7 @@ def responses_figure(
     return figure_bytes(figure, form)
 
 
+@own_style
 def shattered_figure(
     nets: Sequence[Shattering], sentence: str = "", form: str = "png", dpi: int = 150
 ) -> bytes:
@@ -101,6 +111,7 @@ def _draw_kind(axes: Any, kind: str, nets: Sequence[Shattering], colour: Any) ->
     axes.fill_between(depths, low, high, color=colour, alpha=0.2, lw=0)
 
 
+@own_style
 def paths_figure(
     gradients: Sequence[PathGradient], sentence: str = "", form: str = "png", dpi: int = 150
 ) -> bytes:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ...backend import Array
 from ...errors import UsageError
 from ...models import BasicBlock
 from ...nn import Module
+from .measurement import Measurement
 
 CARRIED = 0.9  # of the gradient, by the lengths of `carrying_lengths`
 _BRANCH, _SHORTCUT = 0, 1  # the inputs of a residual addition, y = F(x) + x
@@ -59,7 +61,7 @@ class PathGradient:
 
 
 @dataclass(frozen=True)
-class Paths:
+class Paths(Measurement[PathGradient]):
     """Random paths of every length through residual nets: `list(Paths(models, x, labels))`.
 
     Attributes:
@@ -86,15 +88,21 @@ class Paths:
     def __len__(self) -> int:
         return sum(blocks_of(model) + 1 for model in self.models.values())
 
-    def __iter__(self) -> Iterator[PathGradient]:
+    def __getitem__(self, index: int) -> PathGradient:
+        net, length, drawn = self._drawn[index]
+        loss, x = self._loss(self.models[net])
+        norms = [norm(path_gradient(loss, x, set(branches.tolist()))) for branches in drawn]
+        return PathGradient(net, blocks_of(self.models[net]), length, np.array(norms))
+
+    @cached_property
+    def _drawn(self) -> list[tuple[str, int, list[Array]]]:
+        """For each result its net, its length, and the branches of its paths, drawn in order."""
         rng = np.random.default_rng(self.seed)
-        for net, model in self.models.items():
-            loss, x = self._loss(model)
-            blocks = blocks_of(model)
-            for length in range(blocks + 1):
-                drawn = (rng.permutation(blocks)[:length] for _ in range(self.draws))
-                norms = [norm(path_gradient(loss, x, set(branches.tolist()))) for branches in drawn]
-                yield PathGradient(net, blocks, length, np.array(norms))
+        return [
+            (net, length, [rng.permutation(blocks)[:length] for _ in range(self.draws)])
+            for net, blocks in ((net, blocks_of(model)) for net, model in self.models.items())
+            for length in range(blocks + 1)
+        ]
 
     def _loss(self, model: Module) -> tuple[Tensor, Tensor]:
         """Return the loss, and the images as the one leaf that requires its gradient."""

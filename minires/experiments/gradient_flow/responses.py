@@ -17,6 +17,7 @@ from ...modes import no_grad
 from ...nn import Module
 from ...train import Trainer, quick_recipe
 from ..degradation import trained_model
+from .measurement import Measurement
 
 _IMAGES = 1000  # at most: all of CIFAR-10's at once would take gigabytes
 
@@ -43,7 +44,7 @@ class LayerResponses:
 
 
 @dataclass(frozen=True)
-class Responses:
+class Responses(Measurement[LayerResponses]):
     """Layer responses of trained nets: `list(Responses(data))` measures them.
 
     Attributes:
@@ -64,14 +65,14 @@ class Responses:
     def __len__(self) -> int:
         return len(self.nets)
 
-    def __iter__(self) -> Iterator[LayerResponses]:
+    def __getitem__(self, index: int) -> LayerResponses:
+        net = self.nets[index]
         x = self.dataset.inputs(self.dataset.test_images[:_IMAGES])
-        for net in self.nets:
-            # With the statistics of the images: running ones lag behind so short a training.
-            model = self.model(net).train()
-            with no_grad(), watch_layers() as layers:
-                model(x)
-            yield LayerResponses(net, tuple(layers.paths[:-1]), layers.std[:-1])
+        # With the statistics of the images: running ones lag behind so short a training.
+        model = self.model(net).train()
+        with no_grad(), watch_layers() as layers:
+            model(x)
+        return LayerResponses(net, tuple(layers.paths[:-1]), layers.std[:-1])
 
     @property
     def training(self) -> str:

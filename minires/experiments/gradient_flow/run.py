@@ -6,20 +6,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...backend import manual_seed
+from ...backend import default, manual_seed
 from ...data import Dataset
 from ...errors import UsageError
 from ...kernels import blas_threads
 from ...models import NetSpec
 from ...nn import Module
+from ...parallel.sweeps import Sweep, machine_of
+from ...parallel.sweeps_worker import Link
 from ...runs import RunFolder
-from ...runs.machine import machine
 from ...runs.table import table
 from ..degradation import trained_model
 from .ablations import Ablations
 from .ablations_figure import ablations_figure
 from .config import FlowConfig
 from .figures import paths_figure, responses_figure, shattered_figure
+from .measurement import Measurement
 from .paths import Paths
 from .report import ablations_section, paths_section, responses_section, shattered_section, summary
 from .responses import Responses
@@ -32,7 +34,7 @@ _BATCH = 32  # images whose gradient is followed along paths
 class Figure:
     """How a figure is measured, drawn below a sentence, and described in a part of the report."""
 
-    measurement: Any
+    measurement: Measurement[Any]
     draw: Callable[[list[Any], str], bytes]
     section: Callable[[list[Any]], str]
 
@@ -47,62 +49,28 @@ class Event:
 
 
 @dataclass(frozen=True)
-class FlowRun:
-    """A run, made with `start`; `run` computes it."""
+class Figures:
+    """The figures of a run, each made when it is first asked for, here or on a worker."""
 
     config: FlowConfig
     dataset: Dataset
-    folder: RunFolder
-    _sections: dict[str, str] = field(default_factory=dict)
+    _made: dict[str, Figure] = field(default_factory=dict, init=False)
 
-    @classmethod
-    def start(cls, config: FlowConfig, dataset: Dataset, out: Path) -> "FlowRun":
-        """Make a new run folder and the run in it.
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what is made: a worker makes its own."""
+        return Figures, (self.config, self.dataset)
 
-        Args:
-            config: its settings.
-            dataset: the data named there.
-            out: the folder.
+    def __getitem__(self, name: str) -> Figure:
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
 
-        Raises:
-            UsageError: `out` holds something already, images cannot be enlarged to that size, or
-            a trained net is missing; RunError: `out` cannot be written;
-            DataError, StateDictError: the weights of a trained net cannot be read.
-        """
-        dataset.enlarged(config.size)
-        if config.run is not None:
-            for net in config.nets:  # before time is spent on other figures
-                trained_model(config.run, net, config.seed, len(dataset.classes), dataset.channels)
-        if RunFolder(out).holds_anything():
-            raise UsageError(f"{out} is not empty; choose another --out")
-        run = config.run and str(config.run)
-        facts = {"experiment": "flow", **asdict(config), "run": run, "data_sha256": dataset.digest}
-        return cls(config, dataset, RunFolder.create(out, {**facts, "machine": machine()}))
+    def measured(self, _link: Link | None, name: str, index: int) -> Any:
+        """Return a result of a figure's measurement."""
+        with blas_threads(1):  # the products are small: a second thread gains nothing
+            return self[name].measurement[index]
 
-    def run(self) -> Iterator[Event]:
-        """Measure what was asked for; write each figure as soon as it is measured.
-
-        Yields:
-            The progress after every measurement.
-
-        Raises:
-            NonFiniteError: a net could not be trained for the layer responses.
-            RunError: another process works in the folder, or it cannot be written.
-        """
-        # The products are small: a second BLAS thread gains nothing.
-        with self.folder.locked(), blas_threads(1):
-            for name in self.config.only:
-                figure = self._figure(name)
-                total = len(figure.measurement)
-                yield Event(name, 0, total)
-                results = []
-                for result in figure.measurement:
-                    results.append(result)
-                    if len(results) == total:
-                        self._write(name, figure, results)
-                    yield Event(name, len(results), total)
-
-    def _figure(self, name: str) -> Figure:
+    def _make(self, name: str) -> Figure:
         config, dataset = self.config, self.dataset
         if name == "flow":
             images = dataset.enlarged(config.size)
@@ -126,6 +94,79 @@ class FlowRun:
             return trained_model(run, str(net), seed, classes, channels).train()
         manual_seed(self.config.seed)
         return net.build(classes, channels)
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """A run, made with `start`; `run` computes it."""
+
+    config: FlowConfig
+    dataset: Dataset
+    folder: RunFolder
+    sweep: Sweep | None = None
+    _sections: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def start(
+        cls, config: FlowConfig, dataset: Dataset, out: Path, sweep: Sweep | None = None
+    ) -> "FlowRun":
+        """Make a new run folder and the run in it.
+
+        Args:
+            config: its settings.
+            dataset: the data named there.
+            out: the folder.
+            sweep: the workers that measure; None to measure here.
+
+        Raises:
+            UsageError: `out` holds something already, images cannot be enlarged to that size, or
+            a trained net is missing; RunError: `out` cannot be written;
+            DataError, StateDictError: the weights of a trained net cannot be read.
+        """
+        dataset.enlarged(config.size)
+        if config.run is not None:
+            for net in config.nets:  # before time is spent on other figures
+                trained_model(config.run, net, config.seed, len(dataset.classes), dataset.channels)
+        if RunFolder(out).holds_anything():
+            raise UsageError(f"{out} is not empty; choose another --out")
+        run = config.run and str(config.run)
+        facts = {"experiment": "flow", **asdict(config), "run": run, "data_sha256": dataset.digest}
+        facts["machine"] = machine_of(sweep)
+        return cls(config, dataset, RunFolder.create(out, facts), sweep)
+
+    def run(self) -> Iterator[Event]:
+        """Measure what was asked for; write each figure as soon as it is measured.
+
+        Yields:
+            The progress after every measurement.
+
+        Raises:
+            NonFiniteError: a net could not be trained for the layer responses.
+            RunError: another process works in the folder, or it cannot be written.
+        """
+        figures = Figures(self.config, self.dataset)
+        results: dict[str, dict[int, Any]] = {name: {} for name in self.config.only}
+        with self.folder.locked():
+            for name, index, result in self._results(figures):
+                found, total = results[name], len(figures[name].measurement)
+                if not found:
+                    yield Event(name, 0, total)
+                found[index] = result
+                if len(found) == total:
+                    self._write(name, figures[name], [found[i] for i in range(total)])
+                yield Event(name, len(found), total)
+
+    def _results(self, figures: Figures) -> Iterator[tuple[str, int, Any]]:
+        """Yield the results of all figures, in order if they are measured here."""
+        names = ((n, i) for n in self.config.only for i in range(len(figures[n].measurement)))
+        if self.sweep is None:
+            yield from ((*name, figures.measured(None, *name)) for name in names)
+            return
+        with self.sweep.calls(figures, default()) as calls:
+            for name in names:
+                calls.submit(name, Figures.measured, *name)
+            for arrival in calls.arrivals(lambda: False):
+                yield *arrival.name, arrival.result
 
     def _write(self, name: str, figure: Figure, results: list[Any]) -> None:
         rows = [row for result in results for row in result.rows()]

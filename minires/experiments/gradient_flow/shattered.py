@@ -13,6 +13,7 @@ Their correlation is Π (1 + 1 / 2l) / Π (1 + 1 / l), about 1 / √L.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ...backend import Array, manual_seed, placed, to_numpy
 from ...models import NetSpec
 from ...modes import no_grad
 from ...nn import BatchNorm2d, Module
+from .measurement import Measurement
 
 _CLASSES, _CHANNELS, _PIXELS = 10, 3, 8
 
@@ -50,7 +52,7 @@ class Shattering:
 
 
 @dataclass(frozen=True)
-class Shattered:
+class Shattered(Measurement[Shattering]):
     """Plain and residual nets at initialisation, of several depths: `list(Shattered())`.
 
     The inputs are on a quarter of a circle around zero, from one image of noise to another. Batch
@@ -72,15 +74,13 @@ class Shattered:
     def __len__(self) -> int:
         return 2 * len(self.depths)
 
-    def __iter__(self) -> Iterator[Shattering]:
-        for kind in ("plain", "resnet"):
-            for depth in self.depths:
-                net = NetSpec(kind, depth)
-                draws = [self.draw(net, number) for number in range(self.draws)]
-                correlations = [neighbours(gradients) for gradients, _ in draws]
-                gradients, tangents = draws[0]
-                slope = (gradients * tangents).sum(axis=1)
-                yield Shattering(net, np.array(correlations), self.angles, slope)
+    def __getitem__(self, index: int) -> Shattering:
+        net = NetSpec(*[*product(("plain", "resnet"), self.depths)][index])
+        draws = [self.draw(net, number) for number in range(self.draws)]
+        correlations = [neighbours(gradients) for gradients, _ in draws]
+        gradients, tangents = draws[0]
+        slope = (gradients * tangents).sum(axis=1)
+        return Shattering(net, np.array(correlations), self.angles, slope)
 
     @property
     def angles(self) -> Array:

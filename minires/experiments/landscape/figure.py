@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
-from ...viz.style import GREY, figure_bytes, new_figure
+from ...viz.style import GREY, figure_bytes, new_figure, own_style
 from .surface import Surface
 
 _COLOURS = "viridis"  # from dark to light: the order shows in grey and to the colour-blind
@@ -15,6 +15,7 @@ _LINES = 8  # contour lines a surface
 _LEAST = 1e-4  # a logarithm needs a loss above 0; smaller ones are drawn as this
 
 
+@own_style
 def landscape_figure(surfaces: Mapping[str, Surface], caption: str, dpi: int = 150) -> bytes:
     """Return a PNG with a column for each net: contours above, a relief below.
 

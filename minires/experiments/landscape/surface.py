@@ -4,7 +4,7 @@ After Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets" (arXiv 171
 section 4.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -199,8 +199,20 @@ def surface(
         Each point that was measured.
     """
     points = list(known)
-    for alpha, beta in coordinates(steps)[len(points) :]:
-        with moved(model, along, alpha, beta), no_grad():
-            points.append(Point(alpha, beta, *measure(model)))
-        yield points[-1]
+    for point in points_at(model, along, coordinates(steps)[len(points) :], measure):
+        points.append(point)
+        yield point
     return Surface.of(steps, points)
+
+
+def points_at(
+    model: Module,
+    along: tuple[Direction, Direction],
+    pairs: Iterable[tuple[float, float]],
+    measure: Measure,
+) -> Iterator[Point]:
+    """Yield the point at each pair (alpha, beta); arguments and model as for `surface`."""
+    for alpha, beta in pairs:
+        with moved(model, along, alpha, beta), no_grad():
+            point = Point(alpha, beta, *measure(model))
+        yield point

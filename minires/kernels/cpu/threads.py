@@ -28,8 +28,11 @@ MAX_THREADS = 1024
 _Outcomes: TypeAlias = "SimpleQueue[BaseException | None]"  # of shares: what they raised
 
 
-def _usable_cpus() -> int:
-    """Return the number of CPUs this process may use."""
+def _first_count() -> int:
+    """Return what OMP_NUM_THREADS says, as for any BLAS, or the number of CPUs of this process."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # of the outermost level
+    if asked.isdecimal() and int(asked) > 0:
+        return min(int(asked), MAX_THREADS)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -96,12 +99,14 @@ def _set_blas_threads(library: Any, n: int) -> None:
 
 _one_blas_thread = _OneBlasThread()
 _workers: list[_Worker] = []
-_count = _usable_cpus()
+_count = _first_count()
 _handing_out = threading.Lock()  # one set of workers: a second caller meanwhile works alone
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads of operations, 1 to 1024; at first, the process's number of CPUs.
+    """Set the number of threads of operations, 1 to 1024.
+
+    At first it is OMP_NUM_THREADS in the environment, or the process's number of CPUs.
 
     The same seed gives the same bits again only with the same number of threads.
 

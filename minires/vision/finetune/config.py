@@ -3,10 +3,11 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...errors import UsageError
 from ...models import NetSpec
-from ...runs.config import check_least, option
+from ...runs.config import check_least, option, parse_config
 from ..folder_images import MIN_SIZE
 from .model import STAGES
 
@@ -24,12 +25,18 @@ class FinetuneConfig:
     data: str
     model: str = option("resnet18", "resnet18 (the default), 34, 50, 101, 152, plain18 or plain34.")
     weights: str | None = option(
-        None, "File of weights to begin from; without, initial ones.", path=Path.absolute
+        None,
+        "File of weights to begin from, with a new last layer, unless they are a run's with the "
+        "same classes; without, initial ones.",
+        path=Path.absolute,
     )
     key: str | None = option(
         None, "Where in a .pth file the weights are, such as net; by default they are found."
     )
-    epochs: int = option(10, "Passes over the training images, {default} by default.")
+    epochs: int = option(
+        10,
+        "Passes over the training images, {default} by default; with --resume there may be more.",
+    )
     lr: float = option(0.001, "Learning rate, {default} by default.")
     batch: int = option(32, "Images a training step, {default} by default.")
     val_split: float | None = option(
@@ -59,6 +66,15 @@ class FinetuneConfig:
                 f"stages = {self.stages} says what is still trained when the others are frozen: "
                 "add --freeze"
             )
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any], out: Path) -> "FinetuneConfig":
+        """Return the settings in the config.json of the run in `out`.
+
+        Raises:
+            RunError: a value is missing or altered, or it is another kind of run.
+        """
+        return parse_config(cls, {"key": None, **facts}, out)
 
     @property
     def trained(self) -> str:

@@ -7,12 +7,13 @@ import numpy as np
 
 from ...backend import Array
 from ...viz.fonts import drawable
-from ...viz.style import figure_bytes, shades
+from ...viz.style import figure_bytes, own_style, shades
 
 _MAX_NUMBERED = 20  # classes up to which every cell has its number
 _MAX_NAMED = 60  # and every row its name
 
 
+@own_style
 def confusion_figure(
     matrix: Array, classes: Sequence[str], title: str = "", dpi: int = 150
 ) -> bytes:

@@ -5,11 +5,12 @@ from typing import Any
 
 from ...train import Row
 from ...viz.fonts import drawable
-from ...viz.style import figure_bytes, style_axes
+from ...viz.style import figure_bytes, own_style, style_axes
 
 _DARK, _LIGHT = "#440154", "#35b779"  # the ends of viridis, far apart in grey too
 
 
+@own_style
 def curves_figure(rows: Sequence[Row], best: Row, model: str, data: str, dpi: int = 150) -> bytes:
     """Draw loss, and accuracy on training and validation images, by epoch.
 

@@ -2,28 +2,28 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
 from ...backend import manual_seed
 from ...data.dataset import Source
-from ...errors import DataError, RunError, UsageError
+from ...errors import RunError, UsageError
 from ...models import imagenet_net
 from ...models.resnet import ResNet
 from ...nn import Module
 from ...optim import StepSchedule
-from ...runs import RunFolder
+from ...runs import RunFolder, run_of
 from ...runs.autosave import Event, autosave
 from ...runs.checkpoint import undamaged_weights
-from ...runs.config import check_same_options, parse_config
+from ...runs.config import check_same_options
 from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Recipe, Trainer
 from ...train.recipe import epoch_length
 from ...weights import load_weights
 from ..folder_images import WORKERS, FolderImages
-from ..folders import ImageFolder, image_folder
+from ..folders import ImageFolder, image_folder, readable
 from .config import FinetuneConfig
 from .features import FrozenFeatures
 from .model import load_pretrained, split
@@ -85,10 +85,10 @@ class Finetune:
         """
         RunFolder(out).check_empty()
         listed = image_folder(config.data, config.val_split, config.seed)
-        model, notices = _initial_model(config, len(listed.classes))
+        model, notices = _initial_model(config, listed.classes)
         with FolderImages(listed, config.size, workers=workers) as images:
             problems = images.problems()
-        folder = _readable(listed, problems, strict)
+        folder = readable(listed, problems, strict)
         facts = {
             "experiment": "finetune",
             **asdict(config),
@@ -109,7 +109,9 @@ class Finetune:
         """Resume the run in the folder `out`.
 
         Args:
-            asked: fields of FinetuneConfig that the user gave again; each must be what the run has.
+            asked: fields of FinetuneConfig that the user gave again; each must be what the run has,
+                but for `epochs`, which may be more: the rate is constant, so that the run ends as
+                one that was started with so many.
             out: the folder.
             data: the folder of images, if it was moved since.
             workers: number of processes that decode images.
@@ -119,7 +121,8 @@ class Finetune:
             RunError, DataError: the run was altered.
         """
         run_folder, facts = RunFolder.open(out)
-        config = parse_config(FinetuneConfig, {"key": None, **facts}, out)
+        had = FinetuneConfig.from_facts(facts, out)
+        config = replace(had, epochs=max(had.epochs, asked.get("epochs", 0)))
         check_same_options(config, asked, out)
         check_same_machine(facts, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
@@ -134,7 +137,10 @@ class Finetune:
                 f"the images in {listed.root} are not those that the run in {out} was started on: "
                 "files were added, removed, renamed or changed since"
             )
-        model = _started_model(config, len(listed.classes), run_folder)
+        model = _started_model(config, listed.classes, run_folder)
+        if config != had:
+            with run_folder.locked():
+                run_folder.write_config({**facts, "epochs": config.epochs})
         return cls(config, folder, left_out, model, run_folder, workers)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -211,33 +217,26 @@ class Finetune:
         return Trainer(config.model, model, source, recipe, schedule, config.seed)
 
 
-def _readable(listed: ImageFolder, problems: dict[str, str], strict: bool) -> ImageFolder:
-    """Return a folder without the files that cannot be decoded."""
-    if not problems:
-        return listed
-    first = next(iter(problems.values()))
-    counted = f"{len(problems)} of {len(listed.paths)} files cannot be decoded"
-    if strict:
-        raise DataError(f"{counted}, and --strict was given: {first}")
-    try:
-        return listed.without(problems)
-    except DataError as error:
-        raise DataError(f"{error}; {counted}: {first}") from None
-
-
-def _initial_model(config: FinetuneConfig, num_classes: int) -> tuple[ResNet, tuple[str, ...]]:
+def _initial_model(
+    config: FinetuneConfig, classes: Sequence[str]
+) -> tuple[ResNet, tuple[str, ...]]:
     """Return the model as its training starts, and notices about its weights."""
     manual_seed(config.seed)
-    model = imagenet_net(config.model, num_classes)
+    model = imagenet_net(config.model, len(classes))
     if config.weights is None:
         return model, ()
-    return model, load_pretrained(model, Path(config.weights), config.key)
+    weights = Path(config.weights)
+    run = run_of(weights)
+    if run and RunFolder.open(run)[1].get("classes") == list(classes):
+        load_weights(model, weights, key=config.key)
+        return model, (f"{weights} is for the same classes: its last layer is trained on",)
+    return model, load_pretrained(model, weights, config.key)
 
 
-def _started_model(config: FinetuneConfig, num_classes: int, out: RunFolder) -> ResNet:
+def _started_model(config: FinetuneConfig, classes: Sequence[str], out: RunFolder) -> ResNet:
     """Return the same for a run on disk, which may have been killed before it was saved."""
     if not out.weights(START).is_file():
-        return _initial_model(config, num_classes)[0]
-    model = imagenet_net(config.model, num_classes)
+        return _initial_model(config, classes)[0]
+    model = imagenet_net(config.model, len(classes))
     load_weights(model, undamaged_weights(out.weights(START)))
     return model

@@ -1,0 +1,108 @@
+"""The trainings of a run: how each is made and how far it goes, in this process or on a worker."""
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from ...backend import Array, load, manual_seed
+from ...data import Dataset
+from ...errors import UsageError
+from ...inspect import memory
+from ...kernels import blas_threads
+from ...kernels.cuda.graph import expect_graphs
+from ...models import NetSpec
+from ...parallel.sweeps_worker import Link
+from ...train import Progress, Recipe, Trainer, restore_training, training_state
+from .config import Config
+
+State: TypeAlias = tuple[dict[str, Array], dict[str, Any]]  # of `training_state`
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What all trainings of a run have in common.
+
+    Attributes:
+        config: the run's settings.
+        dataset: its data, prepared by `Config.prepare`.
+        graph, until: see `Degradation.start`.
+    """
+
+    config: Config
+    dataset: Dataset
+    graph: bool = False
+    until: int | None = None
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that all nets are trained by."""
+        return self.config.recipe(self.dataset)
+
+    def trainer(self, seed: int, net: NetSpec) -> Trainer:
+        """Return the training of a net, at its start."""
+        manual_seed(seed)
+        config, dataset, every = self.config, self.dataset, self.config.checkpoint_every
+        model = net.build(len(dataset.classes), dataset.channels, checkpoint_every=every)
+        schedule = self.recipe.schedule(net.depth)
+        settings = (self.recipe, schedule, seed, config.backend, self.graph, config.tf32)
+        return Trainer(str(net), model, dataset, *settings)
+
+    def is_far_enough(self, trainer: Trainer) -> bool:
+        """Return whether this run trains it no further."""
+        epochs = round(trainer.rows[-1].epoch) if trainer.rows else 0
+        return trainer.finished or (self.until is not None and epochs >= self.until)
+
+    def steps(self, trainer: Trainer) -> Iterator[Progress]:
+        """Train, with one BLAS thread where the images are small.
+
+        The products of an 8x8 image are too small to be shared: on idle cores a second thread
+        gains nothing, and on busy ones the two wait for each other at every product, for longer
+        than the product takes.
+        """
+        H, W = self.dataset.train_images.shape[2:]
+        with blas_threads(1) if H * W < 16 * 16 else nullcontext():
+            for progress in trainer.run():
+                yield progress
+                if self.is_far_enough(trainer):
+                    return
+
+    def piece(
+        self, link: Link, seed: int, net: NetSpec, state: State | None, interval: float
+    ) -> State:
+        """Train on a worker for a while, and return the state to continue from, on any worker.
+
+        Args:
+            link: to the client, which gets the progress and may ask to stop.
+            seed, net: which training.
+            state: where it stands; None at its start.
+            interval: seconds after which it ends, one step at least.
+        """
+        trainer = self.trainer(seed, net)
+        if state is not None:
+            restore_training(trainer, *state)
+        end = time.monotonic() + interval
+        for progress in self.steps(trainer):
+            link.report(progress)
+            if link.stopping() or time.monotonic() > end:
+                break
+        return training_state(trainer)
+
+
+def check_possible(config: Config, graph: bool, until: int | None) -> None:
+    """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
+    load(config.backend)
+    if graph:
+        expect_graphs(config.backend)
+    if until is not None and until < 1:
+        raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
+
+
+def check_memory(config: Config, dataset: Dataset) -> None:
+    """Raise for nets that would not fit into the backend's memory, the deepest first."""
+    image = dataset.train_images.shape[1:]
+    batch = config.recipe(dataset).batch_size
+    for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
+        memory.check_memory(net, image, batch, config.checkpoint_every, config.backend)

@@ -1,0 +1,242 @@
+"""What a page is sent of a session: dataclasses, made into JSON.
+
+A `Scene` comes once for every race: what stays as it is. A `Frame` comes many times a second:
+where training stands. A `Look` costs a forward pass on some test images, and comes less often. A
+`Notice` is a message.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import functional as F
+from ..autograd import Op
+from ..autograd.hooks import forward_hook
+from ..backend import Array
+from ..inspect.layers import watch_layers
+from ..inspect.step_page import encoded
+from ..modes import no_grad, set_modes
+from .config import limits
+from .racer import Racer
+from .session import Session
+
+IMAGES = 40  # test images that are looked at
+_CHANNELS = 8  # feature maps of a block
+_POINTS = 400  # test errors of a curve
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Feature maps or images: shape (maps, height, width), and bytes in base64."""
+
+    shape: tuple[int, ...]
+    data: str
+
+    @classmethod
+    def of(cls, arrays: Array) -> "Maps":
+        """Return maps (N, H, W); the lowest value of all becomes 0, and the highest 255."""
+        return cls(arrays.shape, encoded(arrays, signed=False))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stays as it is until the next race.
+
+    Attributes:
+        race: its number; config: the settings; limits: the ranges of the settings.
+        data: the dataset's name; classes, labels: of it, and of the images that are looked at.
+        images: those images, each the mean of its channels.
+        layers: the paths of each net's layers; blocks: of its blocks.
+    """
+
+    race: int
+    config: dict[str, Any]
+    limits: dict[str, Any]
+    data: str
+    classes: tuple[str, ...]
+    labels: list[int]
+    images: Maps
+    layers: list[list[str]]
+    blocks: list[list[str]]
+
+
+@dataclass(frozen=True)
+class NetFrame:
+    """Where the training of one net stands.
+
+    Attributes:
+        ended: why it has ended, or None.
+        epoch: passes over the training images.
+        stride: training steps of a point; errors: the training error of each point, in %.
+        tests: training steps and the test error after them, in %.
+        lr, momentum: of the next step.
+        gradient, update: of each layer, see `LayerNumbers`.
+        edits: of each block, see `Edits`.
+    """
+
+    ended: str | None
+    epoch: float
+    stride: int
+    errors: list[float]
+    tests: list[tuple[int, float]]
+    lr: float
+    momentum: float
+    gradient: list[float]
+    update: list[float]
+    edits: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a session stands.
+
+    Attributes:
+        race: the number of its scene; step: training steps taken.
+        running: whether it trains; rate: training steps of both nets a second.
+        address: of the session; surgeries: those so far; undo: whether the last can be undone.
+        nets: of the two nets.
+    """
+
+    race: int
+    step: int
+    running: bool
+    rate: float
+    address: str
+    surgeries: list[dict[str, Any]]
+    undo: bool
+    nets: list[NetFrame]
+
+
+@dataclass(frozen=True)
+class NetLook:
+    """What one net makes of the images.
+
+    Attributes:
+        std: the standard deviation of each layer's response, over all images, as in training.
+        maps: in evaluation, the first feature maps of the stem and of each block, of the image
+            chosen.
+        probabilities: of the image chosen, one a class.
+        wrong: for each image, whether it is classified wrongly.
+    """
+
+    std: list[float]
+    maps: list[Maps]
+    probabilities: list[float]
+    wrong: list[bool]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What both nets make of the images; `image` is the one chosen, `step` when it was."""
+
+    race: int
+    step: int
+    image: int
+    nets: list[NetLook]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message: `kind` is error, saved or script."""
+
+    kind: str
+    text: str
+
+
+def scene_of(session: Session, race: int) -> Scene:
+    """Return the scene of a session."""
+    dataset = session.dataset
+    images = dataset.test_images[:IMAGES].mean(axis=1)
+    return Scene(
+        race,
+        asdict(session.config),
+        limits(),
+        dataset.name,
+        dataset.classes,
+        dataset.test_labels[:IMAGES].tolist(),
+        Maps.of(images),
+        [list(racer.layers) for racer in session.racers],
+        [list(racer.blocks) for racer in session.racers],
+    )
+
+
+def frame_of(session: Session, race: int, running: bool, rate: float) -> Frame:
+    """Return the frame of a session."""
+    return Frame(
+        race,
+        session.step,
+        running,
+        rate,
+        session.address,
+        [asdict(surgery) for surgery in session.done],
+        session.can_undo,
+        [_net_frame(racer) for racer in session.racers],
+    )
+
+
+def _net_frame(racer: Racer) -> NetFrame:
+    trainer, numbers = racer.trainer, list(racer.numbers())
+    rows = trainer.rows[:: len(trainer.rows) // _POINTS + 1]
+    return NetFrame(
+        racer.ended,
+        trainer.iteration * trainer.recipe.batch_size / trainer.dataset.train_size,
+        racer.curve.stride,
+        racer.curve.means,
+        [(row.iteration, row.test_error) for row in rows],
+        trainer.schedule.lr,
+        trainer.optimiser.momentum,
+        [layer.gradient for layer in numbers],
+        [layer.update for layer in numbers],
+        [asdict(edits) for edits in racer.edits.values()],
+    )
+
+
+def look_of(session: Session, race: int, image: int) -> Look:
+    """Return what both nets make of the images now."""
+    images = session.dataset.test_images[:IMAGES]
+    labels = session.dataset.test_labels[:IMAGES]
+    nets = [_net_look(racer, images, labels, image) for racer in session.racers]
+    return Look(race, session.step, image, nets)
+
+
+def _net_look(racer: Racer, images: Array, labels: Array, image: int) -> NetLook:
+    maps: dict[str, Array] = {}
+
+    def see(op: Op, _inputs: Sequence[Array | None], output: Array) -> None:
+        maps[op.path] = output[image, :_CHANNELS]  # a block's last ReLU is what stays
+
+    # Of an exploding net, what is computed may be infinite.
+    with no_grad(), np.errstate(all="ignore"):
+        x = racer.inputs(images)
+        # By the statistics of these images, as in training, but the running ones stay as they are.
+        with set_modes(recomputing=True), watch_layers() as layers:
+            racer.model(x)
+        with forward_hook(see, ops="ReLU"):
+            logits = racer.model.eval()(x)
+        racer.model.train()
+        chosen = np.exp(F.log_softmax(logits).data[image])
+    std = dict(zip(layers.paths, layers.std.tolist(), strict=True))
+    return NetLook(
+        [std[path] for path in racer.layers],
+        [Maps.of(maps[path]) for path in ("", *racer.blocks)],
+        chosen.tolist(),
+        (logits.data.argmax(axis=1) != labels).tolist(),
+    )
+
+
+def message(value: Any) -> bytes:
+    """Return a dataclass as JSON; a number that is not finite becomes null."""
+    return json.dumps(_plain(asdict(value)), separators=(",", ":"), allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,26 @@
+// The websocket to the server: messages come in, the newest of each kind; commands go out.
+
+let socket = null;
+let wait = 500;
+
+/** Call `onMessage(kind, value)` for every message, and `onState(connected)`; connect again when cut. */
+export function connect(onMessage, onState) {
+  const address = new URL("live", location.href);
+  address.protocol = "ws:";
+  address.hash = "";
+  socket = new WebSocket(address);
+  socket.onopen = () => {
+    wait = 500;
+    onState(true);
+  };
+  socket.onmessage = (event) => onMessage(event.data[0], JSON.parse(event.data.slice(1)));
+  socket.onclose = () => {
+    onState(false);
+    setTimeout(() => connect(onMessage, onState), wait);
+    wait = Math.min(2 * wait, 8000);
+  };
+}
+
+export function send(name, fields = {}) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: name, ...fields }));
+}

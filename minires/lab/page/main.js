@@ -1,0 +1,155 @@
+// The laboratory's page: draws what the training process sends, and sends it commands.
+
+import { byId, make, short } from "./dom.js";
+import { drawErrors, drawLegend } from "./errors.js";
+import { startGuides } from "./guides.js";
+import { showImages, showLook } from "./images.js";
+import { LayerChart } from "./layers.js";
+import { connect, send } from "./link.js";
+import { makeNets } from "./nets.js";
+import { sharedSettings } from "./settings.js";
+import { onLanguage, setLanguage, t } from "./text.js";
+
+const newest = {}; // by kind: the message that is to be drawn next
+let scene = null;
+let frame = null;
+let look = null;
+let nets = [];
+let asked = decodeURIComponent(location.hash.slice(1)); // the session of the link that was opened
+const charts = { gradient: new LayerChart("gradient"), std: new LayerChart("std"), update: new LayerChart("update") };
+byId("layers").append(...Object.values(charts).map((chart) => chart.box));
+
+// --- messages ---------------------------------------------------------------------------------
+
+function receive(kind, value) {
+  if (!Object.keys(newest).length) requestAnimationFrame(draw);
+  newest[kind] = value;
+}
+
+const names = () => scene.config.nets.map((net) => net.net);
+
+function draw() {
+  const { S, F, L, N } = { ...newest };
+  for (const kind of Object.keys(newest)) delete newest[kind];
+  if (S) drawScene(S);
+  if (F && F.race === scene?.race) drawFrame(F);
+  if (L && L.race === scene?.race) drawLook(L);
+  if (N) drawNotice(N);
+}
+
+function drawScene(value) {
+  scene = value;
+  nets = makeNets(scene);
+  sharedSettings(scene);
+  showImages(scene);
+  Object.values(charts).forEach((chart) => chart.forget());
+}
+
+function drawFrame(value) {
+  frame = value;
+  if (asked !== null) {
+    const link = asked;
+    asked = null;
+    if (link && link !== frame.address) {
+      send("race", { address: link });
+      return;
+    }
+  }
+  const said = drawErrors(names(), frame);
+  drawLegend(names(), said);
+  frame.nets.forEach((net, number) => nets[number].frame(net));
+  for (const key of ["gradient", "update"]) charts[key].add(frame.nets.map((net) => net[key]), scene.layers, names());
+  drawState();
+  const hash = frame.address ? `#${frame.address}` : location.pathname;
+  if (location.hash.slice(1) !== frame.address) history.replaceState(null, "", hash);
+}
+
+function drawState() {
+  byId("where").textContent = t("where", { step: frame.step, epoch: Math.max(...frame.nets.map((net) => net.epoch)).toFixed(1), rate: short(frame.rate) });
+  byId("run").textContent = t(frame.running ? "pause" : "run");
+  byId("run").setAttribute("aria-keyshortcuts", "Space");
+  byId("undo").disabled = !frame.undo;
+  const lines = frame.surgeries.map((s) => t("surgery", { step: s.step, net: names()[s.net], what: t(`${s.kind}Done${["shortcut", "freeze"].includes(s.kind) ? s.value : ""}`, { path: s.path, value: short(s.value) }) }));
+  const list = byId("surgeries");
+  if (list.children.length !== lines.length || list.lastChild?.textContent !== lines.at(-1)) {
+    list.replaceChildren(...lines.map((line) => make("li", {}, line)));
+  }
+}
+
+function drawLook(value) {
+  look = value;
+  showLook(scene, look);
+  look.nets.forEach((net, number) => nets[number].look(net));
+  charts.std.add(look.nets.map((net) => net.std), scene.layers, names());
+}
+
+function drawNotice(notice) {
+  if (notice.kind === "script") {
+    byId("code").querySelector("pre").textContent = notice.text;
+    byId("code").showModal();
+    return;
+  }
+  const text = { error: notice.text, saved: t("saved", { path: notice.text }), gone: t("gone") }[notice.kind];
+  say(text, notice.kind !== "saved");
+}
+
+function say(text, error = false) {
+  byId("notice").textContent = text;
+  byId("notice").classList.toggle("error", error);
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => say(""), text ? 12000 : 2 ** 30);
+}
+
+// --- controls ---------------------------------------------------------------------------------
+
+const run = () => frame && send("run", { running: !frame.running });
+byId("run").onclick = run;
+byId("step").onclick = () => send("step");
+byId("undo").onclick = () => send("undo");
+byId("again").onclick = () => frame && send("race", { address: frame.address.split("&").filter((part) => !part.startsWith("at=")).join("&") });
+byId("script").onclick = () => send("script");
+byId("save").onclick = () => send("save");
+byId("close").onclick = () => byId("code").close();
+byId("language").onchange = () => {
+  localStorage.setItem("language", byId("language").value);
+  setLanguage(byId("language").value);
+};
+document.addEventListener("keydown", (event) => {
+  const { tagName } = event.target;
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("code").open || ["SELECT", "INPUT", "PRE"].includes(tagName)) return;
+  const keys = { s: () => send("step"), r: () => byId("again").click(), u: () => send("undo") };
+  if (tagName !== "BUTTON") keys[" "] = run;
+  if (keys[event.key]) {
+    event.preventDefault();
+    keys[event.key]();
+  }
+});
+window.addEventListener("hashchange", () => {
+  const link = decodeURIComponent(location.hash.slice(1));
+  if (frame && link !== frame.address) send("race", { address: link });
+});
+
+const themes = ["system", "light", "dark"];
+let theme = localStorage.getItem("theme") ?? "system";
+function showTheme() {
+  document.documentElement.dataset.theme = theme;
+  byId("theme").textContent = `◐ ${t(theme)}`;
+}
+byId("theme").onclick = () => {
+  theme = themes[(themes.indexOf(theme) + 1) % themes.length];
+  localStorage.setItem("theme", theme);
+  showTheme();
+};
+
+onLanguage(() => {
+  showTheme();
+  if (!scene) return;
+  drawScene(scene);
+  if (frame?.race === scene.race) drawFrame(frame);
+  if (look?.race === scene.race) drawLook(look);
+});
+
+const language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+await setLanguage(language);
+await startGuides();
+connect(receive, (connected) => say(connected ? "" : t("cut off"), !connected));

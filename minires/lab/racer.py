@@ -1,0 +1,225 @@
+"""One of the two nets of a session: its model, its training, and what surgery does to it."""
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..arguments import shown
+from ..autograd import norm
+from ..autograd.hooks import backward_hook
+from ..backend import manual_seed, stream
+from ..data import Dataset
+from ..errors import MiniresError, UsageError
+from ..experiments.gradient_flow.ablations import scaled
+from ..models.blocks import Block
+from ..nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Parameter
+from ..nn.init import drawn
+from ..optim import StepSchedule
+from ..text import few
+from ..train import Progress, Recipe, Trainer, restore_training, training_state
+from .config import INITS, LabConfig, NetConfig
+from .curve import Curve
+from .surgery import KINDS, LASTING, EditedBlock, Surgery
+
+STEPS = 1_000_000  # of a training that is not ended otherwise
+
+
+class Rate(StepSchedule):
+    """A constant learning rate; it keeps the training error of the last batch, in %."""
+
+    error = math.nan
+
+    def observe(self, train_error: float) -> None:
+        self.error = train_error
+
+
+@dataclass(frozen=True)
+class LayerNumbers:
+    """A layer after a training step.
+
+    Attributes:
+        gradient: the norm of the gradient of its weights; NaN if there was none.
+        update: the norm of the change of its weights relative to that of the weights.
+    """
+
+    gradient: float
+    update: float
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What surgery has left in a block: whether it has a shortcut, its branch's factor, frozen."""
+
+    shortcut: bool
+    branch: float = 1.0
+    frozen: bool = False
+
+
+class Racer:
+    """A net of a session and its training.
+
+    Attributes:
+        trainer: takes its training steps.
+        curve: the training error of each step, in %.
+        ended: why it is trained no further, such as a loss that is not finite; or None.
+        blocks: the blocks that it was made of, by path; edits: what surgery has done to each.
+        layers: its convolutions and its linear layer by path, without those of projections.
+        inputs: makes images an input of the net, see `Dataset.inputs`.
+    """
+
+    def __init__(self, settings: NetConfig, config: LabConfig, dataset: Dataset) -> None:
+        self.settings = settings
+        self.seed = config.seed
+        manual_seed(config.seed)
+        self.init = scaled(INITS[settings.init], settings.factor)
+        model = settings.spec.build(
+            len(dataset.classes),
+            dataset.channels,
+            norm=BatchNorm2d if settings.norm else Identity,
+            init=self.init,
+        )
+        self.inputs = (dataset := replace(dataset, standardised=settings.standardised)).inputs
+        self.trainer = Trainer(
+            settings.net,
+            model,
+            dataset,
+            Recipe(config.batch, settings.lr, STEPS, settings.momentum),
+            Rate(settings.lr),
+            config.seed,
+        )
+        modules = dict(model.named_modules())
+        self.blocks = {path: m for path, m in modules.items() if isinstance(m, Block)}
+        self.layers: dict[str, Conv2d | Linear] = {
+            path: m
+            for path, m in modules.items()
+            if isinstance(m, Conv2d | Linear) and "downsample" not in path
+        }
+        self.curve = Curve()
+        self.ended: str | None = None
+        self.zeroed: set[str] = set()
+        self.edits: dict[str, Edits] = {}
+        self._forget_edits()
+        self._steps = self.trainer.run()
+
+    @property
+    def model(self) -> Module:
+        """The net, with what surgery has left in it."""
+        return self.trainer.model
+
+    def step(self) -> Progress | None:
+        """Take a training step; return None if the training has ended, now or before."""
+        if self.ended is not None:
+            return None
+        try:
+            with ExitStack() as hooks:
+                for path in self.zeroed:
+                    hooks.enter_context(backward_hook(lambda step: step.scale(0), path=path))
+                progress = next(self._steps)
+        except MiniresError as error:
+            self.ended = str(error)
+            return None
+        self.zeroed.clear()
+        self.curve.add(self._rate.error)
+        return progress
+
+    def numbers(self) -> Iterator[LayerNumbers]:
+        """Yield what the last training step did to each layer."""
+        optimiser = self.trainer.optimiser
+        velocities = dict(zip(map(id, optimiser.parameters), optimiser.velocities, strict=True))
+        for layer in self.layers.values():
+            w = layer.weight
+            if w.grad is None:
+                yield LayerNumbers(math.nan, 0.0)
+            else:
+                change = optimiser.lr * norm(velocities[id(w)])
+                yield LayerNumbers(norm(w.grad), change / (norm(w.data) or math.nan))
+
+    # --- surgery ----------------------------------------------------------------------------
+
+    def check(self, surgery: Surgery) -> None:
+        """Raise UsageError for a surgery on a module that the net does not have."""
+        what, *_ = KINDS[surgery.kind]
+        there = {"block": list(self.blocks), "layer": list(self.layers)}
+        paths = there.get(what, [""])
+        if surgery.path not in paths:
+            raise UsageError(
+                f"{surgery.kind} of {self.settings.net} is for {', '.join(few(paths)) or 'no path'}"
+                f"; got {shown(surgery.path)}"
+            )
+
+    def operate(self, surgery: Surgery) -> None:
+        """Do a surgery that was checked."""
+        path, value = surgery.path, surgery.value
+        if surgery.kind == "init":
+            self._draw(self.layers[path], surgery)
+        elif surgery.kind == "zero":
+            self.zeroed.add(path)
+        elif surgery.kind == "lr":
+            self._rate.lr = value
+        elif surgery.kind == "momentum":
+            self.trainer.optimiser.momentum = value
+        elif surgery.kind == "shortcut":
+            self._edit(path, replace(self.edits[path], shortcut=bool(value)))
+        elif surgery.kind == "branch":
+            self._edit(path, replace(self.edits[path], branch=value))
+        else:
+            self._edit(path, replace(self.edits[path], frozen=bool(value)))
+
+    def _edit(self, path: str, edits: Edits) -> None:
+        """Put a block with these edits in the place of the one that is there."""
+        original = self.blocks[path]
+        changed = (edits.shortcut, edits.branch) != (original.shortcut is not None, 1.0)
+        stage, name = path.rsplit(".", 1)
+        block = EditedBlock(original, edits.shortcut, edits.branch) if changed else original
+        setattr(getattr(self.model, stage), name, block)
+        for p in original.parameters():
+            p.requires_grad = not edits.frozen
+        self.edits[path] = edits
+
+    def _draw(self, layer: Conv2d | Linear, surgery: Surgery) -> None:
+        """Draw the weights of a layer anew; the step decides which."""
+        w: Parameter = layer.weight
+        place = [self.seed, surgery.step, list(self.layers).index(surgery.path)]
+        manual_seed(int(stream(place).integers(2**31)))
+        w.data[...] = drawn(self.init, w.shape)
+        optimiser = self.trainer.optimiser
+        for p, velocity in zip(optimiser.parameters, optimiser.velocities, strict=True):
+            if p is w:
+                velocity[...] = 0
+
+    def _forget_edits(self) -> None:
+        """Set blocks, learning rate and momentum to those at the start."""
+        for path, block in self.blocks.items():
+            self._edit(path, Edits(block.shortcut is not None))
+        self._rate.lr = self.settings.lr
+        self.trainer.optimiser.momentum = self.settings.momentum
+
+    # --- undo -------------------------------------------------------------------------------
+
+    def saved(self) -> Any:
+        """Return what `restore` needs.
+
+        Raises:
+            NonFiniteError: a parameter is not finite.
+        """
+        return training_state(self.trainer), deepcopy(self.curve), self.ended, set(self.zeroed)
+
+    def restore(self, saved: Any, surgeries: list[Surgery]) -> None:
+        """Return to a moment that was saved, after these surgeries on this net."""
+        state, curve, self.ended, zeroed = saved
+        self.curve, self.zeroed = deepcopy(curve), set(zeroed)
+        restore_training(self.trainer, *state)
+        self._forget_edits()
+        for surgery in surgeries:
+            if surgery.kind in LASTING:
+                self.operate(surgery)
+        self._steps = self.trainer.run()
+
+    @property
+    def _rate(self) -> Rate:
+        schedule = self.trainer.schedule
+        assert isinstance(schedule, Rate)
+        return schedule

@@ -1,0 +1,194 @@
+"""The server of the laboratory, on the loopback alone: pages, and a websocket to the training.
+
+Another page in the same browser can start nothing: every path begins with a random token, the
+websocket asks for the origin of the page itself, other names of the host are turned away, and the
+page's content security policy lets it load and run nothing but its own files.
+"""
+
+import asyncio
+import secrets
+import socket
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import FileResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from .. import pages
+from .process import Training
+
+HOST = "127.0.0.1"
+LARGEST = 16_384  # bytes of a command
+_PAGES = 16  # open at once
+_PAGE = Path(__file__).with_name("page")
+
+
+class Headers:
+    """Adds the headers of safety to every answer."""
+
+    def __init__(self, app: ASGIApp, host: str, frames: str) -> None:
+        self._app = app
+        policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            f"connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; "
+            f"frame-ancestors {frames}"
+        )
+        self._headers = {
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def application(training: Training, token: str, port: int, frames: str = "'none'") -> Starlette:
+    """Return the application.
+
+    Args:
+        training: what its pages show.
+        token: the first part of every path.
+        port: that it is served on.
+        frames: which pages may show it in a frame, as a policy says it.
+    """
+    hosts = [f"{HOST}:{port}", f"localhost:{port}"]
+    open_pages: set[int] = set()
+
+    async def live(page: WebSocket) -> None:
+        host = page.headers.get("host", "")
+        if page.headers.get("origin") != f"http://{host}" or host not in hosts:
+            await page.close(1008)
+        elif len(open_pages) >= _PAGES:
+            await page.close(1013)
+        else:
+            open_pages.add(id(page))
+            try:
+                await _serve(page, training)
+            finally:
+                open_pages.discard(id(page))
+
+    async def palette(_request: Any) -> FileResponse:
+        return FileResponse(pages.PALETTE, media_type="text/css")
+
+    inside = [
+        WebSocketRoute("/live", live),
+        Route("/palette.css", palette),
+        Mount("/", StaticFiles(directory=_PAGE, html=True)),
+    ]
+    return Starlette(
+        routes=[Mount(f"/{token}", routes=inside)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+            Middleware(Headers, host=hosts[0], frames=frames),
+        ],
+    )
+
+
+async def _serve(page: WebSocket, training: Training) -> None:
+    """Send a page the newest messages, and take its commands, until it is closed."""
+    await page.accept()
+    news, loop = asyncio.Event(), asyncio.get_running_loop()
+    training.on_message(id(page), lambda: loop.call_soon_threadsafe(news.set))
+
+    async def tell() -> None:
+        notices, _ = training.latest["N"]  # those from before are no news
+        sent = {"S": 0, "N": notices if training.process.is_alive() else 0, "L": 0, "F": 0}
+        while True:
+            news.clear()
+            for kind, (number, text) in list(training.latest.items()):  # the scene first
+                if sent[kind] != number:
+                    sent[kind] = number
+                    await page.send_text(text)
+            await news.wait()
+
+    news_teller = asyncio.create_task(tell())
+    try:
+        while True:
+            text = await page.receive_text()
+            await asyncio.to_thread(training.command, text)
+    except (WebSocketDisconnect, OSError):
+        pass
+    finally:
+        training.on_message(id(page), None)
+        news_teller.cancel()
+
+
+class Served:
+    """A laboratory that is being served: its training, its server and its address.
+
+    Args:
+        address: of the first session.
+        port: 0 for any that is free.
+        data_dir: the folder of CIFAR-10, or None.
+        frames: see `application`.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    def __init__(
+        self, address: str = "", port: int = 0, data_dir: Path | None = None, frames: str = "'none'"
+    ) -> None:
+        self._socket = socket.create_server((HOST, port), backlog=64)
+        port = self._socket.getsockname()[1]
+        self.training = Training(address, data_dir)
+        token = secrets.token_urlsafe(16)
+        self.url = f"http://{HOST}:{port}/{token}/"
+        self.server = uvicorn.Server(
+            uvicorn.Config(
+                application(self.training, token, port, frames),
+                ws="websockets-sansio",
+                ws_max_size=LARGEST,
+                log_level="critical",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+                lifespan="off",
+            )
+        )
+
+    def run(self, show: bool) -> None:
+        """Serve until Ctrl-C; open the page in a browser if `show`."""
+        if show:
+            threading.Thread(target=webbrowser.open, args=(self.url,), daemon=True).start()
+        try:
+            self.server.run(sockets=[self._socket])
+        except KeyboardInterrupt:  # uvicorn raises the signal again once it has ended
+            pass
+        finally:
+            self.close()
+
+    def start(self) -> None:
+        """Serve in a thread, until `stop`."""
+        self._thread = threading.Thread(
+            target=self.server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End what `start` began."""
+        self.server.should_exit = True
+        self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """End the training and free the port."""
+        self.training.close()
+        self._socket.close()

@@ -1,0 +1,220 @@
+"""Sweeps: many computations on the workers of a Dask cluster, of this machine or of others."""
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..backend import default
+from ..errors import MachineWarning, MiniresError, RunError, UsageError
+from ..kernels import get_num_threads
+from ..runs.config import check_least, option
+from ..runs.machine import differences, machine
+from . import sweeps_worker
+from .sweeps_calls import Calls
+
+_PATIENCE = 10.0  # seconds that a scheduler has to answer
+_LARGE = 1 << 40  # bytes; a checkpoint is more than what Dask warns of
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """Where a sweep is computed: here, in this process, if nothing is given.
+
+    Raises:
+        UsageError: a value is not one of those possible.
+    """
+
+    workers: int | None = option(
+        None, "Compute in so many processes on this machine, with Dask; they share its CPUs."
+    )
+    scheduler: str | None = option(
+        None, "Compute on the workers of a Dask cluster, such as tcp://HOST:8786."
+    )
+    tls_ca_file: str | None = option(
+        None, "Of --scheduler tls://...: the certificates that are trusted.", path=Path.absolute
+    )
+    tls_cert: str | None = option(
+        None, "Of --scheduler tls://...: the certificate of this client.", path=Path.absolute
+    )
+    tls_key: str | None = option(
+        None, "Of --scheduler tls://...: its key, if not in the same file.", path=Path.absolute
+    )
+
+    def __post_init__(self) -> None:
+        check_least(self, workers=1)
+        if self.workers is not None and self.scheduler is not None:
+            raise UsageError(
+                f"{self.workers} workers are to be started here, but the scheduler "
+                f"{self.scheduler} has its own; leave out one of --workers and --scheduler"
+            )
+        if self.workers is not None and self.workers > get_num_threads():
+            raise UsageError(
+                f"workers share the {get_num_threads()} CPUs of this machine, one at least for "
+                f"each; got {self.workers}"
+            )
+        if self.scheduler is None and (self.tls_ca_file or self.tls_cert or self.tls_key):
+            raise UsageError("certificates are for the connection to a scheduler: add --scheduler")
+
+    @contextmanager
+    def connected(self) -> Iterator["Sweep | None"]:
+        """Give the connection to the workers inside; None where everything is computed here.
+
+        Raises:
+            UsageError: Dask is not installed.
+            RunError: the scheduler cannot be reached.
+        """
+        if self.workers is None and self.scheduler is None:
+            yield None
+            return
+        dask, distributed = _dask()
+        quiet = distributed.utils.silence_logging_cmgr(logging.CRITICAL)
+        settings = {"distributed.admin.large-graph-warning-threshold": _LARGE}
+        with ExitStack() as stack:
+            stack.enter_context(quiet)
+            stack.enter_context(dask.config.set(settings))
+            address = self._started(distributed, stack) if self.workers else self.scheduler
+            yield Sweep(stack.enter_context(self._client(distributed, address)))
+
+    def _started(self, distributed: Any, stack: ExitStack) -> Any:
+        """Start the workers of this machine; they end with this process, however it ends."""
+        assert self.workers is not None
+        cluster = distributed.LocalCluster(
+            n_workers=self.workers,
+            threads_per_worker=get_num_threads() // self.workers,
+            processes=True,
+            memory_limit=None,  # by the system alone, as without Dask
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+            preload=[sweeps_worker.__name__],
+        )
+        return stack.enter_context(cluster)
+
+    def _client(self, distributed: Any, address: Any) -> Any:
+        security = self._security(distributed)
+        try:
+            return distributed.Client(
+                address, timeout=_PATIENCE, security=security, set_as_default=False
+            )
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise RunError(f"no scheduler of Dask answers at {address}: {error}") from error
+
+    def _security(self, distributed: Any) -> Any:
+        """Return the certificates; None if none are given.
+
+        Raises:
+            UsageError: they cannot be read, or the scheduler needs some.
+        """
+        tls = {
+            "tls_ca_file": self.tls_ca_file,
+            "tls_client_cert": self.tls_cert,
+            "tls_client_key": self.tls_key,
+        }
+        given = {name: value for name, value in tls.items() if value is not None}
+        security = distributed.Security(require_encryption=bool(given) or None, **given)
+        try:
+            context = security.get_connection_args("client")["ssl_context"]
+        except OSError as error:
+            files = ", ".join(given.values())
+            raise UsageError(f"the certificates {files} cannot be used: {error}") from error
+        if context is None and (given or str(self.scheduler).startswith("tls://")):
+            raise UsageError(
+                f"the scheduler {self.scheduler} needs certificates: --tls-ca-file and --tls-cert"
+            )
+        return security if given else None
+
+
+class Sweep:
+    """The workers of a cluster, see `SweepConfig.connected`.
+
+    Args:
+        client: of Dask, connected.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def machine(self, backend: str) -> dict[str, Any]:
+        """Return what decides bits on the workers, see `runs.machine`.
+
+        Warns:
+            MachineWarning: it is not the same on all.
+
+        Raises:
+            RunError: there is no worker.
+            UsageError: a worker has no minires, another version, or not the backend; names it.
+        """
+        address = self._client.scheduler.address
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError:
+            raise RunError(f"the scheduler {address} has no workers; start some first") from None
+        found = self._client.run(sweeps_worker.facts, backend, on_error="return")
+        for worker, answer in found.items():
+            _expect_same_version(worker, answer)
+        (first, answer), *others = sorted(found.items())
+        for worker, other in others:
+            if differing := differences(answer["machine"], other["machine"], "is", "is"):
+                warnings.warn(
+                    f"the workers {first} and {worker} differ: {differing}; the last bits of a "
+                    "result depend on which of them computes it",
+                    MachineWarning,
+                    stacklevel=2,
+                )
+        return dict(answer["machine"])
+
+    @contextmanager
+    def calls(self, shared: Any, backend: str) -> Iterator[Calls]:
+        """Give calls to be made on the workers; those that are left are cancelled at the end.
+
+        Args:
+            shared: what all of them need; it travels once to a worker.
+            backend: of the arrays.
+        """
+        calls = Calls(self._client, shared, backend)
+        try:
+            yield calls
+        finally:
+            calls.cancel()
+
+
+def machine_of(sweep: Sweep | None, backend: str | None = None) -> dict[str, Any]:
+    """Return what decides bits where a run is computed: on the workers, or here.
+
+    Args:
+        sweep: the workers; None for this process.
+        backend: that of the run; the default one if None.
+    """
+    return machine(backend) if sweep is None else sweep.machine(backend or default())
+
+
+def _dask() -> tuple[Any, Any]:
+    """Return the modules dask and distributed.
+
+    Raises:
+        UsageError: one of them cannot be imported.
+    """
+    try:
+        return importlib.import_module("dask"), importlib.import_module("distributed")
+    except ImportError as error:
+        raise UsageError(
+            f'workers need Dask, which cannot be imported ({error}): pip install ".[dask]"'
+        ) from error
+
+
+def _expect_same_version(worker: str, answer: Any) -> None:
+    """Raise UsageError unless a worker's answer is that of the same minires."""
+    ours = sweeps_worker.version()
+    if isinstance(answer, MiniresError):
+        raise UsageError(f"the worker {worker} cannot be used: {answer}") from answer
+    if isinstance(answer, BaseException):
+        raise UsageError(
+            f"the worker {worker} has no minires, or another version than {ours}, which is here "
+            f"({answer}); install the same on both"
+        ) from answer
+    if answer["version"] != ours:
+        raise UsageError(sweeps_worker.other_version(worker, answer["version"], ours))

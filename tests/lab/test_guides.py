@@ -1,0 +1,95 @@
+"""The guided experiments: both languages have all of them, and what they say was seen is so."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minires.lab
+from minires import data
+from minires.lab import Session, parse_address
+from minires.lab.frames import look_of
+
+PAGE = Path(minires.lab.__file__).with_name("page")
+GUIDES = json.loads((PAGE / "guides.json").read_text(encoding="utf-8"))
+LANGUAGES = ("en", "zh")
+
+
+def texts(language):
+    return json.loads((PAGE / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def test_both_languages_have_the_same_texts():
+    english, chinese = map(texts, LANGUAGES)
+    assert english.keys() == chinese.keys()
+    for key in english.keys() - {"guides"}:
+        fields = [sorted(re.findall(r"\{\w+\}", text[key])) for text in (english, chinese)]
+        assert fields[0] == fields[1], key
+    for there, here in zip(english["guides"], chinese["guides"], strict=True):
+        assert there.keys() == here.keys()
+        assert len(there["look"]) == len(here["look"])
+        numbers = [re.findall(r"\d+\.\d+", guide.get("seen", "")) for guide in (there, here)]
+        assert numbers[0] == numbers[1]
+
+
+def test_every_text_that_is_asked_for_is_there():
+    known = texts("en").keys()
+    for file in [*PAGE.glob("*.js"), PAGE / "index.html"]:
+        text = file.read_text(encoding="utf-8")
+        asked = re.findall(r'\bt\("([\w ]+)"|data-(?:text|title|label)="(\w+)"', text)
+        assert {a or b for a, b in asked} <= known, file.name
+
+
+def test_every_guide_has_an_address_a_source_and_a_text():
+    assert len(GUIDES) == 7
+    for guide, text in zip(GUIDES, texts("en")["guides"], strict=True):
+        parse_address(guide["address"])
+        assert guide["source"].startswith("https://")
+        assert text["title"]
+        assert text["source"]
+        assert text["look"]
+
+
+def played(number, steps):
+    """The session of a guide after so many steps, and what it looked like at the start."""
+    session = Session.open(GUIDES[number - 1]["address"], data.load)
+    look = look_of(session, 1, 0)
+    for _ in session.run():
+        if session.step == steps:
+            break
+    return session, [np.array(net.std) for net in look.nets]
+
+
+def gradients(session):
+    return [next(racer.numbers()).gradient for racer in session.racers]
+
+
+def said(number):
+    """The numbers with a decimal point in what was seen, in their order."""
+    return [float(n) for n in re.findall(r"\d+\.\d+", texts("en")["guides"][number - 1]["seen"])]
+
+
+def test_batch_norm_off():
+    session, (normed, without) = played(3, 1)
+    assert said(3)[:2] == pytest.approx(gradients(session), rel=0.05)
+    assert said(3)[2:] == pytest.approx([without[0], without[-2]], rel=0.05)
+    assert normed[:-1] == pytest.approx(1, abs=0.01)
+
+
+def test_xavier_or_he():
+    session, (xavier, he) = played(4, 1)
+    falls = [stds[0] / stds[-2] for stds in (xavier, he)]
+    assert falls[0] > 50 * falls[1]
+    # √2 a layer, and nineteen layers: the whole of the difference.
+    ratio = math.log(falls[0] / falls[1]) / 18
+    assert math.exp(ratio) == pytest.approx(math.sqrt(2), rel=0.1)
+    assert gradients(session)[0] < gradients(session)[1] / 100
+
+
+def test_a_learning_rate_too_high():
+    session, _ = played(6, 1)
+    updates = [max(layer.update for layer in racer.numbers()) for racer in session.racers]
+    assert said(6)[:2] == pytest.approx(updates, rel=0.05)

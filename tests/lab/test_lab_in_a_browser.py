@@ -1,0 +1,238 @@
+"""The laboratory in a real browser: every control, the link, two languages, and not one error."""
+
+import os
+import re
+import shutil
+from itertools import count
+
+import pytest
+
+from minires.data import digits
+
+server = pytest.importorskip("minires.lab.server", reason="it needs a web server")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
+
+SMALL = "net=plain8,resnet8&images=48&batch=8"
+SEEDS = count(3)
+expect = sync_api.expect
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def served():
+    lab = server.Served(SMALL)
+    lab.start()
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu"] if os.geteuid() == 0 else []
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser, served):
+    """The page, opened at a race of its own; what it complains about fails the test."""
+    complaints, fetched = [], []
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-GB")
+    context.set_default_timeout(60_000)
+    opened = context.new_page()
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda request: fetched.append(request.url))
+    seed = next(SEEDS)
+    opened.goto(f"{served.url}#{SMALL}&seed={seed}")
+    expect(opened.locator("#shared input")).to_have_value(f"{seed}")
+    expect(opened.locator("#errors polyline.mean")).to_have_count(2)
+    yield opened
+    context.close()
+    assert complaints == []
+    origin = served.url.split("/", 3)[2]
+    assert all(f"://{origin}/" in url or url.startswith("data:") for url in fetched)
+
+
+def step(page):
+    return int(re.search(r"step (\d+)", page.locator("#where").inner_text())[1])
+
+
+def pause(page):
+    page.click("#run")
+    expect(page.locator("#run")).to_have_text("▶ run")
+
+
+def panel(page, net):
+    return page.locator("#nets > section").nth(net)
+
+
+def test_both_nets_are_moving(page):
+    first = step(page)
+    expect(page.locator("#where")).not_to_have_text(re.compile(rf"step {first} "))
+    assert step(page) > first
+    expect(page.locator("#legend")).to_contain_text("plain8: training")
+    assert page.locator(".layer-chart canvas").count() == 3
+    label = page.locator(".layer-chart canvas").first
+    expect(label).to_have_attribute("aria-label", re.compile("resnet8: first layer .*, last layer"))
+
+
+def test_it_pauses_walks_and_runs_by_mouse_and_keyboard(page):
+    pause(page)
+    stopped = step(page)
+    page.click("#step")
+    expect(page.locator("#where")).to_contain_text(f"step {stopped + 1} ")
+    page.locator("h1").click()
+    page.keyboard.press("s")
+    expect(page.locator("#where")).to_contain_text(f"step {stopped + 2} ")
+    page.keyboard.press(" ")
+    expect(page.locator("#run")).to_have_text("❚❚ pause")
+
+
+def test_surgery_marks_the_curves_and_is_undone(page):
+    pause(page)
+    arc = panel(page, 1).locator(".arc").nth(1)
+    expect(arc).to_have_attribute("aria-pressed", "true")
+    arc.click()
+    expect(arc).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#surgeries li")).to_have_text(
+        re.compile("step \\d+, resnet8: shortcut of layer2.0 cut")
+    )
+    expect(page.locator("#errors .mark")).to_have_count(1)
+    assert ":1:shortcut:layer2.0:0" in page.url
+    page.click("#undo")
+    expect(arc).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#errors .mark")).to_have_count(0)
+    expect(page.locator("#undo")).to_be_disabled()
+
+
+def test_every_surgery_on_a_block(page):
+    pause(page)
+    net = panel(page, 0)
+    net.get_by_role("button", name="layer3.0", exact=True).click()
+    net.get_by_role("button", name="put shortcut in").click()
+    expect(net.get_by_role("button", name="cut shortcut")).to_be_visible()
+    net.locator(".actions select").select_option("0.5")
+    expect(net.locator(".badge").nth(3)).to_have_text("×0.5")
+    net.get_by_role("button", name="freeze").click()
+    expect(net.locator(".badge").nth(3)).to_have_text("❄×0.5")
+    net.get_by_role("button", name="layer3.0.conv2: new weights").click()
+    net.get_by_role("button", name="layer3.0.conv1: no gradient for a step").click()
+    net.locator("[name=lr]").select_option("0.1")
+    net.locator("[name=momentum]").select_option("0.5")
+    expect(page.locator("#surgeries li")).to_have_count(7)
+    assert net.locator(".maps canvas").count() == 8
+
+
+def test_the_link_gives_the_same_curves(page, served):
+    pause(page)
+    panel(page, 1).locator(".arc").first.click()
+    expect(page.locator("#surgeries li")).to_have_count(1)
+    stopped = step(page) + 2
+    page.click("#step")
+    page.click("#step")
+    expect(page.locator("#where")).to_contain_text(f"step {stopped} ")
+    link, legend = page.url, page.locator("#legend").inner_text()
+    page.goto("about:blank")
+    page.goto(served.url + "#net=plain8,resnet8&images=48&batch=8&seed=2")
+    expect(page.locator("#shared input")).to_have_value("2")
+    page.evaluate("hash => { location.hash = hash }", link.split("#")[1])
+    expect(page.locator("#shared input")).not_to_have_value("2")
+    pause(page)
+    while step(page) < stopped:
+        before = step(page)
+        page.click("#step")
+        expect(page.locator("#where")).to_contain_text(f"step {before + 1} ")
+    if step(page) == stopped:
+        assert page.locator("#legend").inner_text() == legend
+    assert page.url == link
+
+
+def test_settings_begin_a_new_race(page):
+    panel(page, 0).locator("[name=depth]").select_option("14")
+    expect(page.locator("#legend")).to_contain_text("plain14: training")
+    expect(panel(page, 0).locator("[name=shortcut]")).to_be_disabled()
+    panel(page, 0).locator("[name=kind]").select_option("resnet")
+    expect(page.locator("#legend")).to_contain_text("resnet14: training")
+    panel(page, 0).locator("[name=shortcut]").select_option("B")
+    expect(page).to_have_url(re.compile("shortcut=B,A"))
+    panel(page, 1).locator("[name=norm]").select_option("0")
+    expect(page).to_have_url(re.compile("norm=1,0"))
+    page.locator("#shared input").fill("1")
+    page.locator("#shared input").press("Tab")
+    expect(page).to_have_url(re.compile("seed=1$"))
+
+
+def test_an_image_is_chosen(page):
+    page.locator("#images button").nth(5).click()
+    expect(page.locator("#images button").nth(5)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#probabilities .true").first).to_have_text(str(digits().test_labels[5]))
+    assert page.locator("#probabilities .bars").count() == 2
+
+
+def test_the_script_and_what_cannot_be_saved_yet(page):
+    page.click("#again")
+    pause(page)
+    page.click("#script")
+    expect(page.locator("#code pre")).to_contain_text("session = Session(config")
+    page.click("#close")
+    expect(page.locator("#code")).not_to_be_visible()
+
+
+def test_a_guided_experiment_in_two_languages(page):
+    page.select_option("#guide", "6")
+    expect(page.locator("#story")).to_contain_text("Overfit 100 images")
+    expect(page).to_have_url(re.compile("#images=100$"))
+    page.select_option("#language", "zh")
+    expect(page.locator("#story")).to_contain_text("记住 100 张图像")
+    expect(page.locator("#run")).to_have_text("❚❚ 暂停")
+    assert page.locator("html").get_attribute("lang") == "zh"
+    page.select_option("#language", "en")
+    expect(page.locator("#run")).to_have_text("❚❚ pause")
+
+
+def test_a_second_page_shares_the_run_and_a_closed_one_opens_where_it_is(page, served):
+    pause(page)
+    context = page.context.browser.new_context(locale="en-GB")
+    for _ in range(2):
+        second = context.new_page()
+        second.goto(served.url)
+        expect(second.locator("#where")).to_contain_text(f"step {step(page)} ")
+        second.close()
+    context.close()
+
+
+def test_light_and_dark(page):
+    def paper():
+        return page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
+
+    page.emulate_media(color_scheme="dark")
+    dark = paper()
+    page.emulate_media(color_scheme="light")
+    assert paper() != dark
+    page.click("#theme")  # light
+    page.click("#theme")
+    expect(page.locator("#theme")).to_have_text("◐ dark")
+    assert paper() == dark
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_nothing_sticks_out_at_any_width(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.select_option("#guide", "")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    page.select_option("#language", "zh")
+    expect(page.locator("#run")).to_have_text(re.compile("暂停"))
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_every_control_has_a_name(page):
+    for control in page.locator("button, select, input").all():
+        assert control.evaluate(
+            "c => (c.getAttribute('aria-label') || c.textContent || '').trim() !== '' "
+            "|| [...(c.labels ?? [])].some((label) => label.textContent.trim() !== '')"
+        )
