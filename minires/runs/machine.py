@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info
 
 from ..backend import default, load
 from ..errors import MachineWarning
+from ..files import brief
 from ..kernels import get_num_threads
 from ..kernels.cpu.tuning import tuning
 from ..modes import modes
