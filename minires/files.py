@@ -78,15 +78,18 @@ def write_atomically(path: str | Path, content: bytes, keep_previous: bool = Fal
     sync_folder(path.parent)
 
 
-def read_file(path: str | Path) -> bytes:
-    """Return the content of a regular file.
+def read_file(path: str | Path, most: int | None = None) -> bytes:
+    """Return the content of a regular file, of at most so many bytes.
 
     Raises:
-        OSError: it cannot be read, or is no regular file: a FIFO would be waited for.
+        OSError: it cannot be read, is larger, or is no regular file: a FIFO would be waited for.
     """
     at_once = getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | at_once)) as file:
-        _expect_regular(os.fstat(file.fileno()), path)
+        found = os.fstat(file.fileno())
+        _expect_regular(found, path)
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         return file.read()
 
 

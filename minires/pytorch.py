@@ -24,7 +24,7 @@ _LOADER = (
     "workers"
 )
 _CHECKPOINT = "minires.checkpoint(function, *inputs) is PyTorch's torch.utils.checkpoint"
-_PROCESSES = "one training is in one process here; minires degradation --help has what there is"
+_PROCESSES = "minires.parallel.DistributedSGD splits a batch over ranks; a net is in one process"
 _OPTIMISER = "the optimisers here are optim.SGD, which the paper used, and optim.Adam"
 _SCHEDULE = (
     "of the schedulers there are StepLR, MultiStepLR, CosineAnnealingLR and LinearLR; any other "

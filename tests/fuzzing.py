@@ -37,7 +37,7 @@ from pth_files import NUMBERS, call, name, plain, state_dict, storage, tensor, w
 from minires.data import digits  # noqa: E402
 from minires.errors import DamageWarning, MiniresError  # noqa: E402
 from minires.experiments.degradation import Config  # noqa: E402
-from minires.experiments.landscape.run import Line  # noqa: E402
+from minires.experiments.landscape.points_file import Line  # noqa: E402
 from minires.models import cifar_net  # noqa: E402
 from minires.runs import RunFolder, read_history, write_history  # noqa: E402
 from minires.runs.checkpoint import read_checkpoint, undamaged_weights  # noqa: E402
@@ -266,7 +266,10 @@ def pth(folder: Path) -> Reader:
     files = [write(folder / "a.pth", program).read_bytes() for program in (_TENSORS, *PAYLOADS)]
     members = {f"data/{i}" + "x" * 400: b"" for i in range(9_000)}
     many = write(folder / "many.pth", _TENSORS, {"data/0": NUMBERS, **members}).read_bytes()
-    return Reader("w.pth", files[:1], weights, files[1:], large=[many])
+    key = "x" * 65_000
+    again = storage(key)[:-1] + b"q\0" + b"h\0Q" * 300_000
+    long_name = write(folder / "name.pth", again, {f"data/{key}": NUMBERS}).read_bytes()
+    return Reader("w.pth", files[:1], weights, files[1:], large=[many, long_name])
 
 
 def pth_program(folder: Path) -> Reader:
@@ -366,7 +369,13 @@ def configuration(folder: Path) -> Reader:
     configs = [Config(), Config(nets=("preact164",), seeds=(0, 1), lr=0.1, batch=64, epochs=3)]
     facts = [{"format": number, **asdict(config)} for number in (1, 2) for config in configs]
     facts.append({"format": 2, "experiment": "finetune", **asdict(FinetuneConfig("images"))})
-    return Reader("config.json", [json.dumps(each, indent=2).encode() for each in facts], read)
+    letters = "\x1b" * 1_000_000
+    odd = [{"nets": ["resnet" + "9" * 4000]}, {"nets": ["plain8"] * 100_000}, {letters: letters}]
+    odd += [{name: letters} for name in ("format", "schedule", "dataset")]
+    large = [json.dumps({**facts[0], **change}) for change in odd]
+    large += ["[" * 1_000_000, '{"a":' * 500_000, "9" * 1_000_000, " " * 40_000_000]
+    good = [json.dumps(each, indent=2).encode() for each in facts]
+    return Reader("config.json", good, read, large=[text.encode() for text in large])
 
 
 def history(folder: Path) -> Reader:

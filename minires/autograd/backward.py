@@ -16,7 +16,7 @@ from ..backend import (
     Array,
     array_module,
     backend_name,
-    expect_real,
+    converted,
     expect_same_backend,
     is_array,
     later_write,
@@ -194,10 +194,9 @@ def cotangent(y: Any, gy: Any) -> Array:
     if is_array(gy):
         expect_same_backend("backward()", tensor=y.data, gy=gy)
         gy = plain(gy)
-        expect_real(gy.dtype)
     else:
-        gy = real_numbers(gy)
-    gy = xp.asarray(gy, dtype=y.dtype)
+        gy = xp.asarray(real_numbers(gy))
+    gy = converted(gy, y.dtype)
     if gy.shape != y.shape:
         raise ShapeError(f"backward() got gy of shape {gy.shape} for a tensor of shape {y.shape}")
     return gy

@@ -84,6 +84,8 @@ def _expect_meant(function: Any, inputs: Any, *tolerances: Any) -> list[Tensor]:
         raise UsageError("eps must be above 0, got 0")
     if not isinstance(inputs, Sequence) or not all(isinstance(x, Tensor) for x in inputs):
         raise UsageError(f"gradcheck needs a list of tensors, got {arguments.shown(inputs)}")
+    if made := next((x.op.name for x in inputs if x.op is not None), None):
+        raise UsageError(f"gradcheck needs leaf tensors, got one that {made} made; detach() it")
     return list(inputs)
 
 

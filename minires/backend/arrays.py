@@ -123,7 +123,7 @@ def real_numbers(value: Any) -> Array:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"lists have two lengths: {error}") from error
-    except TypeError as error:
+    except Exception as error:  # its own `__array__` may raise anything
         raise DTypeError(f"{type(value).__name__} is no array of numbers: {error}") from error
     if array.dtype.kind == "O" and isinstance(value, Real):  # an integer above 2^64, a fraction
         array = np.asarray(float(value))

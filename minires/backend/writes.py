@@ -10,6 +10,9 @@ import itertools
 import weakref
 from typing import Any
 
+import numpy as np
+
+from ..errors import UsageError
 from .arrays import Array, is_array
 
 _clock = itertools.count()
@@ -37,7 +40,16 @@ def moment() -> int:
 
 
 def note_write(array: Array, writer: str, name: str = "") -> None:
-    """Note that `array` was written in place just now; a GPU is not waited for."""
+    """Note that `array` is written in place now; a GPU is not waited for.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        what = f"{name or 'an array'} of shape {array.shape}"
+        raise UsageError(
+            f"{writer} writes to {what}, whose memory is read-only; make it of a copy of the array"
+        )
     memory = _owner(array)
     write = _writes.get(id(memory)) or _writes.setdefault(id(memory), Write(memory))
     write.moment, write.writer, write.name = moment(), writer, name

@@ -95,8 +95,12 @@ def _run() -> str | int | None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        discard(sys.stdout)
-        _print_message(f"the output cannot be written: {error.strerror or error}", "red")
+        reason = error.strerror or error
+        if error.filename is None:
+            discard(sys.stdout)
+            _print_message(f"the output cannot be written: {reason}", "red")
+        else:
+            _print_message(f"{error.filename} cannot be used: {reason}", "red")
         code = code or 1
     return code
 

@@ -9,12 +9,13 @@ from ..errors import UsageError
 from ..experiments.degradation import Config
 from ..experiments.degradation.figure import degradation_figure
 from ..experiments.degradation.published import check_comparable
-from ..files import write_atomically
+from ..files import brief, write_atomically
 from ..runs import RunFolder, read_history
 from .app import command, say
 from .output import writing
 
 _FORMATS = ("png", "svg", "pdf")
+_LONGEST_TITLE = 80  # letters
 
 
 @command(
@@ -41,7 +42,7 @@ def plot(
         _, facts = RunFolder.open(path)
         if (kind := facts.get("experiment")) is not None:
             raise UsageError(
-                f"the run in {path} is one of minires {kind!s:.20}, whose figures are in its "
+                f"the run in {path} is one of minires {brief(kind, 20)}, whose figures are in its "
                 "folder; plot draws those of minires degradation"
             )
         if published:
@@ -52,7 +53,7 @@ def plot(
                 f"the run in {path} has no finished epoch to draw: it was stopped in its first, "
                 "or its loss became NaN or infinite"
             )
-        title = str(facts.get("data", path.name))
+        title = brief(facts.get("data", path.name), _LONGEST_TITLE)
         panels.append((title if len(runs) == 1 else f"{path.name} ({title})", rows))
     if out is None:
         if len(runs) > 1:

@@ -50,7 +50,7 @@ def cifar10(folder: str | Path) -> Dataset:
         DataError: a file is cut short or too long, or has a label above 9.
     """
     folder = arguments.path(folder, "folder")
-    contents = _archived(folder) if folder.is_file() else _in_folder(folder)
+    contents = _archived(folder) if os.path.isfile(folder) else _in_folder(folder)
     train_images, train_labels = _images([contents[name] for name in _TRAIN_FILES])
     test_images, test_labels = _images([contents[_TEST_FILE]])
     return Dataset(
@@ -113,7 +113,7 @@ def _archived(archive: Path) -> dict[str, Array]:
 
 def _in_folder(folder: Path) -> dict[str, Array]:
     """Return the records of the files in a folder, by name."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"there is no data folder {folder}")
     if (folder / FOLDER).is_dir():
         folder = folder / FOLDER

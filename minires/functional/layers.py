@@ -107,12 +107,12 @@ def batch_norm(
         return BatchNormInference(*statistics, eps)(input, weight, bias)
     given = {"running_mean": running_mean, "running_var": running_var}
     moved = {name: None if modes.recomputing else _running(name, r) for name, r in given.items()}
-    how = eps, tuple(moved.values()), momentum
-    op = BatchNorm(*how) if total is None else SyncBatchNorm(total, *how)
-    y: Tensor = op(input, weight, bias)
     for name, r in moved.items():
         if r is not None:
             note_write(r, "batch_norm in training", name)
+    how = eps, tuple(moved.values()), momentum
+    op = BatchNorm(*how) if total is None else SyncBatchNorm(total, *how)
+    y: Tensor = op(input, weight, bias)
     return y
 
 

@@ -107,11 +107,12 @@ def copied(own: Mapping[str, Tensor], state_dict: Any, strict: bool) -> LoadRepo
     if flag(strict, "strict") and not report.fits():
         raise StateDictError(f"the weights do not fit the model: {report}")
     skipped = {*report.missing, *(entry.name for entry in report.mismatched)}
-    for name, tensor in own.items():
-        if name not in skipped:
-            array = converted(np.asarray(given[name]), tensor.dtype)
-            note_write(tensor.data, "load_state_dict", name)
-            tensor.data[...] = move(array, backend_name(tensor.data))
+    changed = {name: tensor for name, tensor in own.items() if name not in skipped}
+    for name, tensor in changed.items():  # all, before the first is changed
+        note_write(tensor.data, "load_state_dict", name)
+    for name, tensor in changed.items():
+        array = converted(np.asarray(given[name]), tensor.dtype)
+        tensor.data[...] = move(array, backend_name(tensor.data))
     return report
 
 
@@ -122,8 +123,8 @@ def _with_shape(value: Any) -> Any:
     deferred = isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__array__")
     try:
         return value if deferred else np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise StateDictError(f"expected an array, got {shown(value)}") from error
+    except Exception as error:  # its own `__array__` may raise anything
+        raise StateDictError(f"expected an array, got {shown(value)}: {error}") from error
 
 
 def _compared(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> LoadReport:

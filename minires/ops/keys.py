@@ -51,7 +51,7 @@ def _bound(bound: Any) -> int | None:
 def _read(part: Any) -> Any:
     try:
         array = np.asarray(part)
-    except (TypeError, ValueError):
+    except Exception:  # its own `__array__` may raise anything
         raise _error(part) from None
     return array if array.size else array.astype(np.intp)  # an empty list is of floats to NumPy
 

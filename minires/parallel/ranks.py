@@ -124,7 +124,7 @@ def world() -> Ranks:
     except ImportError as error:
         raise UsageError(
             f"mpiexec has started this process, but mpi4py cannot be used ({error}); install it: "
-            "pip install 'minires[mpi]'"
+            "pip install '.[mpi]'"
         ) from error
     ranks = Ranks(MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None)
     beside = _beside(ranks)

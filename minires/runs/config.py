@@ -8,9 +8,12 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..data import Dataset
 from ..errors import RunError, UsageError
+from ..files import brief
 from ..train.values import check_value
 
 T = TypeVar("T")
+
+_LONGEST = 500  # letters of an error
 
 
 def option(default: Any, help: str, path: Callable[[Path], Path] | None = None) -> Any:
@@ -42,7 +45,7 @@ def parse_config(config_class: type[T], values: dict[str, Any], out: Path) -> T:
     except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise RunError(
             f"the configuration of the run in {out} is of another experiment, or was altered: "
-            f"{error}"
+            f"{brief(error, _LONGEST)}"
         ) from error
 
 
@@ -97,4 +100,4 @@ def check_same_data(dataset: Dataset, values: dict[str, Any], out: Path) -> None
 
 
 def _plain(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return brief(",".join(map(str, value)) if isinstance(value, tuple) else value)

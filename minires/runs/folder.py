@@ -22,6 +22,7 @@ from typing import Any
 
 from ..errors import DamageWarning, DataError, RunError, UnreadableError, UsageError
 from ..files import (
+    brief,
     make_folder,
     previous,
     read_file,
@@ -36,6 +37,7 @@ from .checksum import write_with_checksum
 from .history import write_history
 from .lock import locked
 
+_LARGEST_CONFIG = 20_000_000  # bytes; each image that a run left out takes some 200
 # What reading an altered file can raise.
 _ALTERED = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
 
@@ -88,12 +90,12 @@ class RunFolder:
         file = path / "config.json"
         try:
             with _reading(file):
-                config = json.loads(read_file(file))
+                config = json.loads(read_file(file, _LARGEST_CONFIG))
             version = config.pop("format")
         except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"there is no run in {path}") from None
         except _ALTERED as error:
-            raise RunError(f"{file} is not a run's configuration: {error}") from error
+            raise RunError(f"{file} is not a run's configuration: {brief(error)}") from error
         check_format(version, f"the run in {path}")
         return cls(path), config
 

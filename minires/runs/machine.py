@@ -17,12 +17,14 @@ from threadpoolctl import threadpool_info
 
 from ..backend import default, load
 from ..errors import MachineWarning
+from ..files import brief
 from ..kernels import get_num_threads
 from ..kernels.cpu.tuning import tuning
 from ..modes import modes
 
 _CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 _FEW = 4  # differences that are named
+_LONGEST = 40  # letters of a name
 
 
 def machine(backend: str | None = None) -> dict[str, Any]:
@@ -73,7 +75,8 @@ def differences(a: dict[str, Any], b: dict[str, Any], of_a: str, of_b: str) -> s
         of_a, of_b: what to say between a name and its value.
     """
     differing = [
-        f"{name} {of_a} {reprlib.repr(a.get(name))} and {of_b} {reprlib.repr(b.get(name))}"
+        f"{brief(name, _LONGEST)} {of_a} {reprlib.repr(a.get(name))} and {of_b} "
+        f"{reprlib.repr(b.get(name))}"
         for name in (*b, *(name for name in a if name not in b))
         if a.get(name) != b.get(name)
     ]

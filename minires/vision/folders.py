@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +17,10 @@ VAL_SPLIT = 0.2
 
 _PARTS = {  # what folders with a part of the images are called, in small or capital letters
     "training": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
+    "validation": ("val", "valid", "validation", "dev", "eval"),
     "test": ("test", "testing"),
 }
+_MORE = {"set", "images", "imgs", "data", "seg"}  # words beside these, as in training_set
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,9 @@ def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0
     Every folder inside is a class, with all files in it and in folders below it, links to folders
     included, except hidden ones. Whether they are images is known when they are decoded.
 
-    `train/` may also be called training, and `val/` valid or validation, in small or capital
-    letters. Images in a folder `test/` beside them are not used.
+    `train/` may also be called training, and `val/` valid, validation, dev or eval, in small or
+    capital letters, and with a word more, such as `training_set`. Images in a folder `test/` beside
+    them are not used.
 
     Args:
         root: the folder.
@@ -143,7 +146,7 @@ def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0
 def _parts(root: Path) -> tuple[Path, Path] | None:
     """Return the folders with the training and validation images; None if `root` has classes."""
     names = folders_in(root)
-    parts = {part: [n for n in names if n.lower() in called] for part, called in _PARTS.items()}
+    parts = {part: [n for n in names if _plain(n) in called] for part, called in _PARTS.items()}
     found = [name for part in parts.values() for name in part]
     if len(found) < 2:  # a class may be called train
         return None
@@ -159,6 +162,12 @@ def _parts(root: Path) -> tuple[Path, Path] | None:
             f"{root / train[0]}"
         )
     return root / train[0], root / val[0]
+
+
+def _plain(name: str) -> str:
+    """Return "train" for Train, trainset, train_images, ..."""
+    words = (word.removesuffix("set") for word in re.split(r"[\W_]+", name.lower()))
+    return " ".join(word for word in words if word and word not in _MORE)
 
 
 def _divided_folder(root: Path, train: Path, val: Path) -> ImageFolder:

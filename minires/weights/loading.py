@@ -132,9 +132,9 @@ def stored_tensors(path: str | Path, key: str | None = None) -> tuple[dict[str, 
     if not isinstance(key, str | None):
         raise UsageError(f"key must be text or None, got a {type(key).__name__}")
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no weights file {path}")
     try:
+        if not path.is_file():
+            raise DataError(f"there is no weights file {path}")
         with open(path, "rb") as file:
             start = file.read(100)
     except OSError as error:

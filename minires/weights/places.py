@@ -28,7 +28,7 @@ def choose(path: Path, content: Any, key: str | None) -> tuple[dict[str, Any], l
     """Return the dict whose entries are the tensors, and sentences about what is passed over.
 
     It is the one with one of the usual names, at the top if there is one; else what the file
-    holds itself; else the only dict within that has tensors.
+    holds itself, unless a dict within has more tensors; else the only dict within that has tensors.
 
     Args:
         path: the file, for messages.
@@ -81,13 +81,15 @@ def _usual(places: Mapping[str, Any]) -> str | None:
     """Return the place that is meant, or None if several might be."""
     if top := next((name for name in _USUAL if name in places), None):
         return top
-    if "" in places:
+    counts = {place: len(tensors_of(entries)) for place, entries in places.items()}
+    if counts.get("", 0) == max(counts.values()):
         return ""
     for usual in _USUAL:
         within = [name for name in places if name.endswith(f".{usual}")]
         if within:
             return within[0] if len(within) == 1 else None
-    return next(iter(places)) if len(places) == 1 else None
+    named = [place for place in places if place]
+    return named[0] if len(named) == 1 else None
 
 
 def _passed_over(content: Mapping[str, Any], place: str, places: Mapping[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ from .stored import MOST_DIMENSIONS, Stored
 from .torch_names import INERT, NUMBERS
 from .torch_zip import TorchZip
 
+_LONGEST_KEY = 100  # letters of a storage's name, which PyTorch counts: "0", "1", ...
 _BOUND = 2**48  # of a stride, and of all sizes together: no file is so large
 # Several tensors may lie in one storage, but not so that all of them are much more than the file.
 _MOST_TIMES_THE_FILE = 4
@@ -85,7 +86,9 @@ class _Lent:
         match identity:
             case ("storage", Inert() as kind, str(), str(), int()):
                 return kind
-            case ("storage", np.dtype() as element, str(key), str(), int(count)):
+            case ("storage", np.dtype() as element, str(key), str(), int(count)) if (
+                len(key) <= _LONGEST_KEY
+            ):
                 offset, size = self.archive.locate(f"data/{key}")
             case _:
                 raise DataError(f"{self.path} refers to something that is no storage of a tensor")

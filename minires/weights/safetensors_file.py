@@ -58,9 +58,13 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
     Raises:
         DataError: no such file, or not a whole safetensors file.
+        UnreadableError: the system does not let it be read.
     """
-    if not Path(path).is_file():
-        raise DataError(f"there is no weights file {path}")
+    try:
+        if not Path(path).is_file():
+            raise DataError(f"there is no weights file {path}")
+    except OSError as error:  # as of a folder that this user may not look into
+        raise UnreadableError(f"{path} cannot be read: {error.strerror or error}") from error
     tensors, facts = stored_tensors(Path(path))
     return {name: np.asarray(tensor) for name, tensor in tensors.items()}, facts
 

@@ -62,11 +62,13 @@ _INERT = {
     "torch.nn.parameter": ("Parameter",),
     "torch.serialization": ("_get_layout",),
     "torch.storage": ("TypedStorage",),
-    "collections": ("Counter", "defaultdict"),
+    "torch.torch_version": ("TorchVersion",),
+    "collections": ("Counter", "defaultdict", "deque"),
+    "datetime": ("datetime", "date", "timedelta"),
     "_codecs": ("encode",),  # of bytes
     **dict.fromkeys(
         ("builtins", "__builtin__"),  # the second where the protocol is 2
-        ("set", "frozenset", "bytearray", "complex", "dict", "list", "int", "float"),
+        ("set", "frozenset", "bytearray", "complex", "dict", "list", "int", "long", "float"),
     ),
     "argparse": ("Namespace",),
     "types": ("SimpleNamespace",),

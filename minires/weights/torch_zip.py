@@ -47,7 +47,7 @@ class TorchZip:
         self._archive = archive
         self._file = file
         self._members = {info.filename: info for info in archive.infolist()}
-        self._whole: set[str] = set()  # the members that were read to their end
+        self._located: dict[str, tuple[int, int]] = {}  # members that were read to their end
         self._expect_plain_members()
         pickles = [
             name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")
@@ -106,16 +106,17 @@ class TorchZip:
         Raises:
             DataError: there is none.
         """
+        if name in self._located:
+            return self._located[name]
         info = self._member(name)
-        if name not in self._whole:
-            with self._archive.open(info) as member:
-                while member.read(_PIECE):  # at the end, `zipfile` compares the checksum
-                    pass
-            self._whole.add(name)
+        with self._archive.open(info) as member:
+            while member.read(_PIECE):  # at the end, `zipfile` compares the checksum
+                pass
         self._file.seek(info.header_offset)
         beginning = info.header_offset + _HEADER.size
         beginning += sum(_HEADER.unpack(self._file.read(_HEADER.size)))
-        return beginning, info.file_size
+        self._located[name] = beginning, info.file_size
+        return self._located[name]
 
     def _member(self, name: str) -> ZipInfo:
         info = self._members.get(self._folder + name)
@@ -129,6 +130,11 @@ class TorchZip:
         for info in infos:
             is_plain = info.compress_type == ZIP_STORED and not info.flag_bits & _ENCRYPTED
             if not (is_plain and info.compress_size == info.file_size):
+                if "/code/" in info.filename:
+                    raise DataError(
+                        f"{self.path} is a program, TorchScript of torch.jit.save; its weights "
+                        "alone are saved by torch.save(torch.jit.load(path).state_dict(), other)"
+                    )
                 raise DataError(
                     f"{self.path} has a compressed or encrypted member {info.filename!r:.100}; "
                     "torch.save stores them as they are"

@@ -173,6 +173,12 @@ def test_raises_for_what_it_cannot_check(inputs):
         gradcheck(lambda *xs: sum(xs[1:], xs[0]), inputs)
 
 
+def test_an_input_that_an_operation_made_raises():
+    """Backward leaves no gradient there, which is no fault of the function."""
+    with pytest.raises(UsageError, match=r"needs leaf tensors, got one that Mul made; detach\(\)"):
+        gradcheck(lambda x: x * x, [leaf([1, 2]) * 2])
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda c: f"{c.op.__name__}-{c.label}")
 def test_leaves_the_inputs_as_they_were(case):
     arrays = [x.data for x in case.inputs]

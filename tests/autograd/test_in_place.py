@@ -9,7 +9,7 @@ from oracles import cotangent
 from minires import Tensor, checkpoint, nn
 from minires import functional as F
 from minires.backend import moment, writes_since
-from minires.errors import DTypeError, GraphError
+from minires.errors import DTypeError, GraphError, UsageError
 from minires.inspect.gradchecks import cases
 from minires.nn import Parameter
 from minires.optim import SGD
@@ -52,6 +52,19 @@ WRITERS = {
 }
 
 each_writer = pytest.mark.parametrize("writer", WRITERS)
+
+
+@pytest.mark.parametrize("writer", [w for w in WRITERS if w != "an assignment to .data"])
+def test_what_cannot_be_written_raises_and_nothing_is(writer):
+    """As of np.broadcast_to, or a result of a kernel, as the data of a parameter."""
+    p = Parameter(np.broadcast_to(1.0, (2,)))
+    with pytest.raises(UsageError, match=rf"{writer} writes to .* of shape \(2,\), .*read-only"):
+        WRITERS[writer](p)
+    module = nn.Module()
+    module.a, module.b = parameter(), p
+    with pytest.raises(UsageError, match="load_state_dict writes to b of shape"):
+        module.load_state_dict({"a": [5, 6], "b": [5, 6]})
+    assert module.a.data.tolist() == [1, 2]
 
 
 # --- what was saved and is written raises -------------------------------------------------

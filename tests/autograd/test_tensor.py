@@ -12,7 +12,7 @@ from oracles import needs_torch, to_torch, torch
 
 from minires import Op, Tensor, models, nn, no_grad
 from minires import functional as F
-from minires.errors import DTypeError, GraphError, ShapeError, UsageError
+from minires.errors import DTypeError, GraphError, ShapeError, StateDictError, UsageError
 
 
 def leaf(values, dtype=np.float64):
@@ -784,6 +784,21 @@ def test_a_matrix_is_an_array():
 def test_python_s_other_numbers(number):
     assert (leaf([1, 2]) * number).data.tolist() == [float(number), 2 * float(number)]
     assert Tensor(number).data.tolist() == np.float32(number).tolist()
+
+
+@needs_torch
+def test_a_tensor_of_pytorch_with_a_gradient_raises_and_says_what_to_do():
+    of_torch = torch.ones(2, requires_grad=True)
+    x, layer = Tensor(np.ones(2)), nn.Linear(2, 1, bias=False)
+    for call, error in (
+        (lambda: Tensor(of_torch), DTypeError),
+        (lambda: x + of_torch, DTypeError),
+        (lambda: layer.load_state_dict({"weight": of_torch}), StateDictError),
+    ):
+        with pytest.raises(error, match=r"detach\(\)"):
+            call()
+    with pytest.raises(DTypeError, match=r"a key got Tensor of torch\.float32"):
+        x[of_torch]
 
 
 @needs_torch

@@ -145,6 +145,7 @@ def test_resume_with_another_configuration_is_an_error(finished):
         (("--resume",), 2, "--resume needs --out"),
         (("--resume", "--out", "nowhere"), 2, "there is no run in nowhere"),
         (("--out", "file/run"), 1, "file/run cannot be written: Not a directory"),
+        (("--dataset", "cifar10", "--data-dir", "a" * 300), 2, "there is no data folder aaaa"),
     ],
 )
 def test_mistakes_get_a_sentence(tmp_path, arguments, code, sentence):

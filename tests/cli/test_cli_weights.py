@@ -70,6 +70,7 @@ def folder(tmp_path_factory):
         (("nowhere.pth", "x.safetensors"), 1, "there is no weights file nowhere.pth"),
         (("bare.pth", "x.safetensors"), 1, "bare.pth is a bare pickle"),
         (("w.safetensors", "no/x.safetensors"), 1, "no/x.safetensors cannot be written: No such"),
+        (("w.safetensors", "a" * 300 + ".safetensors"), 1, "aaa.safetensors cannot be "),
         (("w.safetensors", "x.safetensors", "--rename", "a"), 2, "must be OLD=NEW, got 'a'"),
         (("w.safetensors", "x.safetensors", "--rename", "=a"), 2, "must be OLD=NEW, got '=a'"),
         (

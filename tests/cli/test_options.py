@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from minires.experiments.gradient_flow import FlowConfig
 from minires.experiments.landscape import LandscapeConfig
 from minires.experiments.stepping import Stepping
 from minires.parallel.sweeps import SweepConfig
+from minires.runs import RunFolder
 from minires.runs.config import option
+from minires.train import Row
 from minires.vision.finetune import FinetuneConfig
 
 
@@ -164,6 +167,19 @@ def test_the_command_that_resumes_names_the_options_that_are_set():
     given = {"data_dir": Path("c i"), "download": True, "graph": False, "until": None}
     said = resume_command("degradation", Path("run"), Path("d"), **given)
     assert said == "minires degradation --resume --out run --data-dir 'c i' --download d"
+
+
+def test_plot_takes_little_of_what_a_run_calls_its_data(tmp_path, monkeypatch):
+    """A million letters as a title would be laid out for minutes."""
+    run = RunFolder.create(tmp_path / "run", {"data": "x" * 1_000_000 + "\x1b"})
+    with run.locked():
+        run.write_history([Row(0, "plain8", 45, 1, 0.01, 2.1, 90, 80, 1.5)])
+    titles = []
+    drawn = lambda panels, *_, **more: titles.append(panels[0][0]) or b""  # noqa: E731
+    monkeypatch.setattr(import_module("minires.cli.plot"), "degradation_figure", drawn)
+    result = CliRunner().invoke(app, ["plot", str(run.path)])
+    assert result.exit_code == 0, result.output
+    assert titles == ["x" * 80 + "..."]
 
 
 @pytest.mark.parametrize(

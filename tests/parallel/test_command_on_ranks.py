@@ -131,7 +131,7 @@ def test_without_mpi4py_rank_0_says_what_to_install(rank, said, monkeypatch, cap
         main()
     ranks_module.world.cache_clear()
     assert ended.value.code == 2
-    assert " ".join(capsys.readouterr().err.split()).count("pip install 'minires[mpi]'") == said
+    assert " ".join(capsys.readouterr().err.split()).count("pip install '.[mpi]'") == said
 
 
 def test_without_mpiexec_nothing_of_mpi_is_loaded():

@@ -72,3 +72,10 @@ def test_older_runs_do_not_say_and_nothing_is_said_of_them(started):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_same_machine(started, OUT)
+
+
+def test_little_of_what_a_file_says_of_the_machine_is_repeated():
+    started = {"machine": {"y" * 10_000: "z" * 10_000, **machine()}}
+    with pytest.warns(MachineWarning, match=r"y{40}\.\.\. was 'z+\.\.\.z+' and is None") as caught:
+        check_same_machine(started, OUT)
+    assert len(str(caught[0].message)) < 500

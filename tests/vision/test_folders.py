@@ -37,6 +37,7 @@ def test_train_and_val_are_taken_as_they_are(tmp_path):
     [
         ("train", "valid", ["test"]),
         ("Train", "Val", []),
+        ("training_set", "dev-images", ["testset"]),
         ("training", "VALIDATION", ["Testing"]),
         ("train", "val", ["notes"]),
     ],
@@ -55,6 +56,7 @@ def test_the_parts_may_be_called_otherwise(train, val, others, tmp_path):
     [
         (["train", "test"], r"train and test, but none called val; .* a share .* give .*train"),
         (["valid", "test"], "valid and test, but none called train"),
+        (["seg_train", "seg_test"], "seg_test and seg_train|seg_train and seg_test"),
         (["train", "val", "valid"], "train and val and valid; expected one for training and one"),
         (["train", "Train"], "Train and train; expected one for training and one"),
     ],
@@ -87,6 +89,7 @@ def test_the_seed_decides_the_split(tmp_path):
 
 def test_a_class_may_be_called_train(tmp_path):
     assert image_folder(many(tmp_path, train=5, car=5)).classes == ("car", "train")
+    assert len(image_folder(many(tmp_path / "x", train_station=5, test_tube=5)).classes) == 2
 
 
 def test_names_are_sorted_whatever_is_in_them(tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import datetime
 import pathlib
 import warnings
 
@@ -86,6 +87,9 @@ def inert_elsewhere():
         "defaultdict": collections.defaultdict(list, {1: [2]}),
         "frozenset": frozenset([1]),
         "PosixPath": pathlib.PurePosixPath("/x"),
+        "TorchVersion": torch.__version__,
+        "deque": collections.deque([1]),
+        "datetime": datetime.datetime(2015, 12, 10),
     }
 
 
@@ -237,6 +241,12 @@ def test_of_several_places_the_usual_one_is_meant_or_none(path, places, meant):
         return
     with pytest.raises(UsageError, match=f"several places with tensors; name one of '{places[0]}'"):
         stored_tensors(path)
+
+
+@needs_torch
+def test_a_number_beside_the_tensors_is_not_taken_for_them(path):
+    notices, _ = loaded(path, {"encoder": weights(), "step": torch.tensor(3)})
+    assert notices[0] == "the tensors are those under 'encoder'; 'step' beside it: passed over"
 
 
 @needs_torch

@@ -144,6 +144,14 @@ def test_a_scripted_module_raises(path):
     assert list(read(path)[0]) == ["w"]  # what is not asked for is never looked at
 
 
+@needs_torch
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_is_named_for_what_it_is(path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), path)
+    with pytest.raises(DataError, match=r"net\.pth is a program, TorchScript of torch\.jit\.save"):
+        read(path)
+
+
 # --- made by hand -------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from pth_files import plain, state_dict, tensor, write
 from minires import load, load_weights, nn, save, save_weights
 from minires.errors import DataError, StateDictError, UsageError
 from minires.weights.loading import renamed, stored_tensors
+from minires.weights.safetensors_file import read_tensors
 
 
 class Net(nn.Module):
@@ -325,6 +326,15 @@ def test_a_file_that_shrinks_before_it_is_read_raises(tmp_path):
     path.unlink()
     with pytest.raises(DataError, match="w cannot be read: No such file"):
         np.asarray(tensors["w"])
+
+
+@pytest.mark.parametrize(
+    "read", [stored_tensors, read_tensors, lambda p: load_weights(nn.Linear(1, 1), p)]
+)
+def test_a_path_that_the_system_does_not_let_be_looked_at_raises(read, tmp_path):
+    """As one within a folder of another user; here, of too long a name."""
+    with pytest.raises(DataError, match=r"cannot be read: File name too long|there is no w"):
+        read(tmp_path / ("a" * 300))
 
 
 # --- what is given instead -----------------------------------------------------------------
