@@ -78,6 +78,7 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    *,
     total: Total | None = None,
 ) -> Tensor:
     """Normalise each channel, then scale by w and shift by b: (N, C, ...) -> (N, C, ...).
