@@ -111,7 +111,7 @@ class SyncBatchNorm2d(BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         given = (x, self.running_mean, self.running_var, self.weight, self.bias)
         how = (self.training, self.momentum, self.eps)
-        return F.batch_norm(*given, *how, self.total)
+        return F.batch_norm(*given, *how, total=self.total)
 
 
 class Identity(Module):
