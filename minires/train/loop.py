@@ -42,8 +42,7 @@ class Trainer:
         tf32: allow a GPU's tensor cores, see `minires.tf32`.
 
     Attributes:
-        iteration: training steps taken so far.
-        rows: what was measured at the end of each epoch so far.
+        iteration: training steps taken so far; rows: measurements at the end of each epoch.
         totals: sums over the current epoch; seconds: taken so far, data and tests included.
 
     Raises:
@@ -68,8 +67,7 @@ class Trainer:
         self.dataset = dataset.to(self.backend) if isinstance(dataset, Dataset) else dataset
         self.recipe = recipe
         self.schedule = schedule
-        self.seed = seed
-        self.tf32 = tf32
+        self.seed, self.tf32 = seed, tf32
         self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
         if graph:
             expect_graphs(self.backend)
@@ -126,14 +124,7 @@ class Trainer:
         with silent, tf32(self.tf32), _memory_error_explained(self.net, len(x)):
             value, wrong, seen = self.learn(x, labels, lr)
             if not math.isfinite(value):
-                if self.replayed:  # a graph cannot look at labels; one that is no class raises here
-                    with no_grad():
-                        F.cross_entropy(self.model(x), labels)
-                origin = _REPLAYED if self.replayed else _origin_of_nan(self.model, x)
-                raise NonFiniteError(
-                    f"{self.net}, seed {self.seed}: the loss is {value} at iteration "
-                    f"{self.iteration}: {origin}; {ADVICE}"
-                )
+                raise _not_finite(self, value, x, labels)
         self.optimiser.lr = lr
         self.schedule.observe(100 * wrong / seen)
         self.iteration += 1
@@ -141,11 +132,8 @@ class Trainer:
 
     def learn(self, x: Array, labels: Array, lr: float) -> tuple[float, int, int]:
         """Learn from a batch; return its loss, the number of wrong predictions and of images."""
-        if self.replayed:
-            rate = load(self.backend).full((), lr, np.float32)
-            loss, mistakes = self.replayed(x, labels, rate)
-        else:
-            loss, mistakes = self._learn(x, labels, lr)
+        rate: Any = load(self.backend).full((), lr, np.float32) if self.replayed else lr
+        loss, mistakes = (self.replayed or self._learn)(x, labels, rate)
         return loss.item(), int(mistakes), len(labels)
 
     def _learn(self, x: Array, labels: Array, lr: Any) -> tuple[Array, Array]:
@@ -223,6 +211,21 @@ def _mistakes(
             seen += len(labels)
     model.train()
     return wrong, seen
+
+
+def _not_finite(trainer: Trainer, loss: float, x: Array, labels: Array) -> NonFiniteError:
+    """Return the error that names where the first NaN or infinity came from.
+
+    A graph cannot look at labels, and only replays: one that is no class raises a LabelError here.
+    """
+    if trainer.replayed:
+        with no_grad():
+            F.cross_entropy(trainer.model(x), labels)
+    origin = _REPLAYED if trainer.replayed else _origin_of_nan(trainer.model, x)
+    return NonFiniteError(
+        f"{trainer.net}, seed {trainer.seed}: the loss is {loss} at iteration "
+        f"{trainer.iteration}: {origin}; {ADVICE}"
+    )
 
 
 def _origin_of_nan(model: Module, x: Array) -> str:
