@@ -89,6 +89,7 @@ class SweepConfig:
             processes=True,
             memory_limit=None,  # by the system alone, as without Dask
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port: 8787 may be taken
             silence_logs=logging.CRITICAL,
             preload=[sweeps_worker.__name__],
         )

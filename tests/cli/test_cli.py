@@ -247,7 +247,7 @@ def test_gradcheck_fails_where_a_backward_is_wrong():
     )
     assert result.returncode == 1
     assert "checks failed" in result.stderr
-    assert "ReLU (residual addition relu(x + relu(x))), input 0, element (0, 1)" in result.stderr
+    assert "ReLU (residual addition relu(x + relu(x))), input 0, element (" in result.stderr
 
 
 FLOW = ("flow", "--nets", "plain8,resnet8", "--steps", "1", "--size", "8", "--only", "flow,paths")

@@ -144,4 +144,4 @@ def test_export_without_the_package_is_a_sentence(folder):
         text=True,
         check=False,
     )
-    fails(done, 2, r"needs the package onnx, .*; install minires\[onnx\]")
+    fails(done, 2, r'needs the package onnx, .*; pip install "\.\[onnx\]"')

@@ -31,7 +31,7 @@ def test_what_cannot_be_opened_is_said_at_once(arguments, message):
 def test_without_a_web_server_there_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "starlette.applications", None)
     monkeypatch.delitem(sys.modules, "minires.lab.server", raising=False)
-    with pytest.raises(UsageError, match=r'needs a web server.*pip install "minires\[lab\]"'):
+    with pytest.raises(UsageError, match=r'needs a web server.*pip install "\.\[lab\]"'):
         open_lab()
 
 

@@ -173,7 +173,7 @@ OPERATIONS = {
     "reshape to rows": lambda x: x.reshape(x.shape[0], 9, 10),
     "permute": lambda x: x.permute(0, 3, 1, 2),
     "transpose": lambda x: x.transpose(1, -1),
-    "pad": lambda x: F.pad(x, (1, 2, 0, 3, 4, 0), -1.5),
+    "pad": lambda x: F.pad(x, (1, 2, 0, 3, 4, 0), value=-1.5),
     "slices": lambda x: x[:, 1:, ::2, 1:-1],
     "slices from the end": lambda x: x[..., -3:],
     "slices around": lambda x: x[:, ..., 1::3],
@@ -305,5 +305,5 @@ def test_images_that_a_model_does_not_take_raise(tmp_path):
 
 def test_without_the_package_there_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(UsageError, match=r"needs the package onnx, .*; install minires\[onnx\]"):
+    with pytest.raises(UsageError, match=r'needs the package onnx, .*; pip install "\.\[onnx\]"'):
         export_onnx(models.cifar_resnet(8), tmp_path / "net.onnx", (3, 8, 8))
