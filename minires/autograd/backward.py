@@ -160,10 +160,10 @@ def _pass_on(
 
 def _expect_same_kind(op: Op, leaf: Any, gx: Any) -> None:
     """Raise GraphError if a leaf's data were replaced by other than a gradient's kind."""
-    there, given = leaf.held, gx
-    now, then = ((a.shape, a.dtype, backend_name(a)) for a in (there, given))
-    if now != then:
-        words = ["shape {}, {} on {}".format(*kind) for kind in (then, now)]
+    there = leaf.held
+    alike = there.shape == gx.shape and there.dtype == gx.dtype
+    if not alike or backend_name(there) != backend_name(gx):
+        words = [f"shape {a.shape}, {a.dtype} on {backend_name(a)}" for a in (gx, there)]
         raise GraphError(
             f"{op.name} ({op.where}) took {leaf.name or 'a leaf'} of {words[0]}, which now is of "
             f"{words[1]}; call backward() before its data are replaced"
