@@ -8,10 +8,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import matplotlib.figure
 import pytest
 from hypothesis import HealthCheck, settings
+from threadpoolctl import ThreadpoolController
 
 from minires import get_num_threads
 from minires.kernels.cpu.tuning import tuning
 from minires.modes import saved_modes
+
+BLAS = ThreadpoolController().select(user_api="blas").lib_controllers
 
 # The same examples on every machine and in every run, however slow the machine is.
 settings.register_profile(
@@ -27,7 +30,11 @@ settings.load_profile("repeatable")
 
 def settings_of_the_process():
     """What one test could leave behind for all that follow it in its process."""
-    process = {"threads": get_num_threads(), "working folder": os.getcwd()}
+    process = {
+        "threads": get_num_threads(),
+        "BLAS threads": [library.get_num_threads() for library in BLAS],
+        "working folder": os.getcwd(),
+    }
     return process | saved_modes() | asdict(tuning)
 
 

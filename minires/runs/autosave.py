@@ -1,7 +1,8 @@
 """Autosave: a training saved at every epoch's end, at regular intervals, and before it stops."""
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..train import Progress, Trainer
@@ -19,7 +20,7 @@ class Event:
 
 def autosave(
     trainer: Trainer,
-    steps: Iterable[Progress],
+    steps: Generator[Progress, None, None],
     save: Callable[[Progress], None],
     stop: Callable[[], bool],
     interval: float = INTERVAL,
@@ -37,13 +38,14 @@ def autosave(
         Whether `stop` ended it with something left to train.
     """
     saved = time.monotonic()
-    for progress in steps:
-        stopping = stop()
-        due = time.monotonic() - saved > interval
-        if progress.row is not None or due or stopping:
-            save(progress)
-            saved = time.monotonic()
-        yield Event(trainer, progress)
-        if stopping and not trainer.finished:
-            return True
+    with closing(steps):  # at once, where this generator is closed: it may have set something
+        for progress in steps:
+            stopping = stop()
+            due = time.monotonic() - saved > interval
+            if progress.row is not None or due or stopping:
+                save(progress)
+                saved = time.monotonic()
+            yield Event(trainer, progress)
+            if stopping and not trainer.finished:
+                return True
     return False

@@ -1,7 +1,7 @@
 """The trainings of a run: how each is made and how far it goes, in this process or on a worker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -61,7 +61,7 @@ class Trainings:
         epochs = round(trainer.rows[-1].epoch) if trainer.rows else 0
         return trainer.finished or (self.until is not None and epochs >= self.until)
 
-    def steps(self, trainer: Trainer) -> Iterator[Progress]:
+    def steps(self, trainer: Trainer) -> Generator[Progress, None, None]:
         """Train, with one BLAS thread where the images are small.
 
         The products of an 8x8 image are too small to be shared: on idle cores a second thread
