@@ -10,17 +10,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from run_folders import same
 
 from minires import files
 from minires.cli.training import stop_on_signal
 from minires.data import digits
 from minires.errors import RunError
 from minires.experiments.degradation import Config, Degradation
-from minires.runs import read_history
 
 DATA = digits()
 CONFIG = Config(nets=("plain8", "resnet8"), epochs=2, batch=128)
@@ -68,21 +67,6 @@ def resume(out):
 
 def finish(run):
     return list(run.run())
-
-
-def same(out, unbroken):
-    """Both have the same history, except for the seconds, and the same weights."""
-    ours, theirs = (
-        [replace(row, seconds=0) for row in read_history(folder / "history.csv")]
-        for folder in (out, unbroken)
-    )
-    assert ours == theirs
-    ours, theirs = (
-        {path.name: path.read_bytes() for path in (folder / "weights").iterdir()}
-        for folder in (out, unbroken)
-    )
-    assert ours == theirs
-    assert len(ours) == len(CONFIG.nets)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Options that several commands have, each declared once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -11,7 +10,7 @@ from .. import data
 from ..backend import use
 from ..data import Dataset
 from ..experiments.degradation import Config
-from ..kernels import blas_threads, get_num_threads, set_num_threads
+from ..kernels import all_threads
 from ..models.blocks import Shortcut
 from .options import INTEGER, shape
 
@@ -23,22 +22,10 @@ def _use(context: typer.Context, name: str | None) -> str | None:
     return name
 
 
-@contextmanager
-def _limited(threads: int) -> Iterator[None]:
-    """Inside, operations and the BLAS use so many threads."""
-    before = get_num_threads()
-    set_num_threads(threads)
-    try:
-        with blas_threads(threads):
-            yield
-    finally:
-        set_num_threads(before)
-
-
 def _limit(context: typer.Context, threads: int | None) -> int | None:
     """Use so many threads, if a number was given, until the command has ended."""
     if threads is not None:
-        context.with_resource(_limited(threads))
+        context.with_resource(all_threads(threads))
     return threads
 
 

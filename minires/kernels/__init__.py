@@ -4,6 +4,6 @@ Importing this package registers them. See README.md beside this file.
 """
 
 from . import cpu, cuda
-from .cpu.threads import blas_threads, get_num_threads, set_num_threads
+from .cpu.threads import all_threads, blas_threads, get_num_threads, set_num_threads
 from .lazy import LazyArray, arrays_in_memory, realized
 from .registry import REFERENCE, Kernel, call, choose, register, registered

@@ -7,8 +7,7 @@ import hashlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 from .. import __version__
 from ..backend import use
 from ..errors import RunError
-from ..kernels import blas_threads, get_num_threads, set_num_threads
+from ..kernels import all_threads
 from ..runs.machine import machine
 
 _ROOT = Path(__file__).parents[1]
@@ -85,7 +84,7 @@ def perform(
     if settings["version"] != version():
         raise RunError(other_version(worker.address, version(), settings["version"]))
     link = Link(sweep, key)
-    with _one_at_a_time, _threads(worker.state.nthreads), use(settings["backend"]):
+    with _one_at_a_time, all_threads(worker.state.nthreads), use(settings["backend"]):
         return None if link.stopping() else function(shared, link, *args)
 
 
@@ -126,15 +125,3 @@ def other_version(worker: str, theirs: str, ours: str) -> str:
 def dask_setup(_worker: Any) -> None:
     """Leave Ctrl-C to the client; Dask calls this in each process of a cluster of this machine."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    """Let operations and matrix products use `n` threads inside."""
-    before = get_num_threads()
-    set_num_threads(n)
-    try:
-        with blas_threads(n):
-            yield
-    finally:
-        set_num_threads(before)

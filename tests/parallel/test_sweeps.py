@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import pytest
 import sweeps_cluster as calls_made
+from run_folders import same
 from sweeps_cluster import Told, cluster
 
 from minires import get_num_threads, set_num_threads
@@ -28,7 +29,6 @@ from minires.experiments.landscape.planes import Planes
 from minires.kernels import blas_threads
 from minires.parallel import sweeps
 from minires.parallel.sweeps import SweepConfig
-from minires.runs import read_history
 
 pytestmark = pytest.mark.filterwarnings("ignore::minires.errors.MachineWarning")
 
@@ -153,21 +153,6 @@ def started(out, sweep, interval=0.1):
 
 def resume(out, sweep=None):
     return Degradation.resume({}, out, lambda config: DATA, sweep=sweep)
-
-
-def same(out, unbroken):
-    """Both have the same history, except for the seconds, and the same weights, to the bit."""
-    ours, theirs = (
-        [replace(row, seconds=0) for row in read_history(folder / "history.csv")]
-        for folder in (out, unbroken)
-    )
-    assert ours == theirs
-    ours, theirs = (
-        {path.name: path.read_bytes() for path in (folder / "weights").iterdir()}
-        for folder in (out, unbroken)
-    )
-    assert ours == theirs
-    assert len(ours) == len(CONFIG.nets)
 
 
 def test_workers_leave_the_run_that_one_process_leaves(workers, unbroken, tmp_path):

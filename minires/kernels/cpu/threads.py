@@ -160,6 +160,18 @@ def blas_threads(n: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def all_threads(n: int) -> Iterator[None]:
+    """Let operations, and matrix products outside of kernels, use `n` threads inside."""
+    before = get_num_threads()
+    set_num_threads(n)
+    try:
+        with blas_threads(n):
+            yield
+    finally:
+        set_num_threads(before)
+
+
 def _share_out(work: Callable[[int, int], None], shares: list[tuple[int, int]]) -> None:
     """The first share to this thread, one to each worker."""
     while len(_workers) < len(shares) - 1:
