@@ -25,6 +25,7 @@ _LOADER = (
 )
 _CHECKPOINT = "minires.checkpoint(function, *inputs) is PyTorch's torch.utils.checkpoint"
 _PROCESSES = "minires.parallel.DistributedSGD splits a batch over ranks; a net is in one process"
+_COMPILED = "nothing is compiled: a net's graph is what ran"
 _OPTIMISER = "the optimisers here are optim.SGD, which the paper used, and optim.Adam"
 _SCHEDULE = (
     "of the schedulers there are StepLR, MultiStepLR, CosineAnnealingLR and LinearLR; any other "
@@ -54,7 +55,7 @@ NAMES: dict[str, dict[str, str]] = {
         **_named("float32 float64 float double", _DTYPE),
         **_named("float16 half bfloat16 int64 long int32 bool uint8", _DTYPE),
         **_named("device cuda backends get_default_device set_default_device", _CPU),
-        **_named("compile jit fx export", "nothing is compiled: a net's graph is what ran"),
+        **_named("compile jit fx export", _COMPILED),
         **_named("amp autocast", "training is in float32; with minires.tf32(): uses tensor cores"),
         **_named("set_grad_enabled inference_mode", "with minires.no_grad(): records nothing"),
         **_named("enable_grad is_grad_enabled", "recording is on, except in minires.no_grad()"),
@@ -156,7 +157,8 @@ NAMES: dict[str, dict[str, str]] = {
         **_named("requires_grad_", "for p in model.parameters(): p.requires_grad = False"),
         **_named("get_submodule", "dict(model.named_modules())[path] is a module by its path"),
         **_named("get_parameter named_buffers buffers", "model.named_tensors() has all with paths"),
-        **_named("share_memory compile", _PROCESSES),
+        "share_memory": _PROCESSES,
+        "compile": _COMPILED,
     },
     "Optimiser": {
         "param_groups": "all parameters have one rate, optimiser.lr, which may be set at any time",

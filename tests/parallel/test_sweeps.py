@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,6 @@ import sweeps_cluster as calls_made
 from run_folders import same
 from sweeps_cluster import Told, cluster
 
-from minires import get_num_threads, set_num_threads
 from minires.data import digits
 from minires.errors import NonFiniteError, RunError, UsageError
 from minires.experiments.degradation import Config, Degradation
@@ -26,7 +24,7 @@ from minires.experiments.gradient_flow import FlowConfig, FlowRun
 from minires.experiments.gradient_flow.run import Figures
 from minires.experiments.landscape import Landscape, LandscapeConfig
 from minires.experiments.landscape.planes import Planes
-from minires.kernels import blas_threads
+from minires.kernels import all_threads
 from minires.parallel import sweeps
 from minires.parallel.sweeps import SweepConfig
 
@@ -120,19 +118,9 @@ def test_asked_to_stop_calls_end_and_no_more_begin(workers):
 # --- trainings -----------------------------------------------------------------------------------
 
 
-@contextmanager
-def one_thread():
-    """Compute with as many threads as a worker has."""
-    before = get_num_threads()
-    set_num_threads(1)
-    with blas_threads(1):
-        yield
-    set_num_threads(before)
-
-
 @pytest.fixture
 def _one_thread():
-    with one_thread():
+    with all_threads(1):  # as many as a worker has
         yield
 
 
@@ -140,7 +128,7 @@ def _one_thread():
 def unbroken(tmp_path_factory):
     """A run without Dask."""
     out = tmp_path_factory.mktemp("runs") / "unbroken"
-    with one_thread():
+    with all_threads(1):  # as many as a worker has
         list(Degradation.start(CONFIG, DATA, out).run())
     return out
 
