@@ -15,6 +15,8 @@ Pair = tuple[int, int]
 
 LARGEST = 2**31 - 1  # of sizes, and of what kernels of a GPU count with
 _SHOWN = 80  # characters of a value in a message
+_INTEGERS = (int, np.integer)
+_FLAGS = (bool, np.bool_, *_INTEGERS)
 
 
 def integer(value: Any, name: str, at_least: int = -LARGEST, at_most: int = LARGEST) -> int:
@@ -53,7 +55,7 @@ def real(value: Any, name: str, at_least: float = -math.inf, at_most: float = ma
         UsageError: it is none, or out of range; True and False are no numbers.
     """
     free = at_least == -math.inf and at_most == math.inf
-    number = isinstance(value, Real) and not isinstance(value, bool)
+    number = isinstance(value, (float, Real)) and not isinstance(value, bool)
     if number and (free or at_least <= value <= at_most):
         return float(value)
     high = f"at least {at_least}" if at_most == math.inf else f"between {at_least} and {at_most}"
@@ -66,7 +68,7 @@ def above_zero(value: Any, name: str) -> float:
     Raises:
         UsageError: it is none.
     """
-    number = isinstance(value, Real) and not isinstance(value, bool)
+    number = isinstance(value, (float, Real)) and not isinstance(value, bool)
     if number and 0 < value < math.inf:
         return float(value)
     raise UsageError(f"{name} must be a number above 0, got {shown(value)}")
@@ -78,7 +80,7 @@ def flag(value: Any, name: str) -> bool:
     Raises:
         UsageError: it is neither, nor 1 or 0.
     """
-    if isinstance(value, bool | np.bool_ | int | np.integer) and value in (0, 1):
+    if isinstance(value, _FLAGS) and value in (0, 1):
         return bool(value)
     raise UsageError(f"{name} must be True or False, got {shown(value)}")
 
@@ -124,7 +126,7 @@ def is_one_of(value: Any, choices: Iterable[str]) -> bool:
 
 def is_integer(value: Any) -> TypeGuard[int]:
     """Return whether this is an integer, Python's or NumPy's, and neither True nor False."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, _INTEGERS) and not isinstance(value, bool)
 
 
 def shown(value: Any) -> str:

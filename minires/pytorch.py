@@ -193,6 +193,8 @@ def expect_only(**arguments: Any) -> None:
     """Raise UsageError if an argument has another value than the one in `ARGUMENTS`."""
     for name, value in arguments.items():
         only, sentence = ARGUMENTS[name]
+        if value is only:
+            continue
         values = value if isinstance(value, tuple | list) and len(value) == 2 else (value,)
         if not all(isinstance(v, _PLAIN) and v == only for v in values):
             raise UsageError(f"{name}={shown(value)} is not here, only {only!r}: {sentence}")

@@ -3,6 +3,7 @@
 import sys
 import weakref
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,9 @@ def as_tensors(op: Op, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
         UsageError: one is None that must be given.
         DTypeError, DeviceError: they are of two dtypes or on two backends, or no real numbers.
     """
-    like = next((t for t in inputs if isinstance(t, Tensor)), None)
-    tensors = [_tensor(value, like) for value in inputs]
-    for name, t in zip(op.input_names, tensors, strict=False):
-        if t is None and name not in op.optional:
-            raise UsageError(f"{op.name} got None for its input {name}; expected a tensor")
+    tensors: list[Tensor | None] = [t for t in inputs if isinstance(t, Tensor)]
+    if len(tensors) < len(inputs):
+        tensors = _converted(op, inputs, tensors[0] if tensors else None)
     there = [t.held for t in tensors if t is not None]
     dtype, backend = there[0].dtype, backend_name(there[0])
     for other in there[1:]:
@@ -112,6 +111,14 @@ def as_tensors(op: Op, inputs: tuple[Operand, ...]) -> list[Tensor | None]:
             raise DTypeError(f"{op.name} got {given}; convert one of them first")
         if backend_name(other) != backend:
             expect_same_backend(op.name, **dict(_named(op, tensors)))
+    return tensors
+
+
+def _converted(op: Op, inputs: tuple[Operand, ...], like: Tensor | None) -> list[Tensor | None]:
+    tensors = [_tensor(value, like) for value in inputs]
+    for name, t in zip(op.input_names, tensors, strict=False):
+        if t is None and name not in op.optional:
+            raise UsageError(f"{op.name} got None for its input {name}; expected a tensor")
     return tensors
 
 
@@ -136,6 +143,11 @@ def _named(op: Op, tensors: list[Tensor | None]) -> Iterator[tuple[str, Any]]:
 
 def _forward_line() -> tuple[str, int]:
     frame = sys._getframe(2)
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_MACHINERY):
+    while frame.f_back and _is_machinery(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
+
+
+@cache
+def _is_machinery(module: str) -> bool:
+    return module.startswith(_MACHINERY)

@@ -19,12 +19,13 @@ from ..backend import (
     converted,
     expect_same_backend,
     is_array,
+    is_read_only,
     later_write,
     plain,
     real_numbers,
 )
 from ..errors import GraphError, ShapeError
-from ..kernels import REFERENCE
+from ..kernels import REFERENCE, realized
 from ..modes import modes
 from ..ops import Op
 from ..ops.arithmetic import add_gradients
@@ -146,10 +147,10 @@ def _pass_on(
         if source is None or gx is None:
             continue
         if not isinstance(source, Op):
+            gx = realized(gx)
             _expect_same_kind(op, source, gx)
-            (gx,) = REFERENCE.take([gx])
             if not source.hooks:
-                source.accumulate(gx, copy=shared)
+                source.accumulate(gx, copy=shared or is_read_only(gx))
                 continue
         if source in grads:
             there = grads[source]
@@ -162,7 +163,7 @@ def _expect_same_kind(op: Op, leaf: Any, gx: Any) -> None:
     """Raise GraphError if a leaf's data were replaced by other than a gradient's kind."""
     there = leaf.held
     alike = there.shape == gx.shape and there.dtype == gx.dtype
-    if not alike or backend_name(there) != backend_name(gx):
+    if not alike or (type(there) is not type(gx) and backend_name(there) != backend_name(gx)):
         words = [f"shape {a.shape}, {a.dtype} on {backend_name(a)}" for a in (gx, there)]
         raise GraphError(
             f"{op.name} ({op.where}) took {leaf.name or 'a leaf'} of {words[0]}, which now is of "

@@ -20,4 +20,4 @@ from .arrays import (
 )
 from .library import BACKENDS, capability, default, load, use
 from .random import generator, manual_seed, stream
-from .writes import Write, later_write, moment, note_write, writes_since
+from .writes import Write, is_read_only, later_write, moment, note_write, writes_since

@@ -45,7 +45,7 @@ def note_write(array: Array, writer: str, name: str = "") -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    if isinstance(array, np.ndarray) and not array.flags.writeable:
+    if is_read_only(array):
         what = f"{name or 'an array'} of shape {array.shape}"
         raise UsageError(
             f"{writer} writes to {what}, whose memory is read-only; make it of a copy of the array"
@@ -53,6 +53,11 @@ def note_write(array: Array, writer: str, name: str = "") -> None:
     memory = _owner(array)
     write = _writes.get(id(memory)) or _writes.setdefault(id(memory), Write(memory))
     write.moment, write.writer, write.name = moment(), writer, name
+
+
+def is_read_only(array: Array) -> bool:
+    """Return whether NumPy would not let the array be written."""
+    return isinstance(array, np.ndarray) and not array.flags.writeable
 
 
 def later_write(array: Array, than: int) -> Write | None:
@@ -69,6 +74,6 @@ def writes_since(start: int) -> list[Write]:
 def _owner(array: Array) -> Any:
     """Return the array that owns the memory of this one: itself, or what it is a view of."""
     memory: Any = array
-    while memory.base is not None and is_array(memory.base):
-        memory = memory.base
+    while (base := memory.base) is not None and is_array(base):
+        memory = base
     return memory

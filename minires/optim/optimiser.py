@@ -67,15 +67,16 @@ class Optimiser:
         """
         states = [getattr(self, name) for name in self.state_names]
         changes = []
-        for i, p in enumerate(self.parameters):
+        for p, *kept in zip(self.parameters, *states, strict=True):
             if p.grad is not None:
-                change = (p.data, *[state[i] for state in states], p.grad)
+                change = (p.data, *kept, p.grad)
                 if not _are_alike(change):
                     self._expect_same_kind(p, change[1:-1])
                 changes.append(change)
+        writer = f"{type(self).__name__}.step"
         for p in self.parameters:
             if p.grad is not None:
-                note_write(p.data, f"{type(self).__name__}.step", p.name)
+                note_write(p.held, writer, p.name)
         return changes
 
     def _expect_same_kind(self, p: Tensor, kept: tuple[Array, ...]) -> None:
@@ -115,9 +116,7 @@ class Optimiser:
 
 def _are_alike(arrays: tuple[Array, ...]) -> bool:
     """Return whether all are of one class, dtype and shape, which is quickly seen."""
-    like = arrays[0]
-    kind, dtype, shape = type(like), like.dtype, like.shape
-    return all(type(a) is kind and a.dtype == dtype and a.shape == shape for a in arrays[1:])
+    return len(set(map(type, arrays))) == 1 and len({(a.dtype, a.shape) for a in arrays}) == 1
 
 
 def expect_rate(name: str, value: Any) -> None:

@@ -22,7 +22,7 @@ from ..inference import LazyBatchNormInference
 from ..lazy import realized
 from ..registry import Kernel, register
 from .incoming import Incoming
-from .layout import are_constant_rows, result, rows
+from .layout import are_constant_rows, is_finite, result, rows
 from .maps import Combination, along, filled, tile_height, tiles
 from .memory import empty
 from .threads import parallel_for
@@ -34,6 +34,7 @@ class CpuBatchNorm(Kernel):
     """Batch norm of feature maps; forward returns scale · x + shift, lazy."""
 
     takes_lazy = True
+    fresh = True
 
     def suits(self, op: ops.BatchNorm, x: Any, w: Array, b: Array) -> bool:
         return x.ndim == 4
@@ -46,7 +47,7 @@ class CpuBatchNorm(Kernel):
         op.save(X, w, op.mean, r)
         scale = w * r
         shift = b - op.mean * scale
-        if not is_finite(shift):
+        if not is_finite(shift):  # scale · x + shift could be ∞ − ∞ where the formula has a number
             return self.leave(op, x, w, b)
         op.move_running(x.size // x.shape[1])
         y = Combination([(X, scale)], shift, x.shape[0])
@@ -112,11 +113,6 @@ class CpuBatchNormInference(LazyBatchNormInference):
     def scaled(self, x: Array, scale: Array, shift: Array) -> Any:
         y = Combination([(rows(x), scale)], shift, x.shape[0])
         return y if are_constant_rows(x) else y.realize()
-
-
-def is_finite(shift: Array) -> bool:
-    """Return whether scale · x + shift cannot be ∞ − ∞ where w (x − μ) r + b is a number."""
-    return bool(np.isfinite(shift).all())
 
 
 def moments(X: Array) -> tuple[Array, Array]:

@@ -26,7 +26,7 @@ from ..geometry import Axis, axes
 from ..registry import Kernel, register
 from .columns import ColumnCorrelation, are_few
 from .gemm import effort, product, product_transposed
-from .layout import result, rows
+from .layout import is_finite, result, rows
 from .memory import empty
 from .strips import Strips, widened
 from .threads import parallel_for
@@ -41,8 +41,10 @@ class CpuConv2d(Kernel):
     or a gradient is NaN or infinite. Then the reference computes it.
     """
 
+    fresh = True
+
     def suits(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> bool:
-        return x.size > 0 and w.size > 0 and bool(np.isfinite(w).all())
+        return x.size > 0 and w.size > 0 and is_finite(w)
 
     def forward(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> Array:
         p = plan(x.shape, w.shape, op.stride, op.padding)
@@ -62,7 +64,7 @@ class CpuConv2d(Kernel):
             gw = p.weight_gradient(rows(x), g)
         if op.needs_grad[2]:
             gb = g.sum(axis=(0, 2))
-        if gw is not None and not np.isfinite(gw).all():
+        if gw is not None and not is_finite(gw):
             op.saved = x, w  # as the reference has them
             try:
                 return op.backward(gy)

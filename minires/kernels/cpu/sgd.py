@@ -18,8 +18,8 @@ def cpu_update_all(changes: list[Change], lr: float, momentum: float, weight_dec
     """Apply the reference's update, operation for operation, so that every bit is the same."""
     for w, v, g in changes:
         large = isinstance(w, np.ndarray) and w.size >= tuning.large_parameter
-        same = w.strides == v.strides == g.strides and is_dense(w)
-        (_by_tiles if large and same else update)(w, v, g, lr, momentum, weight_decay)
+        by_tiles = large and w.strides == v.strides == g.strides and is_dense(w)
+        (_by_tiles if by_tiles else update)(w, v, g, lr, momentum, weight_decay)
 
 
 def _by_tiles(
