@@ -1,9 +1,8 @@
 """Fast kernels of the reference operations, by machine, and the registry that chooses one.
 
-Importing this package registers them. See README.md beside this file.
+See README.md beside this file.
 """
 
-from . import cpu, cuda
 from .cpu.threads import all_threads, blas_threads, get_num_threads, set_num_threads
 from .lazy import LazyArray, arrays_in_memory, realized
 from .registry import REFERENCE, Kernel, call, choose, register, registered

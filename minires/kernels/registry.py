@@ -5,7 +5,10 @@ computes any operation as it is written in `minires.ops`, is a kernel too. Funct
 versions (an optimiser's update, the sum of two gradients) are in the same table.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,7 +69,8 @@ class Kernel:
 
 REFERENCE = Kernel()
 
-_table: dict[tuple[Any, str], Any] = {}
+_PACKAGES = {"numpy": ".cpu", "cupy": ".cuda"}  # which register the kernels of a backend
+_tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)  # by backend, then by reference
 
 
 def register(reference: Any, backend: str) -> Callable[[T], T]:
@@ -77,15 +81,17 @@ def register(reference: Any, backend: str) -> Callable[[T], T]:
     """
 
     def add(kernel: T) -> T:
-        _table[reference, backend] = kernel() if isinstance(kernel, type) else kernel
+        _tables[backend][reference] = kernel() if isinstance(kernel, type) else kernel
         return kernel
 
     return add
 
 
+@cache
 def registered(backend: str) -> dict[Any, Any]:
-    """Return the kernels for `backend` by their reference."""
-    return {key: kernel for (key, name), kernel in _table.items() if name == backend}
+    """Return the kernels for `backend` by their reference, imported when first asked for."""
+    import_module(_PACKAGES[backend], __package__)
+    return _tables[backend]
 
 
 def choose(op: Op, inputs: Sequence[Any]) -> Kernel:
@@ -94,7 +100,7 @@ def choose(op: Op, inputs: Sequence[Any]) -> Kernel:
     if modes.textbook:
         return REFERENCE
     first = next(a for a in inputs if a is not None)
-    kernel: Kernel | None = _table.get((type(op), backend_name(first)))
+    kernel: Kernel | None = registered(backend_name(first)).get(type(op))
     if kernel and first.dtype.char in _DTYPES and kernel.suits(op, *inputs):
         return kernel
     return REFERENCE
@@ -102,6 +108,6 @@ def choose(op: Op, inputs: Sequence[Any]) -> Kernel:
 
 def call(reference: Callable[..., T], like: Any, *arguments: Any) -> T:
     """Return `reference(*arguments)`, computed by the kernel for the backend of `like` if any."""
-    kernel = None if modes.textbook else _table.get((reference, backend_name(like)))
+    kernel = None if modes.textbook else registered(backend_name(like)).get(reference)
     with np.errstate(under="ignore"):
         return kernel(*arguments) if kernel else reference(*map(realized, arguments))

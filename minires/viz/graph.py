@@ -5,7 +5,6 @@ the branch and the shortcut: both edges have one colour, because they carry the 
 """
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +38,8 @@ def graph_svg(graph: Graph, fold: int | None = None, engine: str | None = None) 
     if dot is None:
         raise UsageError("Graphviz's dot is not on the path; install it, or use matplotlib")
     source = graph_dot(graph.blocks(fold))
+    import subprocess  # here, so that importing minires does not pay for it
+
     return subprocess.check_output([dot, "-Tsvg"], input=source, text=True, stderr=subprocess.PIPE)
 
 
