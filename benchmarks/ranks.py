@@ -142,9 +142,10 @@ def main(
     two = best["2 ranks, 1 thread each"]
     late = best["the same, one message after backward"]["waited"]
     hidden = 1 - two["waited"] / late
+    share = f"{100 * hidden:.0f} % are" if hidden > 0 else "nothing is"
     console.print(
         f"\nA step waits {ms(two['waited'])} after backward for {two['bytes'] / 1e6:.1f} MB, and "
-        f"{ms(late)} where all of them leave then: {100 * hidden:.0f} % are hidden.\n"
+        f"{ms(late)} where all of them leave then: {share} hidden.\n"
     )
     console.print(f"| ranks | {' | '.join(NETWORKS)} |\n|---|{'---|' * len(NETWORKS)}")
     paper = {n: {name: on_paper(two, n, *of) for name, of in NETWORKS.items()} for n in RANKS}

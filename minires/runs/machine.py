@@ -21,6 +21,7 @@ from ..files import brief
 from ..kernels import get_num_threads
 from ..kernels.cpu.tuning import tuning
 from ..modes import modes
+from .folder import RunFolder
 
 _CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 _FEW = 4  # differences that are named
@@ -45,26 +46,32 @@ def machine(backend: str | None = None) -> dict[str, Any]:
     }
 
 
-def check_same_machine(
-    values: dict[str, Any], out: Path, now: dict[str, Any] | None = None
-) -> None:
+def check_same_machine(folder: RunFolder, values: dict[str, Any], now: dict[str, Any]) -> None:
     """Warn if a run is resumed where its bits may come out otherwise; name what differs.
 
+    All machines that it was resumed on are noted, under "resumed_on" in config.json: one that is
+    moved to another machine and back has parts of both.
+
     Args:
-        values: the config.json of the run in `out`; older ones do not say where they were started.
-        out: the run's folder.
-        now: what `machine` returns where it is resumed; if None, here on the default backend.
+        folder: the run's.
+        values: its config.json; older ones do not say where they were started.
+        now: what `machine` returns where it is resumed.
     """
-    then = values.get("machine")
-    if not isinstance(then, dict):
+    later = values.get("resumed_on", [])
+    known = [values.get("machine"), *(later if isinstance(later, list) else [])]
+    differing = [differences(m, now, "was", "is") for m in known if isinstance(m, dict)]
+    if not any(differing):
         return
-    if differing := differences(then, machine() if now is None else now, "was", "is"):
-        warnings.warn(
-            f"the run in {out} was started with other settings of the machine: {differing}; what "
-            "is computed now may differ in its last bits from a run that was never stopped",
-            MachineWarning,
-            stacklevel=3,
-        )
+    if all(differing):
+        with folder.locked():
+            folder.note(resumed_on=[*known[1:], now])
+    warnings.warn(
+        f"the run in {folder.path} was computed with other settings of the machine: "
+        f"{next(filter(None, differing))}; what is computed now may differ in its last bits from a "
+        "run that was never stopped",
+        MachineWarning,
+        stacklevel=3,
+    )
 
 
 def differences(a: dict[str, Any], b: dict[str, Any], of_a: str, of_b: str) -> str:

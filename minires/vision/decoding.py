@@ -101,6 +101,13 @@ def opened(path: str | Path) -> Iterator["Image.Image"]:
         raise DataError(f"{path} cannot be read: {reason}") from error
 
 
+def decoders() -> dict[str, str | None]:
+    """Return the versions of Pillow and of its libraries: other ones may decode other pixels."""
+    from PIL import features
+
+    return {f"pillow.{name}": features.version(name) for name in ("pil", "jpg", "webp", "libtiff")}
+
+
 def _other_kind(path: Path) -> str:
     """Return what a file is that is no image."""
     what = None

@@ -15,6 +15,7 @@ from ...kernels.cuda.graph import expect_graphs
 from ...parallel.rank_trainer import expect_divisible
 from ...parallel.ranks import Ranks, use_own_device
 from ...parallel.sweeps import Sweep, machine_of
+from ...parallel.unwritten import UnwrittenFolder
 from ...runs import RunFolder
 from ...runs.config import check_same_data, check_same_options, parse_config
 from ...runs.machine import check_same_machine
@@ -89,8 +90,9 @@ def reopened(
     until: int | None,
     sweep: Sweep | None,
     ranks: Ranks,
-) -> tuple[Config, Dataset, dict[str, Any]]:
-    """Return the settings, the data and config.json of a run that is to be resumed.
+) -> tuple[Config, Dataset, RunFolder, tuple[int, ...]]:
+    """Return the settings, the data and the folder of a run that is to be resumed, and its
+    `ranks_before`.
 
     Arguments, warnings and errors are those of `Degradation.resume`.
     """
@@ -98,7 +100,6 @@ def reopened(
     config = Config.from_facts(facts, out)
     check_same_options(config, asked, out)
     check_possible(config, graph, until, ranks)
-    check_same_machine(facts, out, machine_of(sweep, config.backend))
     dataset = load_data(config)
     check_same_data(dataset, facts, out)
     prepared = config.prepare(dataset)
@@ -108,4 +109,6 @@ def reopened(
             f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
         )
     check_fitting(config, prepared, ranks)
-    return config, dataset, facts
+    folder = RunFolder(out) if ranks.rank == 0 else UnwrittenFolder(out)
+    check_same_machine(folder, facts, machine_of(sweep, config.backend))
+    return config, dataset, folder, ranks_before(facts, out)

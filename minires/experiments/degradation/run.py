@@ -19,7 +19,7 @@ from ...parallel.unwritten import UnwrittenFolder
 from ...runs import RunFolder
 from ...runs.autosave import INTERVAL, Event, autosave
 from ...train import Progress, Row, Trainer, restore_training, training_state
-from .checks import check_fitting, check_possible, facts_of, ranks_before, reopened
+from .checks import check_fitting, check_possible, facts_of, reopened
 from .config import Config
 from .figure import degradation_figure
 from .report import finished_rows, summary
@@ -118,9 +118,9 @@ class Degradation:
                 into memory, or `until` is below 1.
             DeviceError: the backend cannot be used.
         """
-        config, dataset, facts = reopened(asked, out, load_data, graph, until, sweep, ranks)
-        folder = RunFolder(out) if ranks.rank == 0 else UnwrittenFolder(out)
-        return cls(config, dataset, folder, graph, until, sweep, ranks, ranks_before(facts, out))
+        given = (graph, until, sweep, ranks)
+        config, dataset, folder, before = reopened(asked, out, load_data, *given)
+        return cls(config, dataset, folder, *given, before)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train what is left to train; save the state and write the report on the way.

@@ -112,12 +112,12 @@ class Landscape:
             raise UsageError(f"the run in {out} is not one of minires landscape")
         config = parse_config(LandscapeConfig, facts, out)
         check_same_options(config, asked, out)
-        check_same_machine(facts, out, machine_of(sweep))
         run = cls(config, folder, config.data(out, load_data), sweep)
         if facts.get("weights_sha256") != config.digests(out, run.dataset):
             raise UsageError(
                 f"the nets in {config.run} are not those that the run in {out} was started on"
             )
+        check_same_machine(folder, facts, machine_of(sweep))
         run._read()
         return run
 

@@ -22,6 +22,7 @@ from ...runs.machine import check_same_machine, machine
 from ...train import Progress, Recipe, Trainer
 from ...train.recipe import epoch_length
 from ...weights import load_weights
+from ..decoding import decoders
 from ..folder_images import WORKERS, FolderImages
 from ..folders import ImageFolder, image_folder, readable
 from .config import FinetuneConfig
@@ -95,7 +96,7 @@ class Finetune:
             "classes": folder.classes,
             "data_sha256": folder.digest,
             "left_out": problems,
-            "machine": machine(),
+            "machine": {**machine(), **decoders()},
         }
         run_folder = RunFolder.create(out, facts)
         with run_folder.locked():
@@ -124,7 +125,6 @@ class Finetune:
         had = FinetuneConfig.from_facts(facts, out)
         config = replace(had, epochs=max(had.epochs, asked.get("epochs", 0)))
         check_same_options(config, asked, out)
-        check_same_machine(facts, out)
         listed = image_folder(data or config.data, config.val_split, config.seed)
         try:
             left_out = {str(path): str(reason) for path, reason in facts["left_out"].items()}
@@ -137,6 +137,7 @@ class Finetune:
                 f"the images in {listed.root} are not those that the run in {out} was started on: "
                 "files were added, removed, renamed or changed since"
             )
+        check_same_machine(run_folder, facts, {**machine(), **decoders()})
         model = _started_model(config, listed.classes, run_folder)
         if config != had:
             with run_folder.locked():
