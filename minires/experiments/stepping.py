@@ -92,7 +92,7 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
         f"pixels, {before}; the feature maps are those of image {config.image}, "
         f"{dataset.classes[labels[config.image]]!r}."
     )
-    return step_page(traces, title, footer)
+    return step_page(traces, title, footer, dataset.classes)
 
 
 def _model(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:

@@ -45,20 +45,23 @@ class Page:
         return f'<iframe srcdoc="{inside}" style="{style}" title="made by minires"></iframe>'
 
 
-def step_page(traces: Sequence[tuple[str, Trace]], title: str, footer: str = "") -> Page:
+def step_page(
+    traces: Sequence[tuple[str, Trace]],
+    title: str,
+    footer: str = "",
+    classes: Sequence[str] = (),
+) -> Page:
     """Return the page of one model, or of two side by side.
 
     Args:
         traces: a name and the trace of each model.
         title: of the page.
         footer: a sentence about models and data.
+        classes: the names of the labels 0, 1, ...; their numbers by default.
     """
     kinds = {type(r.op): r.op for _, trace in traces for r in trace.records}
     data = {
-        "nets": [
-            {"name": name, "loss": _rounded(t.loss), "ops": [_operation(r) for r in t.records]}
-            for name, t in traces
-        ],
+        "nets": [_net(name, trace, classes) for name, trace in traces],
         "walk": _walk([trace.records for _, trace in traces]),
         "kinds": {op.name: _kind(op) for op in kinds.values()},
     }
@@ -72,6 +75,19 @@ def bytes_of(shape: tuple[int, ...], channels: int) -> int:
     """Return about how many bytes an operation with an output of `shape` takes on a page."""
     maps = math.prod((min(shape[1], channels), *shape[2:])) if len(shape) > 1 else 0
     return 1500 + 2 * maps * 4 // 3  # its numbers; outputs and gradients, in base64
+
+
+def _net(name: str, trace: Trace, classes: Sequence[str]) -> dict[str, Any]:
+    number = len(trace.probabilities)
+    return {
+        "name": name,
+        "loss": _rounded(trace.loss),
+        "image": trace.image and _summary(trace.image, signed=False),
+        "label": trace.label,
+        "classes": list(classes or map(str, range(number))),
+        "probabilities": list(map(_rounded, trace.probabilities)),
+        "ops": [_operation(r) for r in trace.records],
+    }
 
 
 def _operation(r: Record) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ..arguments import function, integer
 from ..autograd import Op, Tensor, expect_some, matching, norm
 from ..autograd.hooks import forward_hook
 from ..backend import Array, to_numpy
+from ..ops.loss import log_softmax
 from .graph import Graph
 
 BINS = 32
@@ -36,8 +37,14 @@ class Summary:
     maps: Array | None
 
     @classmethod
-    def of(cls, array: Any, channels: int, image: int) -> "Summary":
-        """Return the summary of an array (N, C, H, W), (N, C) or of another shape."""
+    def of(cls, array: Any, channels: int | None, image: int) -> "Summary":
+        """Return the summary of an array (N, C, H, W), (N, C) or of another shape.
+
+        Args:
+            array: what to summarise.
+            channels: how many feature maps to keep; None for all.
+            image: of which image.
+        """
         values = np.asarray(to_numpy(array), np.float64)
         low, high = float(values.min()), float(values.max())
         finite = math.isfinite(low) and math.isfinite(high)
@@ -100,10 +107,16 @@ class Trace:
     Attributes:
         loss: its value.
         records: the operations, in the order they ran forward.
+        label: of the image whose feature maps are kept.
+        probabilities: of its classes, the softmax of its logits: (C,).
+        image: that image; None where the records do not begin with it.
     """
 
     loss: float
     records: list[Record]
+    label: int
+    probabilities: Array
+    image: Summary | None
 
     def within(self, path: str) -> "Trace":
         """Return the records of the module `path` alone; see `Tensor.backward_steps`.
@@ -125,7 +138,7 @@ class Trace:
             )
             for i in kept
         ]
-        return Trace(self.loss, records)
+        return replace(self, records=records, image=None if kept[0] else self.image)
 
 
 def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -> Trace:
@@ -153,7 +166,8 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
         shapes[op] = tuple(None if x is None else x.shape for x in inputs)
 
     with forward_hook(see):
-        loss = F.cross_entropy(function(model, "model")(x), labels)
+        logits = function(model, "model")(x)
+        loss = F.cross_entropy(logits, labels)
     nodes = Graph(loss).nodes
     number: dict[Any, int] = {node.op: i for i, node in enumerate(nodes)}  # a leaf has none
     records = []
@@ -169,4 +183,10 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
             if to.source is not None and size is not None
         )
         own.seconds = step.seconds
-    return Trace(loss.item(), records)
+    return Trace(
+        loss.item(),
+        records,
+        int(labels.data[image]),
+        np.exp(log_softmax(to_numpy(logits.data[image]), dim=0)),
+        Summary.of(x.data, None, image),
+    )

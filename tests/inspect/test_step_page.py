@@ -4,6 +4,7 @@ import base64
 import inspect
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,17 @@ def test_nets_of_different_depth_walk_in_step_where_they_are_alike():
     data = data_of(step_page([traced("resnet8"), traced("resnet14")], "x"))
     both = [m["at"] for m in data["walk"] if None not in m["at"]]
     assert len(both) == 2 * len(data["nets"][0]["ops"])
+
+
+def test_the_label_is_the_one_of_the_dataset(pair):
+    assert data_of(pair)["nets"][0]["classes"] == list("0123456789"), "numbers by default"
+    named = replace(digits(), classes=tuple("abcdefghij"))
+    config = Stepping(("resnet8",), image=3)
+    net = data_of(page_of(config, named))["nets"][0]
+    _, labels = next(named.training_batches(16, 0, epoch=0))
+    assert net["label"] == labels[3]
+    assert net["classes"] == list("abcdefghij")
+    assert net["image"]["maps"]["shape"] == [1, 8, 8]
 
 
 def test_formula_and_code_are_the_references(pair):

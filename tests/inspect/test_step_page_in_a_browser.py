@@ -61,6 +61,42 @@ def test_it_opens_at_the_beginning(page):
     assert page.locator(".op-card canvas").count() >= 16
 
 
+def test_it_begins_with_the_image_and_ends_with_bars_of_the_softmax(page):
+    net = page.evaluate("nets[1]")
+    name = net["classes"][net["label"]]
+    image = page.locator(".graph").nth(1).locator(".image")
+    assert f"label: {name}" in image.inner_text()
+    assert image.locator("canvas").get_attribute("aria-label") == f"image labelled {name}"
+    page.locator("#chart").click(
+        position={"x": page.locator("#chart").bounding_box()["width"] - 9, "y": 9}
+    )
+    for phase in ("forward", "backward"):
+        assert where(page).startswith(phase)
+        assert "resnet8: CrossEntropy" in where(page)
+        bars = page.locator(".op-card").nth(1).locator(".bars tr")
+        rows = [row.split("\t") for row in bars.all_inner_texts()]
+        assert len(rows) == 10
+        assert (
+            bars.locator("xpath=self::*[@class='true']").inner_text().startswith(f"{name} ◀ label")
+        )
+        values = [float(row[-1]) for row in rows]
+        assert sum(values) == pytest.approx(1 if phase == "forward" else 0, abs=0.01)
+        assert (values[net["label"]] < 0) == (phase == "backward")
+        page.click("#next")
+
+
+def test_of_many_classes_the_likeliest_and_the_true_one_have_a_bar(page):
+    shown = page.evaluate(
+        """() => {
+          const probabilities = Array.from({ length: 30 }, (_, k) => k / 435);
+          const net = { label: 0, classes: probabilities.map(String), probabilities };
+          return [...bars(net, probabilities).rows].map((row) => row.rowIndex + row.className);
+        }"""
+    )
+    assert len(shown) == 10
+    assert shown[0] == "0true"
+
+
 def test_it_is_stepped_through_to_the_end_and_back_again(page):
     seen = [where(page)]
     for _ in range(moments(page) - 1):

@@ -54,6 +54,19 @@ def test_an_addition_gives_the_same_to_both_branches(trace):
         assert (a.name, b.name) == ("a", "b")
 
 
+def test_it_begins_with_the_image_and_ends_with_the_softmax(trace):
+    loss = trace.records[-1]
+    assert trace.label == 2
+    assert trace.image.maps.shape == (3, 8, 8), "all of its channels"
+    assert trace.probabilities.sum() == pytest.approx(1)
+    logits = trace.records[-2].output.maps[0, 0]
+    exp = np.exp(logits - logits.max())
+    np.testing.assert_allclose(trace.probabilities, exp / exp.sum(), rtol=1e-5)
+    assert loss.op.name == "CrossEntropy"
+    gradient = 4 * trace.records[-2].gradient.maps[0, 0]
+    np.testing.assert_allclose(trace.probabilities - np.eye(10)[2], gradient, atol=1e-6)
+
+
 def test_maps_are_some_channels_of_one_image(trace):
     assert trace.records[0].output.maps.shape == (5, 8, 8)
     assert trace.records[-2].output.maps.shape == (1, 1, 10)
@@ -81,6 +94,8 @@ def test_a_part_keeps_its_numbers_straight(trace):
     part = trace.within("layer2")
     assert {r.op.path.split(".")[0] for r in part.records} == {"layer2"}
     assert part.loss == trace.loss
+    assert part.image is None
+    assert trace.within("conv1").image is trace.image
     addition = next(r for r in part.records if r.op.name == "Add")
     assert [part.records[i].op.path for i in addition.inputs] == [
         "layer2.0.bn2",

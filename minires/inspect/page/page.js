@@ -59,6 +59,39 @@ function images(summary, gradient, most = Infinity) {
   });
 }
 
+/** The image and its label as the net gets them, in colour where there are three channels. */
+function photograph(net) {
+  const planes = images(net.image, false);
+  if (!planes.length) return [];
+  const [canvas] = planes;
+  if (planes.length === 3) {
+    const [{ width, height }, pixels] = [canvas, planes.map((c) => c.getContext("2d").getImageData(0, 0, c.width, c.height))];
+    for (let i = 0; i < width * height; i++) for (let k = 1; k < 3; k++) pixels[0].data[4 * i + k] = pixels[k].data[4 * i + k];
+    canvas.getContext("2d").putImageData(pixels[0], 0, 0);
+  }
+  canvas.setAttribute("aria-label", `image labelled ${labelOf(net)}`);
+  return [make("figure", { class: "image" }, canvas, make("figcaption", {}, make("b", {}, "image"), make("br"), `label: ${labelOf(net)}`))];
+}
+
+const labelOf = (net) => net.classes[net.label];
+
+/** A bar for each class of a value from -1 to 1, the true class marked; of many, the likeliest ten. */
+function bars(net, values) {
+  const order = (k) => (k === net.label ? 2 : net.probabilities[k]);
+  const classes = values.map((_, k) => k);
+  if (classes.length > 10) classes.sort((a, b) => order(b) - order(a)).splice(10);
+  const signed = values.some((value) => value < 0);
+  const rows = classes.map((k) => {
+    const width = (signed ? 50 : 100) * Math.abs(values[k]);
+    const svg = make("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(make("rect", { x: signed ? 50 - (values[k] < 0 ? width : 0) : 0, y: 0, width, height: 10 }));
+    if (signed) svg.append(make("line", { x1: 50, x2: 50, y1: 0, y2: 10 }));
+    const name = make("th", { scope: "row" }, net.classes[k], ...(k === net.label ? [" ◀ label"] : []));
+    return make("tr", k === net.label ? { class: "true" } : {}, name, make("td", {}, svg), make("td", {}, short(values[k])));
+  });
+  return make("table", { class: "bars" }, ...rows);
+}
+
 function histogram(summary) {
   const svg = make("svg", { class: "histogram", viewBox: "0 0 320 50", preserveAspectRatio: "none", role: "img" });
   svg.append(make("title", {}, `from ${short(summary.low)} to ${short(summary.high)}`));
@@ -79,7 +112,7 @@ class Graph {
     this.net = net;
     this.box = make("div", { class: "graph", "aria-label": `operations of ${net.name}` });
     this.arcs = make("svg", { "aria-hidden": "true" });
-    this.box.append(this.arcs);
+    this.box.append(this.arcs, ...photograph(net));
     this.rows = net.ops.map((op, i) => {
       const name = make("span", {}, op.name);
       const where = make("small", {}, op.path);
@@ -195,10 +228,11 @@ function fork(op) {
 
 // Each side of the walk has words (code) and numbers (shapes, norms, images).
 
-function forwardCard(op, kind) {
+function forwardCard(net, op, kind) {
   const inputs = op.input_shapes.map((shape, i) => [kind.inputs[i], shape ? sizes(shape) : "left out"]);
   const words = [make("h3", {}, "forward"), make("pre", {}, kind.forward)];
   const numbers = [
+    ...(op.name === "CrossEntropy" ? [make("h3", {}, "softmax: the probability of each class"), bars(net, net.probabilities)] : []),
     make("h3", {}, "shapes"),
     rowsOf([...inputs, ["output", sizes(op.shape)]]),
     ...body(op.output, false, op.shape.length === 4 ? "feature maps of the output" : "output"),
@@ -206,7 +240,7 @@ function forwardCard(op, kind) {
   return [words, numbers];
 }
 
-function backwardCard(op, kind) {
+function backwardCard(net, op, kind) {
   if (!op.gradient) return [[make("p", { class: "note" }, "No gradient came this way.")], []];
   const handed = op.input_gradients.map((g) => [
     `g${g.name}`, `norm ${short(g.norm)}`, `to ${g.label}${g.added ? ", added to what is there" : ""}`,
@@ -218,6 +252,10 @@ function backwardCard(op, kind) {
     ...(adds ? [make("h3", {}, "an addition copies its gradient down both branches"), fork(op)] : []),
   ];
   const numbers = [
+    ...(op.name === "CrossEntropy" ? [
+      make("h3", {}, "softmax − target: N times the gradient of the logits"),
+      bars(net, net.probabilities.map((p, k) => p - (k === net.label))),
+    ] : []),
     make("h3", {}, "gradients"),
     rowsOf([["gy", sizes(op.shape), `norm ${short(op.gradient.norm)}`], ...handed]),
     ...body(op.gradient, true, "gradient that came in"),
@@ -239,7 +277,7 @@ function drawCard(card, net, i, phase, waits) {
   const op = net.ops[i];
   const kind = kinds[op.name];
   card.classList.toggle("waits", waits);
-  const [words, numbers] = phase === "forward" ? forwardCard(op, kind) : backwardCard(op, kind);
+  const [words, numbers] = (phase === "forward" ? forwardCard : backwardCard)(net, op, kind);
   card.replaceChildren(
     make("div", { class: "title" }, make("b", {}, op.name), make("span", {}, op.path), make("span", {}, op.line)),
     ...(waits ? [make("p", { class: "note" }, "waits: the other net has an operation here that this one has not")] : []),
