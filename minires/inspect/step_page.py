@@ -108,6 +108,7 @@ def _operation(r: Record) -> dict[str, Any]:
             {"name": g.name, "label": g.label, "norm": _rounded(g.norm), "added": g.added}
             for g in r.input_gradients
         ],
+        "alone": {left: _rounded(size) for left, size in r.alone.items()},
         "seconds": _rounded(r.seconds),
     }
 

@@ -1,7 +1,8 @@
 """Record one training step, operation by operation, small enough for a page."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..ops.loss import log_softmax
 from .graph import Graph
 
 BINS = 32
+CUT = {"branch": 1, "shortcut": 0}  # what alone is left, and which input of y = F(x) + x is cut
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Record:
         shape, output: of the output.
         gradient: of the output; None if there is none.
         input_gradients: those of the inputs that have one.
+        alone: the norm of the gradient of the output where every residual addition hands its
+            gradient to the "branch" alone, or to the "shortcut" alone.
         seconds: the time its backward took.
     """
 
@@ -97,6 +101,7 @@ class Record:
     output: Summary
     gradient: Summary | None = None
     input_gradients: tuple[InputGradient, ...] = ()
+    alone: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CUT, 0.0))
     seconds: float = 0.0
 
 
@@ -141,6 +146,19 @@ class Trace:
         return replace(self, records=records, image=None if kept[0] else self.image)
 
 
+def _norms_without(cut: int, loss: Tensor) -> Iterator[tuple[Op, float]]:
+    """Walk back with one input of every residual addition cut off, and yield the norms of gy.
+
+    The graph is kept, and no leaf gets a gradient.
+    """
+    for step in loss.backward_steps(retain_graph=True):
+        yield step.op, step.norm
+        made = [isinstance(source, Op) for source in step.sources]
+        if step.op.name == "Add" and all(made):
+            made[cut] = False
+        step.gxs[:] = [gx if goes_on else None for gx, goes_on in zip(step.gxs, made, strict=True)]
+
+
 def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -> Trace:
     """Run a forward and a backward pass of the cross-entropy of `model(x)`, and record both.
 
@@ -174,6 +192,9 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     for op, shape in ((node.op, node.shape) for node in nodes):
         inputs = tuple(map(number.get, op.sources))
         records.append(Record(op, inputs, shapes[op], shape, outputs[op]))
+    for left, cut in CUT.items():
+        for op, size in _norms_without(cut, loss):
+            records[number[op]].alone[left] = size
     for step in loss.backward_steps():
         own = records[number[step.op]]
         own.gradient = Summary.of(step.gy, channels, image)

@@ -199,6 +199,49 @@ def test_backward_shows_the_fork_at_an_addition_and_the_other_net_waits(page):
     assert first.rsplit("norm", 1)[1] == second.rsplit("norm", 1)[1]
 
 
+def test_the_gradient_through_the_branch_or_the_shortcut_alone(page, file):
+    def curves():
+        return [line.get_attribute("points") for line in page.locator("#chart polyline").all()]
+
+    def dots(title):
+        found = page.locator(f'.graph .op[title="{title}"] .dot').all()
+        return [dot.evaluate("dot => dot.style.backgroundColor") for dot in found]
+
+    page.click("#last")
+    plain, residual = curves()
+    both = dots("Conv2d layer1.0.conv1")
+    seen = {residual}
+    for through in ("branch", "shortcut"):
+        page.select_option("#through", through)
+        assert f"through the {through} only" in page.locator("#chart-title").inner_text()
+        now = curves()
+        assert now[0] == plain, "a plain net has no additions"
+        seen.add(now[1])
+        assert page.url.endswith(f"#step-{moments(page)}-{through}")
+    assert len(seen) == 3
+    first, second = dots("Conv2d layer1.0.conv1")
+    assert (first, second) == (both[0], ""), "along the shortcuts no branch gets a gradient"
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert page.locator("#through").input_value() == "shortcut"
+    assert curves() == now
+    page.select_option("#through", "both")
+    assert curves() == [plain, residual]
+    assert "through" not in page.locator("#chart-title").inner_text()
+
+
+def test_a_page_without_additions_offers_none(browser, tmp_path):
+    page_of(Stepping(("plain8",), batch=2), digits()).save(tmp_path / "plain.html")
+    opened = browser.new_page()
+    opened.goto((tmp_path / "plain.html").as_uri() + "#step-3-branch")
+    assert where(opened).startswith("forward, step 3 of ")
+    assert opened.locator("#through").is_hidden()
+    assert opened.locator("#through").input_value() == "both"
+    assert opened.locator("#addition").is_hidden()
+    opened.close()
+
+
 def test_light_and_dark(page):
     def paper():
         return page.evaluate("getComputedStyle(document.documentElement).backgroundColor")

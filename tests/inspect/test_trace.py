@@ -67,6 +67,29 @@ def test_it_begins_with_the_image_and_ends_with_the_softmax(trace):
     np.testing.assert_allclose(trace.probabilities - np.eye(10)[2], gradient, atol=1e-6)
 
 
+@pytest.mark.parametrize(("left", "cut"), [("branch", "b"), ("shortcut", "a")])
+@pytest.mark.parametrize("shortcut", ["A", "B", None])
+def test_norms_through_the_branch_or_the_shortcut_alone(left, cut, shortcut):
+    """Those of a walk at whose additions the other one's gradient is multiplied by 0."""
+    x = np.random.default_rng(1).standard_normal((4, 3, 8, 8), dtype=np.float32)
+    model = models.cifar_net("plain8") if shortcut is None else models.cifar_resnet(8, shortcut)
+    trace = record(model, x, np.arange(4))
+    gradients = [p.grad for p in model.parameters()]
+    model.zero_grad()
+    F.cross_entropy(model(x), np.arange(4)).backward()
+    for p, gradient in zip(model.parameters(), gradients, strict=True):
+        np.testing.assert_allclose(gradient, p.grad, rtol=1e-4, atol=1e-6)
+    norms = []
+    for step in F.cross_entropy(model(x), np.arange(4)).backward_steps():
+        norms.append(step.norm)
+        if step.op.name == "Add":
+            step.scale(0, cut)
+    recorded = [r.alone[left] for r in reversed(trace.records)]
+    np.testing.assert_allclose(recorded, norms, rtol=1e-4)
+    same = [r.gradient.norm for r in reversed(trace.records)]
+    assert (recorded == pytest.approx(same)) == (shortcut is None)
+
+
 def test_maps_are_some_channels_of_one_image(trace):
     assert trace.records[0].output.maps.shape == (5, 8, 8)
     assert trace.records[-2].output.maps.shape == (1, 1, 10)

@@ -186,7 +186,8 @@ class Graph {
     this.rows[this.current]?.removeAttribute("aria-current");
     this.current = i;
     const paint = (dot, k) => {
-      dot.style.backgroundColor = visited(k) ? `rgb(${colourOf(k)})` : "";
+      const colour = visited(k) && colourOf(k);
+      dot.style.backgroundColor = colour ? `rgb(${colour})` : "";
     };
     this.rows.forEach((row, k) => paint(row.firstChild, k));
     for (const block of this.blocks) {
@@ -257,7 +258,11 @@ function backwardCard(net, op, kind) {
       bars(net, net.probabilities.map((p, k) => p - (k === net.label))),
     ] : []),
     make("h3", {}, "gradients"),
-    rowsOf([["gy", sizes(op.shape), `norm ${short(op.gradient.norm)}`], ...handed]),
+    rowsOf([
+      ["gy", sizes(op.shape), `norm ${short(op.gradient.norm)}`],
+      ...(net.adds ? Object.entries(op.alone).map(([left, norm]) => ["", `through the ${left} only`, `norm ${short(norm)}`]) : []),
+      ...handed,
+    ]),
     ...body(op.gradient, true, "gradient that came in"),
   ];
   return [words, numbers];
@@ -292,10 +297,15 @@ function drawCard(card, net, i, phase, waits) {
 const chart = {
   width: 1000, height: 130, left: 46, bottom: 18, top: 8,
 
-  value: (op, phase) => (phase === "forward" ? op.output.std : op.gradient && op.gradient.norm),
+  value(op, phase, through = byId("through").value) {
+    if (phase === "forward") return op.output.std;
+    return op.gradient && (through === "both" ? op.gradient.norm : op.alone[through]);
+  },
 
+  /** The powers of ten that hold all values, those through the branch or the shortcut only as well. */
   range(phase) {
-    const logs = nets.flatMap((net) => net.ops.map((op) => Math.log10(this.value(op, phase)))).filter(Number.isFinite);
+    const all = (op) => ["both", "branch", "shortcut"].map((through) => Math.log10(this.value(op, phase, through)));
+    const logs = nets.flatMap((net) => net.ops.flatMap(all)).filter(Number.isFinite);
     const [low, high] = logs.length ? [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs))] : [-1, 0];
     return [low, Math.max(high, low + 1)];
   },
@@ -330,7 +340,8 @@ const chart = {
     drawn.push(make("text", { x: this.left, y: this.height - 4 }, "image"));
     drawn.push(make("text", { x: this.width - 4, y: this.height - 4, "text-anchor": "end" }, "loss"));
     svg.replaceChildren(...drawn);
-    byId("chart-title").textContent = phase === "forward" ? "Standard deviation of the outputs, operation by operation" : "Norm of the gradient, operation by operation";
+    const through = { both: "", branch: " through the branch only", shortcut: " through the shortcut only" }[byId("through").value];
+    byId("chart-title").textContent = phase === "forward" ? "Standard deviation of the outputs, operation by operation" : `Norm of the gradient${through}, operation by operation`;
   },
 };
 
@@ -372,8 +383,10 @@ function show(moment, address = true) {
   nets.forEach((net, number) => {
     const { i, waits } = places[number];
     drawCard(cards[number], net, i, phase, waits);
-    const colourOf = (k) =>
-      phase === "forward" ? "140,140,145" : normColour((Math.log10(chart.value(net.ops[k], "backward") || 1e-30) - low) / (high - low));
+    const colourOf = (k) => {
+      const norm = chart.value(net.ops[k], "backward"); // where no gradient comes, the dot is empty
+      return phase === "forward" ? "140,140,145" : norm && normColour((Math.log10(norm) - low) / (high - low));
+    };
     graphs[number].show(i, (k) => reached(number, k), colourOf);
   });
   chart.draw(now, reached);
@@ -385,7 +398,8 @@ function show(moment, address = true) {
   byId("where").textContent = text;
   if (address) {
     try {
-      history.replaceState(null, "", `#step-${now + 1}`);
+      const through = byId("through").value;
+      history.replaceState(null, "", `#step-${now + 1}${through === "both" ? "" : `-${through}`}`);
     } catch {
       // A page inside a notebook has no address of its own.
     }
@@ -393,7 +407,8 @@ function show(moment, address = true) {
 }
 
 function fromAddress() {
-  const found = /^#step-(\d+)$/.exec(location.hash);
+  const found = /^#step-(\d+)(?:-(branch|shortcut))?$/.exec(location.hash);
+  byId("through").value = (adding && found && found[2]) || "both";
   return found ? Number(found[1]) - 1 : 0;
 }
 
@@ -432,6 +447,8 @@ function nextAddition() {
 
 // --- everything put together ----------------------------------------------------------------------
 
+nets.forEach((net) => (net.adds = net.ops.some((op) => op.addition)));
+const adding = nets.some((net) => net.adds);
 nets.forEach((net, number) => {
   const graph = new Graph(net, number, goTo);
   const card = make("article", { class: "op-card", "aria-label": `operation of ${net.name}` });
@@ -448,7 +465,8 @@ byId("previous").onclick = () => step(-1);
 byId("next").onclick = () => step(1);
 byId("last").onclick = () => step(walk.length);
 byId("addition").onclick = nextAddition;
-byId("addition").hidden = !nets.some((net) => net.ops.some((op) => op.addition));
+byId("addition").hidden = byId("through").parentNode.hidden = !adding;
+byId("through").onchange = () => show(now);
 byId("play").onclick = () => (timer ? pause() : play());
 byId("speed").onchange = () => timer && (pause(), play());
 byId("slider").oninput = (event) => step(Number(event.target.value) - now);
