@@ -46,6 +46,7 @@ class Block:
         inputs: the blocks that their inputs come from, each once, the latest first.
         shape: of the output.
         saved: bytes that backward keeps alive.
+        additions: how many residual additions, each with its shortcut, it has.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Block:
     inputs: tuple[int, ...]
     shape: tuple[int, ...]
     saved: int
+    additions: int
 
 
 class Graph:
@@ -125,7 +127,10 @@ class Graph:
             sources = {block_of[i] for node in nodes for i in node.inputs if i is not None}
             inputs = tuple(sorted(sources - {number}, reverse=True))
             saved = sum(node.saved for node in nodes)
-            blocks.append(Block(label, path, group, inputs, nodes[-1].shape, saved))
+            additions = sum(
+                node.op.name == "Add" and len({*node.inputs} - {None}) == 2 for node in nodes
+            )
+            blocks.append(Block(label, path, group, inputs, nodes[-1].shape, saved, additions))
         return blocks
 
     def text(self, fold: int | None = None) -> str:

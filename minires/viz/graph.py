@@ -103,9 +103,12 @@ def _is_addition(block: Block) -> bool:
 
 
 def _label(block: Block) -> list[str]:
-    """Return name, path and shape of a block."""
+    """Return name, path and shape of a block, and how many shortcuts are inside a folded one."""
     path = [printable(block.path)] if block.path and block.path != block.label else []
-    return [printable(block.label), *path, " × ".join(map(str, block.shape)) or "one number"]
+    n = block.additions if len(block.nodes) > 1 else 0
+    inside = [f"{n} shortcut{'s' * (n > 1)}"] if n else []
+    shape = " × ".join(map(str, block.shape)) or "one number"
+    return [printable(block.label), *path, shape, *inside]
 
 
 Graph.drawn = graph_svg  # in a notebook

@@ -114,6 +114,17 @@ def test_folded_a_block_is_one_and_what_is_in_no_module_stays():
         assert all(i < number for number, b in enumerate(blocks) for i in b.inputs)
 
 
+def test_a_block_knows_how_many_shortcuts_are_folded_into_it():
+    def counted(model, fold):
+        return [b.additions for b in Graph(loss_of(model)).blocks(fold) if "layer" in b.path]
+
+    assert counted(models.cifar_resnet(14), 2) == [1] * 6
+    assert counted(models.cifar_resnet(14), 1) == [2] * 3
+    assert counted(models.cifar_plain(14), 1) == [0] * 3
+    shifted = Graph((leaf() * 2 + leaf()).sum())
+    assert [b.additions for b in shifted.blocks()] == [0, 0, 0], "a leaf is no shortcut"
+
+
 def test_unfolded_a_block_is_an_operation():
     graph = Graph(loss_of(models.cifar_plain(8)))
     assert [block.nodes for block in graph.blocks()] == [(i,) for i in range(len(graph.nodes))]

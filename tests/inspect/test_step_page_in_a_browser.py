@@ -193,6 +193,7 @@ def test_backward_shows_the_fork_at_an_addition_and_the_other_net_waits(page):
             break
     plain, residual = page.locator(".op-card").all()
     assert "waits" in plain.get_attribute("class")
+    assert plain.evaluate("card => getComputedStyle(card).opacity") == "1", "its text is readable"
     assert residual.locator(".fork figure").count() == 2
     assert "return self.unbroadcast(gy, gy)" in residual.inner_text()
     first, second = residual.locator(".fork figcaption").all_inner_texts()
@@ -240,6 +241,34 @@ def test_a_page_without_additions_offers_none(browser, tmp_path):
     assert opened.locator("#through").input_value() == "both"
     assert opened.locator("#addition").is_hidden()
     opened.close()
+
+
+def test_code_that_is_cut_off_scrolls_by_keyboard(page):
+    code = page.locator(".op-card pre[tabindex]").first
+    assert code.evaluate("code => code.scrollWidth > code.clientWidth")
+    place = where(page)
+    code.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert code.evaluate("code => code.scrollLeft > 0")
+    assert where(page) == place
+
+
+def test_a_closed_block_shows_its_shortcut_past_it(page):
+    closed = page.locator(".graph").nth(1).locator('.fold[aria-expanded="false"]')
+    arcs = page.locator(".graph").nth(1).locator("path")
+    assert arcs.count() == closed.count() == 3
+    for arc, fold in zip(arcs.all(), closed.all(), strict=True):
+        height = arc.evaluate("arc => arc.getPointAtLength(1e6).y - arc.getPointAtLength(0).y")
+        assert height == pytest.approx(fold.bounding_box()["height"], abs=0.1)
+
+
+def test_on_paper_code_is_whole_and_the_controls_are_gone(page):
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("nav").is_hidden()
+    code = page.locator("pre").all()
+    assert all(pre.evaluate("pre => pre.scrollWidth <= pre.clientWidth") for pre in code)
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
 def test_light_and_dark(page):

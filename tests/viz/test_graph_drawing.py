@@ -53,6 +53,12 @@ def test_matplotlib_draws_every_operation_and_both_inputs_of_an_addition(graph):
     assert len(folded) < len(svg)
 
 
+def test_a_folded_block_says_how_many_shortcuts_it_has(graph):
+    assert graph_dot(graph.blocks(2)).count("1 shortcut") == 3
+    assert graph_svg(graph, fold=1, engine="matplotlib").count("1 shortcut") >= 3
+    assert "shortcut" not in graph_dot(graph.blocks())
+
+
 def test_the_graph_is_an_image_as_high_as_it_has_blocks(graph):
     sizes = [Image.open(io.BytesIO(graph_figure(graph, fold, dpi=50))).size for fold in (None, 2)]
     folded = len(graph.nodes) - len(graph.blocks(2))

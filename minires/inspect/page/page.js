@@ -160,19 +160,21 @@ class Graph {
     return block && block.inside.hidden ? block.fold : this.rows[i];
   }
 
-  /** A shortcut is an arc past the operations that it skips. */
+  /** A shortcut is an arc past the operations that it skips, or past the closed block that they are in. */
   drawArcs() {
-    const middle = (i) => {
-      const row = this.shown(i).getBoundingClientRect();
-      return row.top + row.height / 2 - this.box.getBoundingClientRect().top + this.box.scrollTop;
+    const height = (row, share) => {
+      const { top, height } = row.getBoundingClientRect();
+      return top + share * height - this.box.getBoundingClientRect().top + this.box.scrollTop;
     };
     this.arcs.style.height = `${this.box.scrollHeight}px`;
     const drawn = [];
     this.net.ops.forEach((op, i) => {
       for (const from of op.inputs) {
         if (from === null || from === i - 1) continue;
-        const [a, b] = [middle(from), middle(i)];
-        if (b - a < 4) continue; // both in one closed block
+        const [first, last] = [this.shown(from), this.shown(i)];
+        if (first === last) continue; // both in one closed block
+        const closed = last !== this.rows[i];
+        const [a, b] = closed ? [height(last, 0), height(last, 1)] : [height(first, 0.5), height(last, 0.5)];
         const path = make("path", { d: `M24 ${a} C 4 ${a + 6}, 4 ${b - 6}, 24 ${b}` });
         if (i === this.current) path.classList.add("now");
         drawn.push(path);
@@ -290,6 +292,10 @@ function drawCard(card, net, i, phase, waits) {
       make("div", {}, make("h3", {}, "formula"), make("pre", { class: "formula" }, kind.formula), ...words),
       make("div", {}, ...numbers)),
   );
+  for (const code of card.querySelectorAll("pre")) {
+    if (code.scrollWidth <= code.clientWidth) continue;
+    for (const [name, value] of [["tabindex", 0], ["role", "region"], ["aria-label", "code, wider than its box"]]) code.setAttribute(name, value);
+  }
 }
 
 // --- the chart: a curve a net, growing as the walk goes on --------------------------------------
@@ -478,7 +484,7 @@ byId("chart").onclick = (event) => {
   show(walk[now].phase === "forward" ? moment : walk.length - 1 - moment);
 };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || ["SELECT", "PRE"].includes(event.target.tagName)) return;
   const keys = {
     ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => step(-walk.length), End: () => step(walk.length), j: nextAddition,
   };
