@@ -115,7 +115,10 @@ def _operation(r: Record) -> dict[str, Any]:
 
 def _summary(s: Summary, signed: bool) -> dict[str, Any]:
     numbers = {key: _rounded(getattr(s, key)) for key in ("norm", "mean", "std", "low", "high")}
-    maps = None if s.maps is None else {"shape": s.maps.shape, "data": encoded(s.maps, signed)}
+    maps = None
+    if s.maps is not None:
+        ends = list(map(_rounded, _ends(s.maps, signed)))
+        maps = {"shape": s.maps.shape, "data": encoded(s.maps, signed), "ends": ends}
     return {**numbers, "histogram": s.histogram, "maps": maps}
 
 
@@ -124,14 +127,23 @@ def encoded(maps: Array, signed: bool) -> str:
 
     Signed ones have 0 in the middle.
     """
-    finite = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
+    finite = _finite(maps)
+    low, high = _ends(maps, signed)
+    scaled = 127.5 * (1 + finite / high) if signed else 255 * (finite - low) / (high - low or 1.0)
+    return base64.b64encode(np.rint(scaled).astype(np.uint8).tobytes()).decode()
+
+
+def _ends(maps: Array, signed: bool) -> tuple[float, float]:
+    """Return the values of the bytes 0 and 255."""
+    finite = _finite(maps)
     if signed:
         most = float(np.abs(finite).max()) or 1.0
-        scaled = 127.5 * (1 + finite / most)
-    else:
-        low, high = float(finite.min()), float(finite.max())
-        scaled = 255 * (finite - low) / ((high - low) or 1.0)
-    return base64.b64encode(np.rint(scaled).astype(np.uint8).tobytes()).decode()
+        return -most, most
+    return float(finite.min()), float(finite.max())
+
+
+def _finite(maps: Array) -> Array:
+    return np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
 
 
 def _kind(op: Op) -> dict[str, Any]:

@@ -111,6 +111,9 @@ def test_maps_are_bytes_with_zero_in_the_middle_for_gradients():
                 assert summary["maps"] is None
                 continue
             assert tuple(summary["maps"]["shape"]) == maps.shape
+            most = np.abs(maps).max()
+            ends = (-most, most) if signed else (maps.min(), maps.max())
+            assert summary["maps"]["ends"] == pytest.approx(ends, rel=1e-3)
             raw = np.frombuffer(base64.b64decode(summary["maps"]["data"]), np.uint8)
             raw = raw.reshape(maps.shape).astype(float)
             if signed:

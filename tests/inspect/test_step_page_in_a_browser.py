@@ -59,6 +59,8 @@ def test_it_opens_at_the_beginning(page):
     assert "Conv2d conv1" in where(page)
     assert page.locator(".op-card").count() == 2
     assert page.locator(".op-card canvas").count() >= 16
+    low, high = page.evaluate("nets[0].ops[0].output.maps.ends.map(short)")
+    assert page.locator(".op-card .scale").first.inner_text().split() == [low, high]
 
 
 def test_it_begins_with_the_image_and_ends_with_bars_of_the_softmax(page):

@@ -92,6 +92,17 @@ function bars(net, values) {
   return make("table", { class: "bars" }, ...rows);
 }
 
+/** What the darkest and the lightest colour of the maps stand for. */
+function scale({ maps: { ends } }, gradient) {
+  const bar = make("canvas", { width: 64, height: 1, "aria-hidden": "true" });
+  const context = bar.getContext("2d");
+  for (let i = 0; i < 64; i++) {
+    context.fillStyle = `rgb(${(gradient ? gradientColour : activationColour)(i / 63)})`;
+    context.fillRect(i, 0, 1, 1);
+  }
+  return make("div", { class: "scale note" }, short(ends[0]), bar, short(ends[1]));
+}
+
 function histogram(summary) {
   const svg = make("svg", { class: "histogram", viewBox: "0 0 320 50", preserveAspectRatio: "none", role: "img" });
   svg.append(make("title", {}, `from ${short(summary.low)} to ${short(summary.high)}`));
@@ -274,7 +285,7 @@ function body(summary, gradient, title) {
   const maps = images(summary, gradient);
   const flat = summary.maps && summary.maps.shape[1] === 1;
   return [
-    ...(maps.length ? [make("h3", {}, title), make("div", { class: flat ? "maps row" : "maps" }, ...maps)] : []),
+    ...(maps.length ? [make("h3", {}, title), make("div", { class: flat ? "maps row" : "maps" }, ...maps), scale(summary, gradient)] : []),
     make("h3", {}, `values: mean ${short(summary.mean)}, standard deviation ${short(summary.std)}`),
     histogram(summary),
   ];
