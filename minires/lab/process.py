@@ -10,7 +10,7 @@ from pathlib import Path
 from .worker import train
 
 
-class Training:
+class TrainingProcess:
     """The training process, and the last message of each kind that it has sent.
 
     Args:

@@ -64,7 +64,7 @@ def played(number, steps):
 
 
 def gradients(session):
-    return [next(racer.numbers()).gradient for racer in session.racers]
+    return [next(training.numbers()).gradient for training in session.trainings]
 
 
 def said(number):
@@ -91,5 +91,5 @@ def test_xavier_or_he():
 
 def test_a_learning_rate_too_high():
     session, _ = played(6, 1)
-    updates = [max(layer.update for layer in racer.numbers()) for racer in session.racers]
+    updates = [max(layer.update for layer in training.numbers()) for training in session.trainings]
     assert said(6)[:2] == pytest.approx(updates, rel=0.05)

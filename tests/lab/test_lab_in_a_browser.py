@@ -39,7 +39,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, served):
-    """The page, opened at a race of its own; what it complains about fails the test."""
+    """The page, opened at a session of its own; what it complains about fails the test."""
     complaints, fetched = [], []
     context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-GB")
     context.set_default_timeout(60_000)
@@ -152,7 +152,7 @@ def test_the_link_gives_the_same_curves(page, served):
     assert page.url == link
 
 
-def test_settings_begin_a_new_race(page):
+def test_settings_begin_a_new_session(page):
     panel(page, 0).locator("[name=depth]").select_option("14")
     expect(page.locator("#legend")).to_contain_text("plain14: training")
     expect(panel(page, 0).locator("[name=shortcut]")).to_be_disabled()
