@@ -9,6 +9,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from .. import data
 from ..arguments import flag, integer, shown
 from ..data import Dataset
 from ..errors import MiniresError
+from ..kernels import all_threads
 from .frames import IMAGES, Notice, frame_of, look_of, message, scene_of
 from .saving import save, script
 from .session import Session
@@ -26,17 +28,15 @@ _LOOK = 0.3  # s between two looks, at least
 _SHARE = 0.05  # of the time that frames may take, and that looks may
 
 
-def train(connection: Connection, address: str, data_dir: Path | None) -> None:
-    """Be the training process, until the other end of the connection is closed."""
+def train(connection: Connection, address: str, data_dir: Path | None, threads: int) -> None:
+    """Be the training process, on so many threads, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then closes it
 
     def load_data(name: str) -> Dataset:
         return data.load(name, None if name == "digits" else data_dir)
 
-    try:
+    with all_threads(threads), suppress(EOFError, OSError):
         Worker(connection, address, load_data).serve()
-    except (EOFError, OSError):
-        return
 
 
 class Worker:
