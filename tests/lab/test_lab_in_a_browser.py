@@ -236,3 +236,15 @@ def test_every_control_has_a_name(page):
             "c => (c.getAttribute('aria-label') || c.textContent || '').trim() !== '' "
             "|| [...(c.labels ?? [])].some((label) => label.textContent.trim() !== '')"
         )
+
+
+def test_axe_finds_nothing_serious(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it looks for faults")
+    page.select_option("#guide", "6")
+    expect(page.locator("#story")).to_contain_text("Overfit 100 images")
+    pause(page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["target"]) for v in found if v["impact"] != "minor"]
+        assert serious == []
