@@ -238,6 +238,46 @@ def test_every_control_has_a_name(page):
         )
 
 
+def test_over_a_slow_network_a_page_follows_and_is_obeyed(page):
+    first = step(page)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    slow = {"latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
+    network.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+    expect(page.locator("#where")).not_to_have_text(re.compile(rf"step {first} "))
+    pause(page)
+    stopped = step(page)
+    page.click("#step")
+    expect(page.locator("#where")).to_contain_text(f"step {stopped + 1} ")
+
+
+def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser):
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    lab = server.Served(f"{SMALL}&seed=1")
+    lab.start()
+    try:
+        page.goto(lab.url)
+        expect(page.locator("#shared input")).to_have_value("1")
+        expect(page).to_have_url(re.compile("seed=1$"))
+        lab.training.process.kill()
+        expect(page.locator("#notice")).to_contain_text("The training process has ended.")
+    finally:
+        lab.stop()
+    expect(page.locator("#notice")).to_contain_text("The server does not answer; trying again")
+    link = page.url.split("#")[1]
+    again = server.Served(SMALL)
+    again.start()
+    try:
+        page.goto(f"{again.url}#{link}")
+        expect(page.locator("#shared input")).to_have_value("1")
+        first = step(page)
+        expect(page.locator("#where")).not_to_have_text(re.compile(rf"step {first} "))
+    finally:
+        context.close()
+        again.stop()
+
+
 def test_axe_finds_nothing_serious(page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it looks for faults")
     page.select_option("#guide", "6")
