@@ -60,7 +60,7 @@ class GradientError(MiniresError, AssertionError):
 
 
 class StateDictError(MiniresError, ValueError):
-    """Weights whose names or shapes are not the model's."""
+    """Weights, or what an optimiser keeps, whose names or shapes are not those of the one here."""
 
 
 class DataError(MiniresError):

@@ -34,7 +34,6 @@ _SCHEDULE = (
 _NORM = "the nets here normalise by nn.BatchNorm2d alone, as the paper did"
 _INIT = "layers take their initial weights as init=nn.he_normal or nn.xavier_normal"
 _IMAGES = "layers here are those of nets for images: Conv2d, Linear, BatchNorm2d, pooling, Dropout"
-_STATE = "nothing but parameters and buffers is saved: minires.save(model.state_dict(), path)"
 _ADAPTIVE = "of the adaptive pools there is the average to one pixel: nn.AdaptiveAvgPool2d(1)"
 _PADDING = "F.pad pads with constants, and so do convolution (zeros) and pooling"
 
@@ -163,7 +162,7 @@ NAMES: dict[str, dict[str, str]] = {
     "Optimiser": {
         "param_groups": "all parameters have one rate, optimiser.lr, which may be set at any time",
         "add_param_group": "one optimiser has one list of parameters; make a second optimiser",
-        **_named("state_dict load_state_dict state", _STATE),
+        "state": "what is kept of each parameter is optimiser.velocities (SGD), means and squares",
     },
 }
 

@@ -38,6 +38,11 @@ def without_last_digits(notebook):
     return re.sub(r"(\d\.\d{4})\d+", r"\1", text)
 
 
+def printed_lines(path):
+    """What a stored notebook prints, line by line, without the digits that vary."""
+    return without_last_digits(read(path)).splitlines()
+
+
 def expect_it_prints_what_is_stored(path, tmp_path, monkeypatch):
     """Run a tutorial from its first cell to its last."""
     if path.name.startswith("09_"):  # it shows which kernel computed an operation

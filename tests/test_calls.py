@@ -478,6 +478,16 @@ CALLS = [  # a function, and arguments with which it works
         named("ErrorWarmup.load_state_dict", optim.ErrorWarmup(0.1).load_state_dict),
         {"state": {"warm": True, "errors": [1.0]}},
     ),
+    (
+        named(
+            "SGD.load_state_dict", lambda **given: optim.SGD([x(3)], 0.1).load_state_dict(**given)
+        ),
+        {"state_dict": optim.SGD([x(3)], 0.1).state_dict()},
+    ),
+    (
+        named("Adam.load_state_dict", optim.Adam([x(3)]).load_state_dict),
+        {"state_dict": optim.Adam([x(3)]).state_dict()},
+    ),
     (named("SGD.to", lambda backend: optim.SGD([x(3)], 0.1).to(backend)), {"backend": "numpy"}),
     (named("Adam.to", lambda backend: optim.Adam([x(3)]).to(backend)), {"backend": "numpy"}),
     # The package itself

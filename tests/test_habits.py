@@ -201,6 +201,30 @@ def saved(lib):
     return net[7].weight
 
 
+def saved_run(lib):
+    """The weights after a training that was saved with its optimiser and its scheduler, resumed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        for stop in (2, 4):
+            net = small_net(lib)
+            optimizer = lib.optim.Adam(net.parameters(), lr=0.1)
+            scheduler = lib.optim.lr_scheduler.StepLR(optimizer, step_size=3)
+            parts = {"model": net, "optimizer": optimizer, "scheduler": scheduler}
+            start = 0
+            if path.exists():
+                saved = lib.load(path)
+                for name, part in parts.items():
+                    part.load_state_dict(saved[name])
+                start = saved["epoch"]
+            for _ in range(start, stop):
+                optimizer.zero_grad()
+                lib.nn.CrossEntropyLoss()(net(lib.t(MAPS)), lib.labels(FOUR)).backward()
+                optimizer.step()
+                scheduler.step()
+            lib.save({n: p.state_dict() for n, p in parts.items()} | {"epoch": stop}, path)
+    return net[7].weight, scheduler.get_last_lr()
+
+
 def loaded_in_part(lib):
     net = small_net(lib)
     state = {k: v for k, v in net.state_dict().items() if not k.startswith("7.")}
@@ -378,6 +402,7 @@ WORKS = {  # a habit, and what it computes
     "optim.Adam(net.parameters(), lr=1e-2)": lambda lib: steps(
         lib, lambda ps: lib.optim.Adam(ps, lr=1e-2, betas=(0.8, 0.99), weight_decay=1e-2)
     ),
+    "save({'model': ..., 'optimizer': optimizer.state_dict(), 'epoch': 3}, path)": saved_run,
     "lr_scheduler.StepLR and MultiStepLR": lambda lib: [
         *steps(
             lib,

@@ -7,8 +7,9 @@ import oracles
 import pytest
 from oracles import assert_same, needs_torch
 
+import minires
 from minires import Tensor, nn
-from minires.errors import DTypeError, GraphError, ShapeError, UsageError
+from minires.errors import DTypeError, GraphError, ShapeError, StateDictError, UsageError
 from minires.optim import SGD, Adam, ErrorWarmup, StepSchedule, lr_scheduler
 
 SHAPES = [(3, 4), (5,), ()]
@@ -98,6 +99,106 @@ def test_adam_says_that_it_has_written():
 def test_what_adam_cannot_be_set_to_raises(settings, said):
     with pytest.raises(UsageError, match=said):
         Adam([leaf()], **settings)
+
+
+OPTIMISERS = {
+    "SGD": lambda ps: SGD(ps, lr=0.1, momentum=0.9, weight_decay=1e-2),
+    "Adam": lambda ps: Adam(ps, lr=0.1, betas=(0.8, 0.99)),
+}
+
+
+def steps(optimiser, scheduler, numbers):
+    for step in numbers:
+        for p, g in zip(optimiser.parameters, gradients(step), strict=True):
+            p.grad = g.astype(p.dtype)
+        if step == 0:
+            optimiser.parameters[1].grad = None
+        optimiser.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_run_that_is_saved_and_loaded_goes_on_to_the_same_bits(name, tmp_path):
+    through, stopped, fresh = parameters(), parameters(), parameters()
+    whole, first = OPTIMISERS[name](through), OPTIMISERS[name](stopped)
+    schedulers = [lr_scheduler.StepLR(o, step_size=2) for o in (whole, first)]
+    steps(whole, schedulers[0], range(8))
+    steps(first, schedulers[1], range(5))
+    state = {"optimizer": first.state_dict(), "scheduler": schedulers[1].state_dict()}
+    minires.save(state, tmp_path / "run")
+    steps(first, schedulers[1], range(5, 8))  # what was saved are copies
+
+    loaded = minires.load(tmp_path / "run")
+    second = type(first)(fresh, lr=0.5)
+    second.load_state_dict(loaded["optimizer"])
+    scheduler = lr_scheduler.StepLR(second, step_size=2)  # of the lr at the stop
+    scheduler.load_state_dict(loaded["scheduler"])
+    fresh_state = parameters()
+    halfway = OPTIMISERS[name](fresh_state)
+    steps(halfway, lr_scheduler.StepLR(halfway, step_size=2), range(5))
+    for p, q in zip(fresh, fresh_state, strict=True):
+        p.data[...] = q.data
+    steps(second, scheduler, range(5, 8))
+    assert second.state_dict().keys() == whole.state_dict().keys()
+    for key, value in whole.state_dict().items():
+        np.testing.assert_array_equal(second.state_dict()[key], value)
+    for p, q in zip(through, fresh, strict=True):
+        np.testing.assert_array_equal(q.data, p.data)
+
+
+def changed(**entries):
+    return lambda state: state | {key.replace("_0", ".0"): v for key, v in entries.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (lambda _: 3, StateDictError, r"got 3; expected what state_dict\(\) returns"),
+        (
+            lambda _: {"state": {}, "param_groups": []},
+            StateDictError,
+            "has no 'betas'; expected lr",
+        ),
+        (lambda _: SGD(parameters(), 0.1).state_dict(), StateDictError, "has no 'betas'"),
+        (changed(nesterov=True), StateDictError, "has an unknown 'nesterov'"),
+        (
+            lambda _: Adam([leaf()]).state_dict(),
+            StateDictError,
+            "Adam has 3 parameters, the state is of 1",
+        ),
+        (changed(mean_0=np.ones(3)), StateDictError, r"shape \(3,\).* as mean\.0, expected.*3, 4"),
+        (changed(mean_0=np.full((3, 4), "a")), StateDictError, "expected numbers"),
+        (changed(mean_0=1.0), StateDictError, r"got 1\.0 as mean\.0"),
+        (changed(lr=-1), UsageError, "lr must be a number of at least 0"),
+        (changed(betas=[0.9, 1]), UsageError, r"betas\[1\] must be below 1"),
+        (changed(steps=[1]), UsageError, "steps must be 3 integers"),
+        (changed(steps=[1, 2, -3]), UsageError, "steps must be at least 0"),
+    ],
+)
+def test_a_state_that_does_not_fit_raises_before_anything_is_changed(change, error, said):
+    adam = Adam(parameters(), lr=0.1)
+    other = Adam(parameters(), lr=0.2)
+    steps(other, lr_scheduler.StepLR(other, 9), range(2))
+    before = adam.state_dict()
+    with pytest.raises(error, match=said):
+        adam.load_state_dict(change(other.state_dict()))
+    for key, value in adam.state_dict().items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+def test_a_state_keeps_the_dtype_of_the_parameters():
+    adam = Adam(parameters(np.float32))
+    adam.load_state_dict(Adam(parameters(np.float64)).state_dict())
+    assert {a.dtype for a in (*adam.means, *adam.squares)} == {np.dtype(np.float32)}
+
+
+def test_a_scheduler_loads_its_own_state_alone():
+    scheduler = lr_scheduler.StepLR(SGD([leaf()], 0.1), 2)
+    for wrong in ({}, 3, {"last_epoch": 3}):
+        with pytest.raises(StateDictError, match="expected 'base_lr' and 'last_epoch'"):
+            scheduler.load_state_dict(wrong)
+    with pytest.raises(UsageError, match="last_epoch must be an integer"):
+        scheduler.load_state_dict({"base_lr": 0.1, "last_epoch": "3"})
 
 
 @needs_torch

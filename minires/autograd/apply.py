@@ -75,14 +75,7 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
         raise DTypeError(f"{op.name} made {output.dtype} out of {dtype}")
     if any(op.needs_grad) or (recording and op.recomputes):
         expect_differentiable(dtype)
-        op.sources = tuple(
-            [(t.op or t) if t is not None and t.requires_grad else None for t in tensors]
-        )
-        op.dtype = dtype
-        op.moment = moment()
-        op.output = weakref.ref(output)
-        output.requires_grad = True
-        output.op = op
+        _record(op, tensors, output)
     else:
         op.saved = ()
     for hook in modes.forward_hooks:
@@ -91,6 +84,18 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
 
 
 Op.engine = apply
+
+
+def _record(op: Op, tensors: list[Tensor | None], output: Tensor) -> None:
+    """Make `op` a node of the graph: where its inputs came from, and its output."""
+    op.sources = tuple(
+        [(t.op or t) if t is not None and t.requires_grad else None for t in tensors]
+    )
+    op.dtype = output.dtype
+    op.moment = moment()
+    op.output = weakref.ref(output)
+    output.requires_grad = True
+    output.op = op
 
 
 def as_tensors(op: Op, inputs: tuple[Operand, ...]) -> list[Tensor | None]:

@@ -7,7 +7,7 @@ import typer
 from ..lab.opening import open_lab
 from .app import command, say
 from .options import INTEGER
-from .shared import DataDir
+from .shared import DataDir, Threads
 
 
 @command("minires lab", "minires lab --no-open --port 8000")
@@ -32,6 +32,7 @@ def lab(
         ),
     ] = 0,
     data_dir: DataDir = None,
+    threads: Threads = None,
 ) -> None:
     """Watch two nets learn, and change them while they do: cut a shortcut, freeze a block.
 

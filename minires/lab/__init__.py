@@ -8,7 +8,7 @@ Two processes and a page:
       |  pipe        the same messages, in the same bytes
     training         worker.py: a process of its own; obeys between two training steps
 
-What is computed is a `Session` (session.py): two racers (racer.py), each a net with its trainer,
+What is computed is a `Session` (session.py): two trainings (training.py), each of a net,
 that take a training step in turn on the same images. A session knows neither processes nor pages,
 and is made of its address alone (address.py): the settings, and every surgery with the step before
 which it was done. A session opened from an address gives the same curves again, to the bit; so

@@ -1,6 +1,6 @@
 """What a page is sent of a session: dataclasses, made into JSON.
 
-A `Scene` comes once for every race: what stays as it is. A `Frame` comes many times a second:
+A `Scene` comes once for every session: what stays as it is. A `Frame` comes many times a second:
 where training stands. A `Look` costs a forward pass on some test images, and comes less often. A
 `Notice` is a message.
 """
@@ -21,8 +21,8 @@ from ..inspect.layers import watch_layers
 from ..inspect.step_page import encoded
 from ..modes import no_grad, set_modes
 from .config import limits
-from .racer import Racer
 from .session import Session
+from .training import NetTraining
 
 IMAGES = 40  # test images that are looked at
 _CHANNELS = 8  # feature maps of a block
@@ -45,16 +45,16 @@ class Maps:
 
 @dataclass(frozen=True)
 class Scene:
-    """What stays as it is until the next race.
+    """What stays as it is until the next session.
 
     Attributes:
-        race: its number; config: the settings; limits: the ranges of the settings.
+        number: of the session; config: the settings; limits: the ranges of the settings.
         data: the dataset's name; classes, labels: of it, and of the images that are looked at.
         images: those images, each the mean of its channels.
         layers: the paths of each net's layers; blocks: of its blocks.
     """
 
-    race: int
+    number: int
     config: dict[str, Any]
     limits: dict[str, Any]
     data: str
@@ -96,13 +96,13 @@ class Frame:
     """Where a session stands.
 
     Attributes:
-        race: the number of its scene; step: training steps taken.
+        number: that of its scene; step: training steps taken.
         running: whether it trains; rate: training steps of both nets a second.
         address: of the session; surgeries: those so far; undo: whether the last can be undone.
         nets: of the two nets.
     """
 
-    race: int
+    number: int
     step: int
     running: bool
     rate: float
@@ -134,7 +134,7 @@ class NetLook:
 class Look:
     """What both nets make of the images; `image` is the one chosen, `step` when it was."""
 
-    race: int
+    number: int
     step: int
     image: int
     nets: list[NetLook]
@@ -148,63 +148,63 @@ class Notice:
     text: str
 
 
-def scene_of(session: Session, race: int) -> Scene:
+def scene_of(session: Session, number: int) -> Scene:
     """Return the scene of a session."""
     dataset = session.dataset
     images = dataset.test_images[:IMAGES].mean(axis=1)
     return Scene(
-        race,
+        number,
         asdict(session.config),
         limits(),
         dataset.name,
         dataset.classes,
         dataset.test_labels[:IMAGES].tolist(),
         Maps.of(images),
-        [list(racer.layers) for racer in session.racers],
-        [list(racer.blocks) for racer in session.racers],
+        [list(training.layers) for training in session.trainings],
+        [list(training.blocks) for training in session.trainings],
     )
 
 
-def frame_of(session: Session, race: int, running: bool, rate: float) -> Frame:
+def frame_of(session: Session, number: int, running: bool, rate: float) -> Frame:
     """Return the frame of a session."""
     return Frame(
-        race,
+        number,
         session.step,
         running,
         rate,
         session.address,
         [asdict(surgery) for surgery in session.done],
         session.can_undo,
-        [_net_frame(racer) for racer in session.racers],
+        [_net_frame(training) for training in session.trainings],
     )
 
 
-def _net_frame(racer: Racer) -> NetFrame:
-    trainer, numbers = racer.trainer, list(racer.numbers())
+def _net_frame(training: NetTraining) -> NetFrame:
+    trainer, numbers = training.trainer, list(training.numbers())
     rows = trainer.rows[:: len(trainer.rows) // _POINTS + 1]
     return NetFrame(
-        racer.ended,
+        training.ended,
         trainer.iteration * trainer.recipe.batch_size / trainer.dataset.train_size,
-        racer.curve.stride,
-        racer.curve.means,
+        training.curve.stride,
+        training.curve.means,
         [(row.iteration, row.test_error) for row in rows],
         trainer.schedule.lr,
         trainer.optimiser.momentum,
         [layer.gradient for layer in numbers],
         [layer.update for layer in numbers],
-        [asdict(edits) for edits in racer.edits.values()],
+        [asdict(edits) for edits in training.edits.values()],
     )
 
 
-def look_of(session: Session, race: int, image: int) -> Look:
+def look_of(session: Session, number: int, image: int) -> Look:
     """Return what both nets make of the images now."""
     images = session.dataset.test_images[:IMAGES]
     labels = session.dataset.test_labels[:IMAGES]
-    nets = [_net_look(racer, images, labels, image) for racer in session.racers]
-    return Look(race, session.step, image, nets)
+    nets = [_net_look(training, images, labels, image) for training in session.trainings]
+    return Look(number, session.step, image, nets)
 
 
-def _net_look(racer: Racer, images: Array, labels: Array, image: int) -> NetLook:
+def _net_look(training: NetTraining, images: Array, labels: Array, image: int) -> NetLook:
     maps: dict[str, Array] = {}
 
     def see(op: Op, _inputs: Sequence[Array | None], output: Array) -> None:
@@ -212,18 +212,18 @@ def _net_look(racer: Racer, images: Array, labels: Array, image: int) -> NetLook
 
     # Of an exploding net, what is computed may be infinite.
     with no_grad(), np.errstate(all="ignore"):
-        x = racer.inputs(images)
+        x = training.inputs(images)
         # By the statistics of these images, as in training, but the running ones stay as they are.
         with set_modes(recomputing=True), watch_layers() as layers:
-            racer.model(x)
+            training.model(x)
         with forward_hook(see, ops="ReLU"):
-            logits = racer.model.eval()(x)
-        racer.model.train()
+            logits = training.model.eval()(x)
+        training.model.train()
         chosen = np.exp(F.log_softmax(logits).data[image])
     std = dict(zip(layers.paths, layers.std.tolist(), strict=True))
     return NetLook(
-        [std[path] for path in racer.layers],
-        [Maps.of(maps[path]) for path in ("", *racer.blocks)],
+        [std[path] for path in training.layers],
+        [Maps.of(maps[path]) for path in ("", *training.blocks)],
         chosen.tolist(),
         (logits.data.argmax(axis=1) != labels).tolist(),
     )

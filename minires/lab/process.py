@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..kernels import get_num_threads
 from .worker import train
 
 
-class Training:
+class TrainingProcess:
     """The training process, and the last message of each kind that it has sent.
+
+    It computes with as many threads as this process does now.
 
     Args:
         address: of the first session.
@@ -21,7 +24,7 @@ class Training:
     def __init__(self, address: str, data_dir: Path | None) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        arguments = (other, address, data_dir)
+        arguments = (other, address, data_dir, get_num_threads())
         self.process = context.Process(target=train, args=arguments, daemon=True)
         with _without_interrupts():
             self.process.start()

@@ -30,7 +30,7 @@ surgeries = [{surgeries}]
 session = Session(config, data.load(config.dataset), surgeries)
 for _ in session.run():
     if session.step % 10 == 0:
-        errors = [f"{{r.settings.net}} {{r.curve.means[-1]:.1f} %" for r in session.racers]
+        errors = [f"{{t.settings.net}} {{t.curve.means[-1]:.1f} %" for t in session.trainings]
         print(session.step, *errors)
     if session.step == {step}:
         break
@@ -47,18 +47,18 @@ def save(session: Session, where: Path = Path("runs")) -> list[Path]:
         UsageError: no epoch has ended.
         RunError: a folder cannot be written.
     """
-    racers = list(session.racers)
-    if not any(racer.trainer.rows for racer in racers):
+    trainings = list(session.trainings)
+    if not any(training.trainer.rows for training in trainings):
         raise UsageError("there is nothing to save before the first epoch has ended")
-    same = racers[0].settings.net == racers[1].settings.net
+    same = trainings[0].settings.net == trainings[1].settings.net
     folders = []
-    for group in [[racer] for racer in racers] if same else [racers]:
+    for group in [[training] for training in trainings] if same else [trainings]:
         path = next(p for n in count(1) if not (p := where / f"lab-{n}").exists())
-        rows = [row for racer in group for row in racer.trainer.rows]
+        rows = [row for training in group for row in training.trainer.rows]
         facts = {
             "address": session.address,
             "step": session.step,
-            "settings": [asdict(racer.settings) for racer in group],
+            "settings": [asdict(training.settings) for training in group],
             "data": session.dataset.name,
             "data_sha256": session.dataset.digest,
             "machine": machine("numpy"),
@@ -68,8 +68,8 @@ def save(session: Session, where: Path = Path("runs")) -> list[Path]:
             folder.write_history(rows)
             folder.write("degradation.png", degradation_figure([(session.dataset.name, rows)]))
             folder.write("session.py", script(session).encode())
-            for racer in group:
-                folder.save_weights(racer.trainer.label, racer.model)
+            for training in group:
+                folder.save_weights(training.trainer.label, training.model)
         folders.append(path)
     return folders
 

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .. import pages
-from .process import Training
+from .process import TrainingProcess
 
 HOST = "127.0.0.1"
 LARGEST = 16_384  # bytes of a command
@@ -60,7 +60,9 @@ class Headers:
         await self._app(scope, receive, with_headers)
 
 
-def application(training: Training, token: str, port: int, frames: str = "'none'") -> Starlette:
+def application(
+    training: TrainingProcess, token: str, port: int, frames: str = "'none'"
+) -> Starlette:
     """Return the application.
 
     Args:
@@ -102,7 +104,7 @@ def application(training: Training, token: str, port: int, frames: str = "'none'
     )
 
 
-async def _serve(page: WebSocket, training: Training) -> None:
+async def _serve(page: WebSocket, training: TrainingProcess) -> None:
     """Send a page the newest messages, and take its commands, until it is closed."""
     await page.accept()
     news, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -149,7 +151,7 @@ class Served:
     ) -> None:
         self._socket = socket.create_server((HOST, port), backlog=64)
         port = self._socket.getsockname()[1]
-        self.training = Training(address, data_dir)
+        self.training = TrainingProcess(address, data_dir)
         token = secrets.token_urlsafe(16)
         self.url = f"http://{HOST}:{port}/{token}/"
         self.server = uvicorn.Server(

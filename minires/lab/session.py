@@ -12,8 +12,8 @@ from ..inspect.memory import check_memory
 from ..kernels import blas_threads
 from .address import format_address, parse_address
 from .config import LabConfig
-from .racer import Racer
 from .surgery import Surgery
+from .training import NetTraining
 
 _UNDO = 5  # surgeries that can be undone: each keeps the parameters of both nets
 _MOST = 100  # surgeries of a session
@@ -31,7 +31,7 @@ class Session:
 
     Attributes:
         step: training steps taken so far, by each net that has not ended.
-        racers: the two nets.
+        trainings: of the two nets.
         done: the surgeries so far; coming: those whose steps are still to come.
 
     Raises:
@@ -47,13 +47,13 @@ class Session:
         for net in config.nets:
             check_memory(net.spec, self.dataset.train_images.shape[1:], config.batch, None)
         self.step = 0
-        self.racers = tuple(Racer(net, config, self.dataset) for net in config.nets)
+        self.trainings = tuple(NetTraining(net, config, self.dataset) for net in config.nets)
         self.done: list[Surgery] = []
         self.coming = deque(surgeries)
         if len(self.coming) > _MOST:
             raise UsageError(f"a session has at most {_MOST} surgeries, got {len(self.coming)}")
         for surgery in self.coming:
-            self.racers[surgery.net].check(surgery)
+            self.trainings[surgery.net].check(surgery)
         self._saved: deque[Any] = deque(maxlen=_UNDO)
         self._do_what_is_due()
 
@@ -79,7 +79,7 @@ class Session:
     @property
     def ended(self) -> bool:
         """Whether neither net is trained any further."""
-        return all(racer.ended is not None for racer in self.racers)
+        return all(training.ended is not None for training in self.trainings)
 
     @property
     def can_undo(self) -> bool:
@@ -95,8 +95,8 @@ class Session:
         H, W = self.dataset.train_images.shape[2:]
         with blas_threads(1) if H * W < 16 * 16 else nullcontext():
             while not self.ended:
-                for racer in self.racers:
-                    racer.step()
+                for training in self.trainings:
+                    training.step()
                 self.step += 1
                 self._do_what_is_due()
                 yield
@@ -114,11 +114,11 @@ class Session:
         """
         surgery = Surgery(self.step, net, kind, path, value)
         if len(self.done) + len(self.coming) >= _MOST:
-            raise UsageError(f"a session has at most {_MOST} surgeries; race again")
-        racer = self.racers[net]
-        racer.check(surgery)
-        if racer.ended is not None:
-            raise UsageError(f"{racer.settings.net} is trained no further; undo, or race again")
+            raise UsageError(f"a session has at most {_MOST} surgeries; start again")
+        training = self.trainings[net]
+        training.check(surgery)
+        if training.ended is not None:
+            raise UsageError(f"{training.settings.net} is trained no further; undo, or start again")
         self._operate(surgery)
 
     def undo(self) -> None:
@@ -131,18 +131,18 @@ class Session:
             raise UsageError("there is no surgery to undo")
         self.step, count, states = self._saved.pop()
         del self.done[count:]
-        for number, (racer, state) in enumerate(zip(self.racers, states, strict=True)):
-            racer.restore(state, [s for s in self.done if s.net == number])
+        for number, (training, state) in enumerate(zip(self.trainings, states, strict=True)):
+            training.restore(state, [s for s in self.done if s.net == number])
 
     def _do_what_is_due(self) -> None:
         while self.coming and self.coming[0].step <= self.step:
             surgery = self.coming.popleft()
-            if self.racers[surgery.net].ended is None:
+            if self.trainings[surgery.net].ended is None:
                 self._operate(surgery)
 
     def _operate(self, surgery: Surgery) -> None:
-        saved = self.step, len(self.done), [racer.saved() for racer in self.racers]
-        self.racers[surgery.net].operate(surgery)
+        saved = self.step, len(self.done), [training.saved() for training in self.trainings]
+        self.trainings[surgery.net].operate(surgery)
         self._saved.append(saved)
         self.done.append(surgery)
 

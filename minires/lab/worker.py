@@ -9,6 +9,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from .. import data
 from ..arguments import flag, integer, shown
 from ..data import Dataset
 from ..errors import MiniresError
+from ..kernels import all_threads
 from .frames import IMAGES, Notice, frame_of, look_of, message, scene_of
 from .saving import save, script
 from .session import Session
@@ -26,17 +28,15 @@ _LOOK = 0.3  # s between two looks, at least
 _SHARE = 0.05  # of the time that frames may take, and that looks may
 
 
-def train(connection: Connection, address: str, data_dir: Path | None) -> None:
-    """Be the training process, until the other end of the connection is closed."""
+def train(connection: Connection, address: str, data_dir: Path | None, threads: int) -> None:
+    """Be the training process, on so many threads, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then closes it
 
     def load_data(name: str) -> Dataset:
         return data.load(name, None if name == "digits" else data_dir)
 
-    try:
+    with all_threads(threads), suppress(EOFError, OSError):
         Worker(connection, address, load_data).serve()
-    except (EOFError, OSError):
-        return
 
 
 class Worker:
@@ -54,13 +54,13 @@ class Worker:
         self._connection = connection
         self._load_data = load_data
         self._datasets: dict[str, Dataset] = {}
-        self._race = 0
+        self._number = 0
         self._image = 0
         self._steps: Generator[None, None, None] = (None for _ in ())
         try:
-            self.do_race(address)
+            self.do_open(address)
         except MiniresError as error:
-            self.do_race("")
+            self.do_open("")
             self._send("N", Notice("error", str(error)))
 
     def serve(self) -> None:
@@ -89,14 +89,14 @@ class Worker:
         except MiniresError as error:
             self._send("N", Notice("error", str(error)))
 
-    def do_race(self, address: str) -> None:
-        """Begin the session of an address."""
+    def do_open(self, address: str) -> None:
+        """Open the session of an address."""
         session = Session.open(address, self._data)
-        self._race += 1
+        self._number += 1
         self._running = True
         self._rate = 0.0
         self._begin(session)
-        self._send("S", scene_of(session, self._race))
+        self._send("S", scene_of(session, self._number))
         self._tell()
 
     def do_operate(self, net: int, kind: str, path: str = "", value: float = 1) -> None:
@@ -156,11 +156,11 @@ class Worker:
             seconds, steps = now - self._since[0], self._session.step - self._since[1]
             if seconds > 1:
                 self._rate, self._since = steps / seconds, (now, self._session.step)
-            self._send("F", frame_of(self._session, self._race, self._running, self._rate))
+            self._send("F", frame_of(self._session, self._number, self._running, self._rate))
             self._next_frame = _next(now, _FRAME)
         now = time.perf_counter()
         if now >= self._next_look:
-            self._send("L", look_of(self._session, self._race, self._image))
+            self._send("L", look_of(self._session, self._number, self._image))
             self._next_look = _next(now, _LOOK)
 
     def _send(self, kind: str, value: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from .. import kernels
-from ..arguments import above_zero, real, shown
+from ..arguments import above_zero, integer, real, several, shown
 from ..autograd import Tensor
 from ..backend import Array
 from ..errors import UsageError
@@ -38,6 +38,7 @@ class Adam(Optimiser):
     """
 
     state_names: ClassVar[dict[str, str]] = {"means": "mean", "squares": "square"}
+    setting_names: ClassVar[tuple[str, ...]] = ("lr", "betas", "eps", "weight_decay", "steps")
     means: list[Array]
     squares: list[Array]
 
@@ -52,13 +53,11 @@ class Adam(Optimiser):
     ) -> None:
         expect_only(amsgrad=amsgrad)
         super().__init__(params, lr)
-        if not (isinstance(betas, tuple | list) and len(betas) == 2):
-            raise UsageError(f"betas must be two numbers, got {shown(betas)}")
-        self.betas = (_below_1(betas[0], "betas[0]"), _below_1(betas[1], "betas[1]"))
-        self.eps = above_zero(eps, "eps")
+        self.betas = betas
+        self.eps = eps
         self.weight_decay = weight_decay
         self.steps = [0] * len(self.parameters)
-        self._expect_rates("weight_decay")
+        self._expect_settings()
 
     def step(self) -> None:
         """Change every parameter that has a gradient.
@@ -72,6 +71,17 @@ class Adam(Optimiser):
             self.steps[i] += 1
             settings = self.lr, self.betas, self.eps, self.weight_decay
             kernels.call(adam, w, w, m, v, g, self.steps[i], *settings)
+
+    def _expect_settings(self) -> None:
+        betas, steps = self.betas, several(self.steps, "steps")
+        if not (isinstance(betas, tuple | list) and len(betas) == 2):
+            raise UsageError(f"betas must be two numbers, got {shown(betas)}")
+        if len(steps) != len(self.parameters):
+            raise UsageError(f"steps must be {len(self.parameters)} integers, got {shown(steps)}")
+        self.betas = (_below_1(betas[0], "betas[0]"), _below_1(betas[1], "betas[1]"))
+        self.eps = above_zero(self.eps, "eps")
+        self.steps = [integer(count, "steps", at_least=0) for count in steps]
+        self._expect_rates("weight_decay")
 
 
 def _below_1(value: float, name: str) -> float:

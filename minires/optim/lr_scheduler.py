@@ -5,10 +5,11 @@ rate itself, `optimiser.lr = schedule(iteration)`, needs none of these.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from ..arguments import integer, shown
-from ..errors import UsageError
+from ..arguments import integer, real, shown
+from ..errors import StateDictError, UsageError
 from .optimiser import Optimiser, expect_rate
 from .schedules import StepSchedule
 
@@ -30,6 +31,8 @@ class LRScheduler:
         if not isinstance(optimizer, Optimiser):
             raise UsageError(f"a scheduler takes an optimiser, got {shown(optimizer)}")
         self.optimiser = optimizer
+        self.base_lr = optimizer.lr
+        self.make_schedule = schedule
         self.schedule = schedule(optimizer.lr)
         self.last_epoch = 0
         optimizer.lr = self.schedule(0)
@@ -37,6 +40,26 @@ class LRScheduler:
     def step(self) -> None:
         """Set the learning rate of the next epoch."""
         self.last_epoch += 1
+        self.optimiser.lr = self.schedule(self.last_epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the lr of the start and the number of steps; settings are the maker's."""
+        return {"base_lr": self.base_lr, "last_epoch": self.last_epoch}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Resume from what `state_dict` returned, and set the optimiser's lr to that of there.
+
+        Raises:
+            StateDictError: it is something else.
+            UsageError: a number is out of range.
+        """
+        if not (isinstance(state_dict, Mapping) and {*state_dict} == {*self.state_dict()}):
+            raise StateDictError(
+                f"expected 'base_lr' and 'last_epoch' of a scheduler, got {shown(state_dict)}"
+            )
+        base_lr = real(state_dict["base_lr"], "base_lr", at_least=0)
+        self.last_epoch = integer(state_dict["last_epoch"], "last_epoch", at_least=0)
+        self.base_lr, self.schedule = base_lr, self.make_schedule(base_lr)
         self.optimiser.lr = self.schedule(self.last_epoch)
 
     def get_last_lr(self) -> list[float]:

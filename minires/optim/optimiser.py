@@ -1,22 +1,27 @@
 """What all optimisers have: parameters, a learning rate, and a state of each parameter."""
 
+import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ..arguments import shown
 from ..autograd import Tensor
 from ..backend import (
     Array,
     array_module,
+    backend_name,
+    converted,
     destination,
     expect_same_backend,
     is_array,
     move,
     note_write,
+    to_numpy,
 )
-from ..errors import DTypeError, ShapeError, UsageError
+from ..errors import DTypeError, ShapeError, StateDictError, UsageError
 from ..pytorch import missing_attribute
 
 
@@ -27,10 +32,12 @@ class Optimiser:
         parameters: the leaf tensors.
         lr: the learning rate of the next step.
         state_names: what subclasses keep of each parameter: attributes that are lists of arrays,
-            in the order of the parameters, and how an error calls one.
+            in the order of the parameters, and how an error and a state dict call one.
+        setting_names: attributes of subclasses that are numbers, or lists of them.
     """
 
     state_names: ClassVar[dict[str, str]] = {}
+    setting_names: ClassVar[tuple[str, ...]] = ("lr",)
     lr: Any
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
@@ -50,6 +57,78 @@ class Optimiser:
         for name in self.state_names:
             setattr(self, name, [move(array, backend) for array in getattr(self, name)])
         return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to resume, and `minires.save` writes.
+
+        Returns:
+            The settings by name, as numbers and lists of them. Copies of what is kept of each
+            parameter by its position, such as "velocity.0", as NumPy arrays in C order.
+        """
+        state: dict[str, Any] = {}
+        for name in self.setting_names:
+            value = getattr(self, name)
+            state[name] = np.asarray(to_numpy(value) if is_array(value) else value).tolist()
+        for name, array in self._kept().items():
+            state[name] = np.array(to_numpy(array), order="C")
+        return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Resume from what `state_dict` returned, of an optimiser of the same parameters.
+
+        All is checked before anything is changed; dtypes and backends stay.
+
+        Raises:
+            StateDictError: names, the number of parameters or shapes are not this optimiser's.
+            UsageError: a setting is out of range.
+        """
+        kept = self._kept()
+        self._expect_state(kept, state_dict)
+        changed = copy.copy(self)
+        vars(changed).update({name: state_dict[name] for name in self.setting_names})
+        changed._expect_settings()
+        vars(self).update({name: getattr(changed, name) for name in self.setting_names})
+        for name, own in kept.items():
+            own[...] = move(converted(state_dict[name], own.dtype), backend_name(own))
+
+    def _kept(self) -> dict[str, Array]:
+        """Return what is kept of the parameters, by its names in a state dict."""
+        return {
+            f"{word}.{i}": array
+            for name, word in self.state_names.items()
+            for i, array in enumerate(getattr(self, name))
+        }
+
+    def _expect_state(self, kept: dict[str, Array], state: Any) -> None:
+        """Raise StateDictError unless a state dict has the names and shapes of what is kept."""
+        name = type(self).__name__
+        if not isinstance(state, Mapping):
+            raise StateDictError(f"{name} got {shown(state)}; expected what state_dict() returns")
+        for word in self.state_names.values():
+            count = sum(str(key).startswith(f"{word}.") for key in state)
+            if 0 < count != len(self.parameters):
+                raise StateDictError(
+                    f"{name} has {len(self.parameters)} parameters, the state is of {count}"
+                )
+        own = {*self.setting_names, *kept}
+        for said, names in (("has no", own - {*state}), ("has an unknown", {*state} - own)):
+            if names:
+                first = min(names, key=str)
+                words = [f"{word}.0 ..." for word in self.state_names.values()]
+                raise StateDictError(
+                    f"{name} got a state that {said} {first!r}; expected "
+                    f"{', '.join((*self.setting_names, *words))}"
+                )
+        for key, array in kept.items():
+            given = state[key]
+            if not is_array(given) or given.shape != array.shape or given.dtype.kind not in "fiu":
+                raise StateDictError(
+                    f"{name} got {shown(given)} as {key}, expected numbers of shape {array.shape}"
+                )
+
+    def _expect_settings(self) -> None:
+        """Raise UsageError unless all settings are in their range."""
+        self._expect_rates()
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

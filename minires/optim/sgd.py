@@ -33,6 +33,7 @@ class SGD(Optimiser):
     """
 
     state_names: ClassVar[dict[str, str]] = {"velocities": "velocity"}
+    setting_names: ClassVar[tuple[str, ...]] = ("lr", "momentum", "weight_decay")
     velocities: list[Array]
 
     @old_parameters(parameters="params")
@@ -50,7 +51,7 @@ class SGD(Optimiser):
         super().__init__(params, lr)
         self.momentum = momentum
         self.weight_decay = weight_decay
-        self._expect_rates("momentum", "weight_decay")
+        self._expect_settings()
 
     def step(self) -> None:
         """Change every parameter that has a gradient.
@@ -60,7 +61,10 @@ class SGD(Optimiser):
             DTypeError, ShapeError: they, or the gradient, have two dtypes or two shapes.
             UsageError: lr, momentum or weight_decay was set to what is no number of at least 0.
         """
-        self._expect_rates("momentum", "weight_decay")
+        self._expect_settings()
         if changes := self.changes():
             settings = self.lr, self.momentum, self.weight_decay
             kernels.call(update_all, changes[0][1], changes, *settings)
+
+    def _expect_settings(self) -> None:
+        self._expect_rates("momentum", "weight_decay")

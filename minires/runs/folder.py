@@ -34,6 +34,7 @@ from ..nn import Module
 from ..train import Row, Trainer, restore_training, training_state
 from .checkpoint import FORMAT, check_format, read_checkpoint, write_checkpoint, write_weights
 from .checksum import write_with_checksum
+from .disk import reading, writing
 from .history import write_history
 from .lock import locked
 
@@ -57,10 +58,13 @@ class RunFolder:
 
     Attributes:
         path: the folder.
+        resumed_on: machines to be noted in config.json with the next thing computed; see
+            `runs.machine`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.resumed_on: list[Any] = []
 
     @classmethod
     def create(cls, path: Path, config: dict[str, Any]) -> "RunFolder":
@@ -72,7 +76,7 @@ class RunFolder:
         """
         folder = cls(path)
         folder.check_empty()
-        with _writing(path):
+        with writing(path):
             make_folder(path)
         with folder.locked():
             folder.check_empty()  # another process may have been quicker
@@ -89,7 +93,7 @@ class RunFolder:
         """
         file = path / "config.json"
         try:
-            with _reading(file):
+            with reading(file):
                 config = json.loads(read_file(file, _LARGEST_CONFIG))
             version = config.pop("format")
         except (FileNotFoundError, NotADirectoryError):
@@ -107,7 +111,7 @@ class RunFolder:
             RunError: another process works in it; names the process. Or it cannot be written.
         """
         with ExitStack() as stack:
-            with _writing(self.path):
+            with writing(self.path):
                 stack.enter_context(locked(self.path))
                 for folder in (self.path, self.path / "checkpoints", self.path / "weights"):
                     remove_partial(folder)
@@ -136,9 +140,10 @@ class RunFolder:
 
     def save(self, trainer: Trainer) -> None:
         """Write the checkpoint of a training; the old one stays as the previous one."""
+        self._note_machine()
         tensors, metadata = training_state(trainer)
         path = self._checkpoint(trainer)
-        with _writing(path):
+        with writing(path):
             make_folder(path.parent)
             write_checkpoint(path, tensors, metadata)
 
@@ -153,11 +158,11 @@ class RunFolder:
         """
         path = self._checkpoint(trainer)
         problems = []
-        with _reading(path):
+        with reading(path):
             candidates = [file for file in (path, previous(path)) if file.exists()]
         for candidate in candidates:
             try:
-                with _reading(candidate):
+                with reading(candidate):
                     restore_training(trainer, *read_checkpoint(candidate))
             except UnreadableError as error:
                 raise RunError(f"the checkpoint cannot be used: {error}") from error
@@ -180,13 +185,13 @@ class RunFolder:
     def save_weights(self, name: str, model: Module) -> None:
         """Write the weights of a model."""
         path = self.weights(name)
-        with _writing(path):
+        with writing(path):
             make_folder(path.parent)
             write_weights(path, model.state_dict())
 
     def write_history(self, rows: list[Row]) -> None:
         """Write history.csv."""
-        with _writing(self.path / "history.csv"):
+        with writing(self.path / "history.csv"):
             write_history(self.path / "history.csv", rows)
 
     def note(self, **facts: Any) -> None:
@@ -201,13 +206,19 @@ class RunFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write any other file of the run, such as a figure."""
-        with _writing(self.path / name):
+        with writing(self.path / name):
             write_atomically(self.path / name, content)
 
     def write_with_checksum(self, name: str, content: bytes) -> None:
         """Write a file that is read back; the old one stays as the previous one."""
-        with _writing(self.path / name):
+        self._note_machine()
+        with writing(self.path / name):
             write_with_checksum(self.path / name, content)
+
+    def _note_machine(self) -> None:
+        if self.resumed_on:
+            self.note(resumed_on=self.resumed_on)
+            self.resumed_on = []
 
     def _checkpoint(self, trainer: Trainer) -> Path:
         return self.path / "checkpoints" / f"{trainer.label}.safetensors"
@@ -215,7 +226,7 @@ class RunFolder:
     def _rename_damaged(self, path: Path, problem: str) -> None:
         """Rename a damaged checkpoint, which would become the previous one at the next save."""
         renamed = path.with_name(f"{path.stem}.damaged{path.suffix}")
-        with _writing(renamed):
+        with writing(renamed):
             os.replace(path, renamed)
             sync_folder(path.parent)
         warnings.warn(
@@ -223,26 +234,3 @@ class RunFolder:
             DamageWarning,
             stacklevel=3,
         )
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Inside, an OSError is raised as a RunError that names the path, unless nothing is there."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Inside, an OSError is raised as a RunError that names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}; "
-            "the files saved before are unchanged"
-        ) from error

@@ -49,8 +49,8 @@ def machine(backend: str | None = None) -> dict[str, Any]:
 def check_same_machine(folder: RunFolder, values: dict[str, Any], now: dict[str, Any]) -> None:
     """Warn if a run is resumed where its bits may come out otherwise; name what differs.
 
-    All machines that it was resumed on are noted, under "resumed_on" in config.json: one that is
-    moved to another machine and back has parts of both.
+    All machines that have computed a part of it are noted, under "resumed_on" in config.json: one
+    that is moved to another machine and back has parts of both.
 
     Args:
         folder: the run's.
@@ -63,8 +63,7 @@ def check_same_machine(folder: RunFolder, values: dict[str, Any], now: dict[str,
     if not any(differing):
         return
     if all(differing):
-        with folder.locked():
-            folder.note(resumed_on=[*known[1:], now])
+        folder.resumed_on = [*known[1:], now]
     warnings.warn(
         f"the run in {folder.path} was computed with other settings of the machine: "
         f"{next(filter(None, differing))}; what is computed now may differ in its last bits from a "

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +11,9 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..text import few
 from .listing import files_in, folders_in, reading
+from .parts import check_classes, train_and_val
 
 VAL_SPLIT = 0.2
-
-_PARTS = {  # what folders with a part of the images are called, in small or capital letters
-    "training": ("train", "training"),
-    "validation": ("val", "valid", "validation", "dev", "eval"),
-    "test": ("test", "testing"),
-}
-_MORE = {"set", "images", "imgs", "data", "seg"}  # words beside these, as in training_set
 
 
 @dataclass(frozen=True)
@@ -112,9 +105,10 @@ def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0
     Every folder inside is a class, with all files in it and in folders below it, links to folders
     included, except hidden ones. Whether they are images is known when they are decoded.
 
-    `train/` may also be called training, and `val/` valid, validation, dev or eval, in small or
-    capital letters, and with a word more, such as `training_set`. Images in a folder `test/` beside
-    them are not used.
+    `train/` may also be called training, and `val/` valid, validation, dev, eval or holdout, in
+    small or capital letters, with a number or a word more, such as `training_set`, and with what
+    all folders' names have in common, as in `cats_train` and `cats_val`. Images in a folder `test/`
+    beside them are not used.
 
     Args:
         root: the folder.
@@ -125,12 +119,13 @@ def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0
         UsageError: there is no such folder, or `val_split` is not between 0 and 1, or was given
             for a folder with `val/`.
         DataError: fewer than two classes, an empty one, a class in `val/` that is not in `train/`,
-            or parts of which one is missing or there twice.
+            parts of which one is missing or there twice, or folders such as images and labels or
+            masks, none of which is a class.
     """
     root = Path(root)
     if not os.path.isdir(root):
         raise UsageError(f"there is no folder {root}")
-    if parts := _parts(root):
+    if parts := train_and_val(root):
         train, val = parts
         if val_split is not None:
             raise UsageError(
@@ -141,33 +136,6 @@ def image_folder(root: str | Path, val_split: float | None = None, seed: int = 0
     if not 0 < split < 1:
         raise UsageError(f"val_split must be between 0 and 1, got {split:g}")
     return _split_folder(root, split, seed)
-
-
-def _parts(root: Path) -> tuple[Path, Path] | None:
-    """Return the folders with the training and validation images; None if `root` has classes."""
-    names = folders_in(root)
-    parts = {part: [n for n in names if _plain(n) in called] for part, called in _PARTS.items()}
-    found = [name for part in parts.values() for name in part]
-    if len(found) < 2:  # a class may be called train
-        return None
-    has = f"{root} has the folders {' and '.join(found)}"
-    train, val = parts["training"], parts["validation"]
-    if len(train) > 1 or len(val) > 1:
-        raise DataError(f"{has}; expected one for training and one for validation")
-    if not train:
-        raise DataError(f"{has}, but none called train")
-    if not val:
-        raise DataError(
-            f"{has}, but none called val; to validate on a share of the training images, give "
-            f"{root / train[0]}"
-        )
-    return root / train[0], root / val[0]
-
-
-def _plain(name: str) -> str:
-    """Return "train" for Train, trainset, train_images, ..."""
-    words = (word.removesuffix("set") for word in re.split(r"[\W_]+", name.lower()))
-    return " ".join(word for word in words if word and word not in _MORE)
 
 
 def _divided_folder(root: Path, train: Path, val: Path) -> ImageFolder:
@@ -204,6 +172,7 @@ def _part(root: Path, classes: list[list[Path]]) -> Part:
 
 def _classes(folder: Path) -> tuple[str, ...]:
     names = folders_in(folder)
+    check_classes(folder, names)
     if len(names) < 2:
         raise DataError(
             f"{folder} has {len(names)} class folders ({', '.join(names) or 'none'}); "

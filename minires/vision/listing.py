@@ -41,8 +41,16 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def folders_in(root: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted."""
-    return [entry.name for entry in _entries(root) if os.path.isdir(entry)]
+    """Return the names of the folders in a folder, sorted.
+
+    Raises:
+        DataError: the folder cannot be read, or a link in it leads nowhere, perhaps to a class.
+    """
+    entries = _entries(root)
+    for entry in entries:
+        if entry.is_symlink() and not os.path.exists(entry):
+            raise DataError(f"{entry.path} is a link to {os.readlink(entry)}, which is not there")
+    return [entry.name for entry in entries if os.path.isdir(entry)]
 
 
 @contextmanager

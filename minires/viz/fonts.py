@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from ..text import printable
+
 _LONGEST = 24
 
 
 def one_line(name: str, longest: int = _LONGEST) -> str:
-    """Return a name without line breaks, cut to `longest` characters."""
-    name = " ".join(name.split())
+    """Return a name without line breaks and control characters, cut to `longest` characters."""
+    name = printable(" ".join(name.split()))
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 

@@ -1,78 +1,28 @@
-"""Weights to and from files: safetensors, and PyTorch's own. None of them can run code."""
+"""Weights from files: safetensors, and PyTorch's own. None of them can run code."""
 
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from .. import arguments
 from ..arguments import shown
-from ..backend import Array, is_array, to_numpy
 from ..errors import DataError, StateDictError, UsageError
 from ..files import mistaken
 from ..nn import LoadReport, Module
 from . import pth, safetensors_file
 from .places import listed
-from .safetensors_file import write_tensors
 from .stored import Stored
 
 _LONGEST_NAME = 500  # of a tensor
 _MOST_PREFIXES = 4  # parts of a name that may be before the model's own
 
 
-def save_weights(model: Module, path: str | Path) -> None:
-    """Write all parameters and buffers of `model` as safetensors.
-
-    An existing file is replaced as a whole.
-
-    Raises:
-        UsageError: `model` is no model, or `path` no path.
-        DataError: the file cannot be written.
-    """
-    path = _expected(model, path)
-    save(model.state_dict(), path)
-
-
-def save(state_dict: Mapping[str, Array], path: str | Path) -> None:
-    """Write arrays by name, such as `model.state_dict()`, as safetensors.
-
-    An existing file is replaced as a whole.
-
-    Raises:
-        UsageError: `state_dict` is something else, or `path` no path.
-        DataError: the file cannot be written.
-    """
-    path = arguments.path(path, "path")
-    named = isinstance(state_dict, Mapping) and all(isinstance(n, str) for n in state_dict)
-    if not named or not all(is_array(array) for array in state_dict.values()):
-        raise UsageError(
-            f"save takes arrays by name, such as model.state_dict(), got {shown(state_dict)}"
-        )
-    try:
-        write_tensors(path, {name: to_numpy(array) for name, array in state_dict.items()})
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def load(path: str | Path) -> dict[str, Array]:
-    """Return the arrays of a file by name, for `model.load_state_dict`.
-
-    The file is safetensors or one of PyTorch's `torch.save`, as for `load_weights`, which reads
-    tensor by tensor into the model's own arrays instead.
-
-    Raises:
-        DataError, UsageError: as for `load_weights`.
-    """
-    tensors, _ = stored_tensors(arguments.path(path, "path"))
-    return {name: np.asarray(tensor) for name, tensor in tensors.items()}
-
-
-def _expected(model: Module, path: str | Path) -> Path:
+def expect_model(model: Module) -> None:
+    """Raise UsageError if this is no model."""
     if not isinstance(model, Module):
         raise UsageError(f"weights are those of a model, got {shown(model)}")
-    return arguments.path(path, "path")
 
 
 def load_weights(
@@ -108,7 +58,8 @@ def load_weights(
         StateDictError: names or shapes differ, and `strict`.
         UsageError: there are no tensors under `key`, or several places have some and it is missing.
     """
-    path = _expected(model, path)
+    expect_model(model)
+    path = arguments.path(path, "path")
     rename = {} if rename is None else rename
     if not isinstance(rename, Mapping):
         raise UsageError(f"rename must be prefixes and their replacements, got {shown(rename)}")
@@ -129,6 +80,18 @@ def stored_tensors(path: str | Path, key: str | None = None) -> tuple[dict[str, 
     Raises:
         DataError, UsageError: as for `load_weights`.
     """
+    tensors, passed_over, _ = stored_content(path, key)
+    return tensors, passed_over
+
+
+def stored_content(
+    path: str | Path, key: str | None = None
+) -> tuple[dict[str, Stored], list[str], dict[str, Any]]:
+    """Return what `stored_tensors` does, and the facts beside them in a safetensors file.
+
+    Raises:
+        DataError, UsageError: as for `load_weights`.
+    """
     if not isinstance(key, str | None):
         raise UsageError(f"key must be text or None, got a {type(key).__name__}")
     path = Path(path)
@@ -140,10 +103,11 @@ def stored_tensors(path: str | Path, key: str | None = None) -> tuple[dict[str, 
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     passed_over: list[str] = []
+    facts: dict[str, Any] = {}
     if start[8:9] == b"{" and 0 in start[:8]:  # JSON, after its length in eight bytes
         if key is not None:
             raise UsageError(f"{path} is a safetensors file, which has no {key!r} to look under")
-        tensors, _ = safetensors_file.stored_tensors(path)
+        tensors, facts = safetensors_file.stored_tensors(path)
     elif start.startswith(b"PK"):  # a zip file
         tensors, passed_over = pth.stored_tensors(path, key)
     else:
@@ -151,7 +115,7 @@ def stored_tensors(path: str | Path, key: str | None = None) -> tuple[dict[str, 
     strange = next((n for n in tensors if not n.isprintable() or len(n) > _LONGEST_NAME), None)
     if strange is not None:
         raise DataError(f"{path} has a tensor with the name {strange[:100]!r}")
-    return tensors, passed_over
+    return tensors, passed_over, facts
 
 
 def _no_weights(path: Path, start: bytes) -> str:

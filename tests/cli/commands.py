@@ -1,15 +1,17 @@
-"""Commands run as a user runs them: another process, its output, its exit code."""
+"""Commands run as a user runs them: their output, their exit code."""
 
+import io
 import os
 import re
 import subprocess
 import sys
 import time
 import warnings
-from typing import NamedTuple
+from contextlib import chdir, redirect_stderr, redirect_stdout
 
 import pytest
 
+from minires.backend import library
 from minires.cli import main
 
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
@@ -17,7 +19,8 @@ COMMAND = [sys.executable, "-m", "minires"]
 TINY = ("degradation", "--nets", "resnet8", "--epochs", "1")
 
 
-def minires(*arguments, cwd, **environment):
+def in_a_process(*arguments, cwd=".", **environment):
+    """Run a command in a process of its own; return its exit code and what it wrote."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
@@ -29,24 +32,27 @@ def minires(*arguments, cwd, **environment):
     )
 
 
-class Shown(NamedTuple):
-    """The exit code of a command, and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-def run_here(monkeypatch, capfd, *arguments, **environment):
-    """The same in this process, which is quicker: for commands that start no run."""
-    with monkeypatch.context() as patch, warnings.catch_warnings():
+def minires(*arguments, cwd=".", **environment):
+    """The same in this process, which is quicker: where nothing of the start is tested,
+    and no bits are compared with those of a process, whose BLAS has one thread."""
+    streams = out, err = [io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2)]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(),
+        chdir(cwd),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         warnings.simplefilter("default")
         patch.setattr(sys, "argv", ["minires", *map(str, arguments)])
-        for name, value in environment.items():
+        patch.setattr(library, "_default", None)  # it is looked for in the environment again
+        for name, value in {"COLUMNS": "200", "MPLBACKEND": "agg", **environment}.items():
             patch.setenv(name, value)
         with pytest.raises(SystemExit) as ended:
             main()
-    return Shown(ended.value.code, *capfd.readouterr())
+    for stream in streams:
+        stream.seek(0)
+    return subprocess.CompletedProcess(arguments, ended.value.code, out.read(), err.read())
 
 
 def fails(result, code, sentence):

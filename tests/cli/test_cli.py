@@ -1,4 +1,4 @@
-"""The command line as a user meets it: another process, its output, its exit code."""
+"""The command line as a user meets it: its output, its exit code, how it is stopped."""
 
 import json
 import os
@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import ENVIRONMENT, TINY, fails, minires, start, wait_for
+from commands import ENVIRONMENT, TINY, fails, in_a_process, minires, start, wait_for
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     parent = tmp_path_factory.mktemp("cli")
-    result = minires(*TINY, cwd=parent)
+    result = in_a_process(*TINY, cwd=parent)
     assert result.returncode == 0, result.stderr
     return parent, result
 
@@ -66,7 +66,7 @@ def test_names_that_are_no_text_are_drawn(finished):
     parent, _ = finished
     strange = Path(os.fsdecode(b"\xff\x1b$x$"))
     shutil.copytree(parent / "runs" / "degradation-1", parent / strange)
-    result = minires("plot", strange, "runs/degradation-1", "--out", "strange.svg", cwd=parent)
+    result = in_a_process("plot", strange, "runs/degradation-1", "--out", "strange.svg", cwd=parent)
     assert result.returncode == 0, result.stderr
     assert "\\udcff\\x1b$x$" in (parent / "strange.svg").read_text()
     weights = next((parent / strange / "weights").iterdir())
@@ -172,7 +172,7 @@ LONGER = ("degradation", "--nets", "plain8,resnet14", "--epochs", "3", "--out", 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     parent = tmp_path_factory.mktemp("unbroken")
-    assert minires(*LONGER, cwd=parent).returncode == 0
+    assert in_a_process(*LONGER, cwd=parent).returncode == 0
     return parent / "run"
 
 
@@ -210,12 +210,12 @@ def test_ctrl_c_leaves_the_figure_so_far_and_says_how_to_resume(unbroken, tmp_pa
     assert "resume with: minires degradation --resume --out run --until 99\n" in output
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "degradation.png").exists()
-    assert minires("degradation", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
+    assert in_a_process("degradation", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
     same(unbroken, tmp_path / "run")
 
 
 def test_version_and_help():
-    assert re.match(r"minires \d+\.\d+", minires("--version", cwd=".").stdout)
+    assert re.match(r"minires \d+\.\d+", in_a_process("--version").stdout)
     text = minires("degradation", "--help", cwd=".").stdout
     for option in (
         *("--dataset", "--data-dir", "--nets", "--epochs", "--schedule", "--seeds"),

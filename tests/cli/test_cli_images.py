@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from commands import fails, minires, run_here, start, wait_for
+from commands import fails, in_a_process, minires, start, wait_for
 from image_files import BAD, class_folders, noisy_image
 from oracles import needs_torch, torch
 from safetensors.numpy import load_file
@@ -30,7 +30,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(place):
-    result = minires(
+    result = in_a_process(
         *(
             "finetune",
             "my 照片",
@@ -77,18 +77,18 @@ def test_the_command_it_ends_with_classifies(finished):
     assert (place / "maps" / "image.cam.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_weights_of_a_run_classify_with_its_size_and_classes(finished, capfd, monkeypatch):
+def test_weights_of_a_run_classify_with_its_size_and_classes(finished, monkeypatch):
     place, _ = finished
     monkeypatch.chdir(place)
     noisy_image((200, 30, 40)).save(place / "one.jpg")
     how = ("classify", "one.jpg", "--weights", "runs/finetune-1/weights/best.safetensors")
-    alone = run_here(monkeypatch, capfd, *how)
+    alone = minires(*how)
     said = (*how, "--labels", "runs/finetune-1/classes.txt", "--size", "32")
-    assert alone == run_here(monkeypatch, capfd, *said)
-    assert (alone.code, alone.err) == (0, "")
-    other = run_here(monkeypatch, capfd, *how, "--size", "48")
-    assert other.code == 0
-    assert "these weights were trained on images 32 pixels high; on images of 48" in other.err
+    assert alone.stdout == minires(*said).stdout
+    assert (alone.returncode, alone.stderr) == (0, "")
+    other = minires(*how, "--size", "48")
+    assert other.returncode == 0
+    assert "these weights were trained on images 32 pixels high; on images of 48" in other.stderr
 
 
 def test_a_folder_of_images_good_and_bad(finished):
@@ -120,7 +120,7 @@ def test_names_cannot_control_the_terminal_and_not_all_of_many_are_listed(finish
     (tmp_path / "labels").write_text("\x1b[31mred\n\x9bblue\ngreen", encoding="utf-8")
     weights = place / "runs" / "finetune-1" / "weights" / "best.safetensors"
     how = ("--weights", weights, "--labels", "labels", "--size", "32", "--cam", "maps")
-    result = minires("classify", "some", *how, cwd=tmp_path)
+    result = in_a_process("classify", "some", *how, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     shown = result.stdout + result.stderr
     assert not set(shown) & set("\x1b\x07\x9b\u202e")
@@ -280,7 +280,7 @@ def same(a, b):
 def unbroken(tmp_path_factory):
     parent = tmp_path_factory.mktemp("unbroken")
     class_folders(parent / "p", n=6)
-    assert minires(*LONGER, cwd=parent).returncode == 0
+    assert in_a_process(*LONGER, cwd=parent).returncode == 0
     return parent / "run"
 
 
@@ -315,7 +315,7 @@ def test_killed_and_resumed_it_ends_as_an_unbroken_run_and_leaves_no_process(unb
     assert len(workers) == 2
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    result = minires("finetune", "--resume", "--out", "run", cwd=tmp_path)
+    result = in_a_process("finetune", "--resume", "--out", "run", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     same(unbroken, tmp_path / "run")
     assert not any(map(is_running, workers))
@@ -334,7 +334,7 @@ def test_ctrl_c_leaves_what_there_is_says_how_to_resume_and_leaves_no_process(un
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "finetune.png").exists()
     assert not any(map(is_running, workers))
-    assert minires("finetune", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
+    assert in_a_process("finetune", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
     same(unbroken, tmp_path / "run")
 
 

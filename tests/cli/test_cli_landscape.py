@@ -4,7 +4,7 @@ import shutil
 import signal
 
 import pytest
-from commands import TINY, fails, minires, start, wait_for
+from commands import TINY, fails, in_a_process, minires, start, wait_for
 
 MAP = ("landscape", "--nets", "resnet8", "--points", "5", "--images", "32")
 
@@ -13,13 +13,13 @@ MAP = ("landscape", "--nets", "resnet8", "--points", "5", "--images", "32")
 def parent(tmp_path_factory):
     """A folder with a run that has trained resnet8, in runs/degradation-1."""
     parent = tmp_path_factory.mktemp("landscape")
-    assert minires(*TINY, cwd=parent).returncode == 0
+    assert in_a_process(*TINY, cwd=parent).returncode == 0
     return parent
 
 
 @pytest.fixture(scope="module")
 def finished(parent):
-    result = minires(*MAP, "--run", "runs/degradation-1", cwd=parent)
+    result = in_a_process(*MAP, "--run", "runs/degradation-1", cwd=parent)
     assert result.returncode == 0, result.stderr
     return parent / "runs" / "landscape-1", result
 
@@ -49,7 +49,7 @@ def test_without_a_run_it_says_that_it_trains_and_can_be_stopped_there(finished,
 def test_killed_again_and_again_it_ends_with_the_same_map(parent, tmp_path):
     longer = ("landscape", "--nets", "resnet8", "--points", "15")
     shutil.copytree(parent / "runs" / "degradation-1", tmp_path / "nets")
-    assert minires(*longer, "--run", "nets", "--out", "whole", cwd=tmp_path).returncode == 0
+    assert in_a_process(*longer, "--run", "nets", "--out", "whole", cwd=tmp_path).returncode == 0
     process = start((*longer, "--run", "nets", "--out", "run"), tmp_path)
     for stop in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
         wait_for(tmp_path / "run" / "landscape.csv", process)

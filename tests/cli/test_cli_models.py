@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import fails, minires, run_here
+from commands import fails, minires
 
 from minires import functional as F
 from minires import load_weights
@@ -74,26 +74,26 @@ def test_step_writes_a_page(tmp_path):
         fails(minires("step", *arguments, cwd=tmp_path), code, said)
 
 
-def test_a_depth_of_both_families_is_said_to_be_one(capfd, monkeypatch):
+def test_a_depth_of_both_families_is_said_to_be_one():
     """In every command that takes both the name means the same net, and the other is named."""
     for command in ("memory", "summary"):
-        shown = run_here(monkeypatch, capfd, command, "resnet18", "--input", "3x32x32")
-        assert (shown.code, shown.err) == (0, "")
-        shown = run_here(monkeypatch, capfd, command, "resnet50", "--input", "3x32x32")
-        assert shown.code == 0
-        assert "resnet50 is taken for imagenet-resnet50" in shown.err
-        assert "cifar-resnet50 is the one for 32x32" in shown.err
-        assert "cifar" not in shown.out
-        small = run_here(monkeypatch, capfd, command, "cifar-resnet50")
-        assert (small.code, small.err) == (0, "")
-        assert "cifar-resnet50" in small.out
+        shown = minires(command, "resnet18", "--input", "3x32x32")
+        assert (shown.returncode, shown.stderr) == (0, "")
+        shown = minires(command, "resnet50", "--input", "3x32x32")
+        assert shown.returncode == 0
+        assert "resnet50 is taken for imagenet-resnet50" in shown.stderr
+        assert "cifar-resnet50 is the one for 32x32" in shown.stderr
+        assert "cifar" not in shown.stdout
+        small = minires(command, "cifar-resnet50")
+        assert (small.returncode, small.stderr) == (0, "")
+        assert "cifar-resnet50" in small.stdout
 
 
-def test_memory_of_a_net_for_large_images(capfd, monkeypatch):
+def test_memory_of_a_net_for_large_images():
     how = ("resnet18", "--input", "3x32x32", "--checkpoint-every", "2")
-    shown = run_here(monkeypatch, capfd, "memory", *how)
-    assert shown.code == 2
-    assert "resnet18 is not built with activation checkpointing" in shown.err
+    shown = minires("memory", *how)
+    assert shown.returncode == 2
+    assert "resnet18 is not built with activation checkpointing" in shown.stderr
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +111,11 @@ def loss_on(page):
     ]
 
 
-def test_step_shows_weights_on_the_images_that_they_were_trained_on(
-    trained, tmp_path, capfd, monkeypatch
-):
+def test_step_shows_weights_on_the_images_that_they_were_trained_on(trained, tmp_path):
     weights = trained / "weights" / "resnet8-seed0.safetensors"
     how = ("step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html")
-    shown = run_here(monkeypatch, capfd, *how)
-    assert (shown.code, shown.err) == (0, "")
+    shown = minires(*how)
+    assert (shown.returncode, shown.stderr) == (0, "")
     assert "16 images of digits, 8x8 pixels" in (tmp_path / "page.html").read_text()
 
     model = cifar_net("resnet8", 10, 1)
@@ -127,26 +125,20 @@ def test_step_shows_weights_on_the_images_that_they_were_trained_on(
     assert np.isclose(loss_on(tmp_path / "page.html"), loss, rtol=1e-3)
 
 
-def test_step_warns_of_a_size_that_weights_were_not_trained_on(
-    trained, tmp_path, capfd, monkeypatch
-):
+def test_step_warns_of_a_size_that_weights_were_not_trained_on(trained, tmp_path):
     weights = trained / "weights" / "resnet8-seed0.safetensors"
     how = ("step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html")
-    shown = run_here(monkeypatch, capfd, *how, "--size", "16")
-    assert shown.code == 0
-    assert "these weights were trained on images 8 pixels high; on images of 16 the" in shown.err
-    assert run_here(monkeypatch, capfd, *how, "--size", "8").err == ""
+    shown = minires(*how, "--size", "16")
+    assert shown.returncode == 0
+    assert "these weights were trained on images 8 pixels high; on images of 16 the" in shown.stderr
+    assert minires(*how, "--size", "8").stderr == ""
 
 
-def test_weights_outside_of_a_run_are_shown_on_digits_as_they_are(
-    trained, tmp_path, capfd, monkeypatch
-):
+def test_weights_outside_of_a_run_are_shown_on_digits_as_they_are(trained, tmp_path):
     weights = (tmp_path / "resnet8.safetensors").absolute()
     weights.write_bytes((trained / "weights" / "resnet8-seed0.safetensors").read_bytes())
-    shown = run_here(
-        monkeypatch, capfd, "step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html"
-    )
-    assert (shown.code, shown.err) == (0, "")
+    shown = minires("step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html")
+    assert (shown.returncode, shown.stderr) == (0, "")
     assert "16 images of digits, 8x8 pixels" in (tmp_path / "page.html").read_text()
 
 

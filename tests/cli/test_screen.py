@@ -5,7 +5,7 @@ import re
 import shlex
 
 import pytest
-from commands import TINY, minires, run_here
+from commands import TINY, in_a_process, minires
 from rich.console import Console
 
 from minires.cli import output
@@ -18,17 +18,17 @@ class Terminal(io.StringIO):
 
 def test_a_backend_that_a_notebook_leaves_to_its_cells_ends_no_command(tmp_path):
     """A cell "!minires ..." inherits the name of a backend that may not be installed here."""
-    inherited = minires(*TINY, "--out", "run", cwd=tmp_path, MPLBACKEND="module://not.here")
+    inherited = in_a_process(*TINY, "--out", "run", cwd=tmp_path, MPLBACKEND="module://not.here")
     assert inherited.returncode == 0, inherited.stderr
-    misspelt = minires("plot", "run", cwd=tmp_path, MPLBACKEND="no such backend")
+    misspelt = in_a_process("plot", "run", cwd=tmp_path, MPLBACKEND="no such backend")
     assert misspelt.returncode == 0, misspelt.stderr
     assert re.fullmatch("figure: run/degradation.png\n", misspelt.stdout)
 
 
-def test_what_is_piped_is_complete(capfd, monkeypatch):
-    shown = run_here(monkeypatch, capfd, "summary", "resnet20", COLUMNS="60")
-    assert re.search(r"conv1 +│ 16x32x32 +│ 3x3, 16 +│ +│ +432 │ +442,368 │\n", shown.out)
-    assert "…" not in shown.out
+def test_what_is_piped_is_complete():
+    shown = minires("summary", "resnet20", COLUMNS="60")
+    assert re.search(r"conv1 +│ 16x32x32 +│ 3x3, 16 +│ +│ +432 │ +442,368 │\n", shown.stdout)
+    assert "…" not in shown.stdout
 
 
 @pytest.mark.parametrize("width", [70, 80, 120])
@@ -44,12 +44,12 @@ def test_on_a_narrow_terminal_numbers_are_complete(width, monkeypatch):
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_a_run_ends_with_what_it_found_and_what_to_try_next(tmp_path, capfd, monkeypatch):
+def test_a_run_ends_with_what_it_found_and_what_to_try_next(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     nets = ("--nets", "resnet8,plain14,plain8", "--epochs", "1", "--seeds", "1", "--out", "a run")
-    shown = run_here(monkeypatch, capfd, "degradation", *nets)
-    assert (shown.code, shown.err) == (0, "")
-    said = shown.out[shown.out.index("Depth ") :]
+    shown = minires("degradation", *nets)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    said = shown.stdout[shown.stdout.index("Depth ") :]
     assert re.match(r"Depth .* the plain nets \(training error .*\)\.\n", said)
     for net in ("plain8", "plain14", "resnet8"):
         assert re.search(rf"│ {net} +│ +\d+\.\d\d % │ +\d+\.\d\d % │", said)
@@ -62,13 +62,13 @@ def test_a_run_ends_with_what_it_found_and_what_to_try_next(tmp_path, capfd, mon
         "  minires flow --run 'a run' --only paths --dataset digits --seed 1",
     ]
     _, *step = shlex.split(said.splitlines()[-3])
-    assert run_here(monkeypatch, capfd, *step).code == 0
+    assert minires(*step).returncode == 0
 
 
-def test_a_run_that_is_not_at_its_end_says_how_to_train_on(tmp_path, capfd, monkeypatch):
+def test_a_run_that_is_not_at_its_end_says_how_to_train_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     how = ("--nets", "resnet8", "--epochs", "2", "--until", "1", "--out", "run")
-    shown = run_here(monkeypatch, capfd, "degradation", *how)
-    assert shown.code == 0
-    assert shown.out.endswith("train on with: minires degradation --resume --out run\n")
-    assert "try next" not in shown.out
+    shown = minires("degradation", *how)
+    assert shown.returncode == 0
+    assert shown.stdout.endswith("train on with: minires degradation --resume --out run\n")
+    assert "try next" not in shown.stdout

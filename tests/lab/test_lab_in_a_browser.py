@@ -39,7 +39,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, served):
-    """The page, opened at a race of its own; what it complains about fails the test."""
+    """The page, opened at a session of its own; what it complains about fails the test."""
     complaints, fetched = [], []
     context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-GB")
     context.set_default_timeout(60_000)
@@ -152,7 +152,7 @@ def test_the_link_gives_the_same_curves(page, served):
     assert page.url == link
 
 
-def test_settings_begin_a_new_race(page):
+def test_settings_begin_a_new_session(page):
     panel(page, 0).locator("[name=depth]").select_option("14")
     expect(page.locator("#legend")).to_contain_text("plain14: training")
     expect(panel(page, 0).locator("[name=shortcut]")).to_be_disabled()
@@ -236,3 +236,55 @@ def test_every_control_has_a_name(page):
             "c => (c.getAttribute('aria-label') || c.textContent || '').trim() !== '' "
             "|| [...(c.labels ?? [])].some((label) => label.textContent.trim() !== '')"
         )
+
+
+def test_over_a_slow_network_a_page_follows_and_is_obeyed(page):
+    first = step(page)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    slow = {"latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
+    network.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+    expect(page.locator("#where")).not_to_have_text(re.compile(rf"step {first} "))
+    pause(page)
+    stopped = step(page)
+    page.click("#step")
+    expect(page.locator("#where")).to_contain_text(f"step {stopped + 1} ")
+
+
+def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser):
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    lab = server.Served(f"{SMALL}&seed=1")
+    lab.start()
+    try:
+        page.goto(lab.url)
+        expect(page.locator("#shared input")).to_have_value("1")
+        expect(page).to_have_url(re.compile("seed=1$"))
+        lab.training.process.kill()
+        expect(page.locator("#notice")).to_contain_text("The training process has ended.")
+    finally:
+        lab.stop()
+    expect(page.locator("#notice")).to_contain_text("The server does not answer; trying again")
+    link = page.url.split("#")[1]
+    again = server.Served(SMALL)
+    again.start()
+    try:
+        page.goto(f"{again.url}#{link}")
+        expect(page.locator("#shared input")).to_have_value("1")
+        first = step(page)
+        expect(page.locator("#where")).not_to_have_text(re.compile(rf"step {first} "))
+    finally:
+        context.close()
+        again.stop()
+
+
+def test_axe_finds_nothing_serious(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it looks for faults")
+    page.select_option("#guide", "6")
+    expect(page.locator("#story")).to_contain_text("Overfit 100 images")
+    pause(page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["target"]) for v in found if v["impact"] != "minor"]
+        assert serious == []

@@ -1,17 +1,23 @@
 """The command and the notebook: errors before anything is started, an end without a trace."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
+from typer.testing import CliRunner
 
+from minires.cli import app
 from minires.errors import RunError, UsageError
+from minires.kernels import get_num_threads
 from minires.lab.opening import open_lab, show
+from minires.runs import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,30 @@ def test_a_cell_of_a_notebook_shows_it():
             assert "frame-ancestors http://localhost:*" in page.headers["Content-Security-Policy"]
     finally:
         shown.stop()
+
+
+def test_threads_are_those_that_the_nets_are_trained_with(tmp_path, monkeypatch):
+    server = pytest.importorskip("minires.lab.server", reason="it needs a web server")
+    monkeypatch.chdir(tmp_path)
+
+    def save_and_end(served, show):
+        news = threading.Event()
+        served.training.on_message(0, news.set)
+        while not served.training.latest["N"][1]:  # until the first epoch nothing is saved
+            frame = served.training.latest["F"][1]
+            if frame and json.loads(frame[1:])["step"] >= 2:
+                served.training.command('{"do": "save"}')
+            assert news.wait(60)
+            news.clear()
+        served.close()
+
+    monkeypatch.setattr(server.Served, "run", save_and_end)
+    before = get_num_threads()
+    arguments = ["lab", "net=resnet8&images=16&batch=8", "--no-open", "--threads", "3"]
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+    _, facts = RunFolder.open(tmp_path / "runs" / "lab-1")
+    assert facts["machine"]["threads"] == 3
+    assert get_num_threads() == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a signal ends a process")

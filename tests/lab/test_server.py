@@ -94,7 +94,7 @@ def test_other_pages_and_other_hosts_are_turned_away(served):
 
 def test_two_pages_share_a_session_and_a_slow_one_gets_the_newest(served):
     with live(served) as first, live(served) as second:
-        assert until(first, "S")["race"] == until(second, "S")["race"]
+        assert until(first, "S")["number"] == until(second, "S")["number"]
         first.send(json.dumps({"do": "operate", "net": 1, "kind": "branch", "path": "layer1.0"}))
         until(second, "F", lambda frame: len(frame["surgeries"]) == 1)
         before = until(second, "F")["step"]

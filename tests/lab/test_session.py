@@ -31,11 +31,13 @@ def train(session, steps):
 
 def numbers(session):
     """All that two sessions must have alike: curves and parameters."""
-    return [(r.curve, [a.tobytes() for a in r.model.state_dict().values()]) for r in session.racers]
+    return [
+        (t.curve, [a.tobytes() for a in t.model.state_dict().values()]) for t in session.trainings
+    ]
 
 
 def weights(session, net, name):
-    return session.racers[net].model.state_dict()[name]
+    return session.trainings[net].model.state_dict()[name]
 
 
 def operated():
@@ -104,7 +106,7 @@ def test_undo_without_surgery_says_so():
 
 def test_a_cut_shortcut_is_a_plain_block_and_comes_back():
     made = session()
-    stage = made.racers[1].model.layer2
+    stage = made.trainings[1].model.layer2
     original = stage[0]
     made.operate(1, "shortcut", "layer2.0", 0)
     assert isinstance(stage[0], EditedBlock)
@@ -124,14 +126,14 @@ def test_shortcuts_put_into_a_plain_net_make_it_the_residual_one():
 
 def test_a_branch_times_0_passes_its_input_on():
     made = session()
-    x = made.racers[1].inputs(made.dataset.test_images[:4])
-    block = made.racers[1].model.layer1[0]
+    x = made.trainings[1].inputs(made.dataset.test_images[:4])
+    block = made.trainings[1].model.layer1[0]
     h = np.abs(np.random.default_rng(0).standard_normal((4, 16, 8, 8), dtype=np.float32))
     made.operate(1, "branch", "layer1.0", 0)
-    changed = made.racers[1].model.layer1[0]
+    changed = made.trainings[1].model.layer1[0]
     assert np.array_equal(changed(h).data, h)
     assert not np.array_equal(block(h).data, h)
-    assert made.racers[1].model(x).shape == (4, 10)
+    assert made.trainings[1].model(x).shape == (4, 10)
 
 
 def test_a_frozen_block_keeps_its_parameters():
@@ -150,11 +152,11 @@ def test_a_gradient_is_zeroed_for_one_step():
     made = train(session(), 1)
     made.operate(0, "zero", "layer2.0.conv1")
     train(made, 1)
-    layers = dict(zip(made.racers[0].layers, made.racers[0].numbers(), strict=True))
+    layers = dict(zip(made.trainings[0].layers, made.trainings[0].numbers(), strict=True))
     assert layers["conv1"].gradient == layers["layer2.0.conv1"].gradient == 0
     assert layers["layer2.0.conv2"].gradient > 0
     train(made, 1)
-    assert next(made.racers[0].numbers()).gradient > 0
+    assert next(made.trainings[0].numbers()).gradient > 0
 
 
 def test_new_weights_are_those_of_the_initialisation_and_forget_the_velocity():
@@ -165,7 +167,7 @@ def test_new_weights_are_those_of_the_initialisation_and_forget_the_velocity():
     assert not np.array_equal(before, after)
     assert after.std() == pytest.approx(0.1 * math.sqrt(2 / (64 * 9)), rel=0.05)
     train(made, 1)
-    gradient = made.racers[1].layers["layer3.0.conv2"].weight.grad
+    gradient = made.trainings[1].layers["layer3.0.conv2"].weight.grad
     moved = weights(made, 1, "layer3.0.conv2.weight") - after
     assert np.allclose(moved, -0.01 * (gradient + 1e-4 * after), atol=1e-6)
 
@@ -183,7 +185,7 @@ def test_new_weights_depend_on_the_session_alone():
 def test_a_surgery_on_a_net_that_has_ended_is_left_out():
     ends = "net=plain8,plain8&images=48&batch=8&norm=0,1&lr=10,0.01&factor=3,1"
     made = train(session(f"{ends}&at=12:0:lr::0.001&at=12:1:lr::0.02"), 13)
-    assert made.racers[0].ended is not None
+    assert made.trainings[0].ended is not None
     assert [str(surgery) for surgery in made.done] == ["12:1:lr::0.02"]
 
 
@@ -198,7 +200,7 @@ def test_the_two_nets_get_the_same_images_and_the_same_start():
 def test_a_loss_that_is_not_finite_ends_one_net_and_not_the_other():
     made = session("net=plain8,plain8&images=48&batch=8&norm=0,1&lr=10,0.01&factor=3,1")
     train(made, 12)
-    left, right = made.racers
+    left, right = made.trainings
     assert "the loss is" in left.ended
     assert right.ended is None
     assert made.step == 12
@@ -290,7 +292,7 @@ def test_what_a_page_is_sent():
     scene = json.loads(message(scene_of(made, 4)))
     frame = json.loads(message(frame_of(made, 4, True, 20.0)))
     look = json.loads(message(look_of(made, 4, 2)))
-    assert scene["race"] == frame["race"] == look["race"] == 4
+    assert scene["number"] == frame["number"] == look["number"] == 4
     for net in (0, 1):
         layers = len(scene["layers"][net])
         assert layers == 8

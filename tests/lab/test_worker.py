@@ -62,7 +62,7 @@ def training(tmp_path, monkeypatch):
 
 
 def test_it_trains_at_once_pauses_and_walks_step_by_step(training):
-    assert training.until("S")["race"] == 1
+    assert training.until("S")["number"] == 1
     training.until("F", lambda frame: frame["step"] >= 3)
     training.command("run", running=False)
     paused = training.until("F", lambda frame: not frame["running"])
@@ -89,11 +89,11 @@ def test_surgery_is_seen_in_the_next_frame_and_undone(training):
     assert not frame["undo"]
 
 
-def test_a_race_begins_a_new_scene(training):
-    training.command("race", address="net=resnet8&images=48&batch=8&lr=0.02")
-    scene = training.until("S", lambda scene: scene["race"] == 2)
+def test_a_session_that_is_opened_has_a_scene_of_its_own(training):
+    training.command("open", address="net=resnet8&images=48&batch=8&lr=0.02")
+    scene = training.until("S", lambda scene: scene["number"] == 2)
     assert [net["lr"] for net in scene["config"]["nets"]] == [0.02, 0.02]
-    training.until("F", lambda frame: frame["race"] == 2 and frame["step"] > 0)
+    training.until("F", lambda frame: frame["number"] == 2 and frame["step"] > 0)
     training.command("image", number=7)
     training.until("L", lambda look: look["image"] == 7)
 
@@ -108,10 +108,10 @@ def test_a_race_begins_a_new_scene(training):
         (b'{"do": "serve"}', "there is no such command"),
         (b'{"do": "step", "more": 1}', "there is no such command"),
         (b'{"do": ["step"]}', "there is no such command"),
-        (b'{"do": "race"}', "there is no such command"),
-        (b'{"do": "race", "address": 3}', "an address is a text"),
-        (b'{"do": "race", "address": "net=resnet9999"}', "the depth of resnet9999|no net"),
-        (b'{"do": "race", "address": "dataset=cifar10"}', "cifar10 needs"),
+        (b'{"do": "open"}', "there is no such command"),
+        (b'{"do": "open", "address": 3}', "an address is a text"),
+        (b'{"do": "open", "address": "net=resnet9999"}', "the depth of resnet9999|no net"),
+        (b'{"do": "open", "address": "dataset=cifar10"}', "cifar10 needs"),
         (b'{"do": "image", "number": 40}', "the number of an image"),
         (b'{"do": "run", "running": "yes"}', "running must be True or False"),
         (b'{"do": "operate", "net": 5, "kind": "lr"}', "the net of a surgery"),
@@ -175,6 +175,6 @@ def test_the_script_computes_the_same(capsys):
     names = {}
     exec(script(session), names)
     again = names["session"]
-    assert [r.curve for r in again.racers] == [r.curve for r in session.racers]
+    assert [t.curve for t in again.trainings] == [t.curve for t in session.trainings]
     assert again.address == session.address
     assert capsys.readouterr().out.startswith("10 plain8 ")

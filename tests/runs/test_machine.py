@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,23 +20,12 @@ def values():
     return json.loads(json.dumps({"machine": machine()}))
 
 
-class Folder(RunFolder):
-    """The folder of a run, of which nothing is written but what is noted."""
-
-    def __init__(self, facts):
-        super().__init__(OUT)
-        self.facts = facts
-
-    def locked(self):
-        return nullcontext()
-
-    def note(self, **facts):
-        self.facts.update(json.loads(json.dumps(facts)))
-
-
-def resume(facts):
-    """Resume a run here whose config.json is `facts`."""
-    check_same_machine(Folder(facts), facts, machine())
+def resume(facts, computed=True):
+    """Resume a run here whose config.json is `facts`, and save something."""
+    folder = RunFolder(OUT)
+    check_same_machine(folder, facts, machine())
+    if computed and folder.resumed_on:
+        facts["resumed_on"] = json.loads(json.dumps(folder.resumed_on))
 
 
 @pytest.fixture

@@ -356,3 +356,16 @@ def test_a_full_disk_is_a_sentence_and_what_was_there_stays(tmp_path, monkeypatc
         folder.write("summary.md", b"bad")
     assert (tmp_path / "run" / "summary.md").read_text() == "good"
     assert not list((tmp_path / "run").glob(".*partial"))
+
+
+def test_a_machine_is_noted_with_the_first_checkpoint_that_it_writes(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", {"machine": {"threads": 1}})
+    folder.resumed_on = [{"threads": 3}]
+    assert "resumed_on" not in RunFolder.open(folder.path)[1], "nothing was computed there"
+    with folder.locked():
+        folder.save(trainer())
+        assert RunFolder.open(folder.path)[1]["resumed_on"] == [{"threads": 3}]
+        config = folder.path / "config.json"
+        config.unlink()  # it is not written again
+        folder.save(trainer())
+        assert not config.exists()

@@ -40,6 +40,10 @@ def test_train_and_val_are_taken_as_they_are(tmp_path):
         ("training_set", "dev-images", ["testset"]),
         ("training", "VALIDATION", ["Testing"]),
         ("train", "val", ["notes"]),
+        ("train2017", "val2017", ["test2017"]),
+        ("ILSVRC2012_img_train", "ILSVRC2012_img_val", []),
+        ("pets-train", "pets-validate", ["pets-test"]),
+        ("训练集", "验证集", ["测试集"]),
     ],
 )
 def test_the_parts_may_be_called_otherwise(train, val, others, tmp_path):
@@ -59,12 +63,46 @@ def test_the_parts_may_be_called_otherwise(train, val, others, tmp_path):
         (["seg_train", "seg_test"], "seg_test and seg_train|seg_train and seg_test"),
         (["train", "val", "valid"], "train and val and valid; expected one for training and one"),
         (["train", "Train"], "Train and train; expected one for training and one"),
+        (["train_1", "train_2"], "train_1 and train_2; expected one for training and one"),
+        (["images", "labels"], "images and labels, which are no classes; expected a folder for"),
+        (["train", "labels"], "labels and train, which are no classes"),
+        (["img", "Masks"], "Masks and img, which are no classes"),
+        (["Annotations", "ImageSets", "JPEGImages"], "which are no classes"),
+        (["train", "unlabeled"], "which are no classes"),
     ],
 )
 def test_parts_are_never_taken_for_classes(parts, said, tmp_path):
     for part in parts:
         touch(tmp_path, f"{part}/cat/1.jpg", f"{part}/dog/1.jpg")
     with pytest.raises(DataError, match=said):
+        image_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["bus", "train"],
+        ["bottles", "labels"],
+        ["freight_train", "passenger_train"],
+        ["mask", "no_mask"],
+        ["0", "1"],
+        ["masks", "boxes"],
+    ],
+)
+def test_classes_are_not_taken_for_parts(names, tmp_path):
+    assert image_folder(many(tmp_path, **dict.fromkeys(names, 2))).classes == tuple(sorted(names))
+
+
+def test_images_with_labels_beside_them_are_no_classes_in_a_part_either(tmp_path):
+    many(tmp_path, **{f"{p}/{name}": 2 for p in ("train", "val") for name in ("images", "labels")})
+    with pytest.raises(DataError, match="train has the folders images and labels"):
+        image_folder(tmp_path)
+
+
+def test_a_class_whose_link_leads_nowhere_is_not_passed_over(tmp_path):
+    many(tmp_path, cat=2, dog=2)
+    (tmp_path / "eel").symlink_to(tmp_path / "unplugged")
+    with pytest.raises(DataError, match=r"eel is a link to .*unplugged, which is not there"):
         image_folder(tmp_path)
 
 

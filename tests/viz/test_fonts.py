@@ -7,6 +7,7 @@ from minires.viz.fonts import drawable, one_line
 def test_a_name_is_one_line_and_not_too_long():
     assert one_line(" a\n\tb  c ") == "a b c"
     assert one_line("x" * 30) == "x" * 23 + "…"
+    assert one_line("\u202eabc") == r"\u202eabc", "not drawn from right to left"
     assert one_line("x" * 30, longest=30) == "x" * 30
 
 

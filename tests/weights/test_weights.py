@@ -15,7 +15,7 @@ from pth_files import plain, state_dict, tensor, write
 from minires import load, load_weights, nn, save, save_weights
 from minires.errors import DataError, StateDictError, UsageError
 from minires.weights.loading import renamed, stored_tensors
-from minires.weights.safetensors_file import read_tensors
+from minires.weights.safetensors_file import read_tensors, write_tensors
 
 
 class Net(nn.Module):
@@ -74,6 +74,42 @@ def test_save_writes_arrays_by_name_and_nothing_else(tmp_path):
             save(wrong, tmp_path / "x")
     with pytest.raises(DataError, match="cannot be written"):
         save(tensors, tmp_path)
+
+
+def test_save_keeps_dictionaries_and_what_is_beside_arrays(tmp_path):
+    """A dictionary of a training: the net's weights are found in it."""
+    path, tensors = tmp_path / "run", state()
+    others = {"epoch": 3, "error": np.float64(0.1), "best": None, "nets": ["a", 2], "schedule": {}}
+    save({"model": tensors, "optimizer": {"lr": 0.1, "velocity.0": np.ones(2)}, **others}, path)
+    loaded = load(path)
+    assert holds_arrays(loaded.pop("model"), tensors)
+    assert loaded.pop("optimizer").pop("velocity.0").tolist() == [1, 1]
+    assert loaded == others
+    net = Net()
+    notices = load_weights(net, path).notices
+    assert holds(net, tensors)
+    assert "'optimizer.velocity.0' beside them: passed over" in notices[0]
+
+
+def holds_arrays(own, tensors):
+    return own.keys() == tensors.keys() and all((own[n] == a).all() for n, a in tensors.items())
+
+
+def test_what_save_cannot_keep_raises(tmp_path):
+    one = np.ones(1)
+    for wrong in ({"w": [one]}, {"a": {1: one}}, {"w": one, "f": print}, {"w": one, "n": Net()}):
+        with pytest.raises(UsageError, match="; dictionaries of such may be in one"):
+            save(wrong, tmp_path / "x")
+    with pytest.raises(UsageError, match=r"two arrays have the same name .*, such as a\.b"):
+        save({"a.b": one, "a": {"b": one}}, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [3, [3], [[["w", "x"]]], [[[]]], [[["w"]], [["w", "x"], 3]]])
+def test_a_list_of_contents_that_was_altered_raises(content, tmp_path):
+    write_tensors(tmp_path / "x", {"w": np.ones(1)}, {"content": content})
+    with pytest.raises(DataError, match="was altered"):
+        load(tmp_path / "x")
 
 
 def holds(net, tensors):

@@ -11,7 +11,7 @@ export async function startGuides() {
   byId("guide").onchange = () => {
     const guide = guides[Number(byId("guide").value)];
     show();
-    if (guide) send("race", { address: guide.address });
+    if (guide) send("open", { address: guide.address });
   };
   onLanguage(list);
   list();

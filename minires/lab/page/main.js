@@ -32,8 +32,8 @@ function draw() {
   const { S, F, L, N } = { ...newest };
   for (const kind of Object.keys(newest)) delete newest[kind];
   if (S) drawScene(S);
-  if (F && F.race === scene?.race) drawFrame(F);
-  if (L && L.race === scene?.race) drawLook(L);
+  if (F && F.number === scene?.number) drawFrame(F);
+  if (L && L.number === scene?.number) drawLook(L);
   if (N) drawNotice(N);
 }
 
@@ -51,7 +51,7 @@ function drawFrame(value) {
     const link = asked;
     asked = null;
     if (link && link !== frame.address) {
-      send("race", { address: link });
+      send("open", { address: link });
       return;
     }
   }
@@ -106,7 +106,7 @@ const run = () => frame && send("run", { running: !frame.running });
 byId("run").onclick = run;
 byId("step").onclick = () => send("step");
 byId("undo").onclick = () => send("undo");
-byId("again").onclick = () => frame && send("race", { address: frame.address.split("&").filter((part) => !part.startsWith("at=")).join("&") });
+byId("again").onclick = () => frame && send("open", { address: frame.address.split("&").filter((part) => !part.startsWith("at=")).join("&") });
 byId("script").onclick = () => send("script");
 byId("save").onclick = () => send("save");
 byId("close").onclick = () => byId("code").close();
@@ -126,7 +126,7 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("hashchange", () => {
   const link = decodeURIComponent(location.hash.slice(1));
-  if (frame && link !== frame.address) send("race", { address: link });
+  if (frame && link !== frame.address) send("open", { address: link });
 });
 
 const themes = ["system", "light", "dark"];
@@ -145,8 +145,8 @@ onLanguage(() => {
   showTheme();
   if (!scene) return;
   drawScene(scene);
-  if (frame?.race === scene.race) drawFrame(frame);
-  if (look?.race === scene.race) drawLook(look);
+  if (frame?.number === scene.number) drawFrame(frame);
+  if (look?.number === scene.number) drawLook(look);
 });
 
 const language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");

@@ -1,4 +1,4 @@
-// The settings: of each net and of both. A change begins a new race, or, of learning rate and
+// The settings: of each net and of both. A change begins a new session, or, of learning rate and
 // momentum, is a surgery on the net that runs.
 
 import { byId, make } from "./dom.js";
@@ -37,7 +37,7 @@ export function netSettings(number, scene) {
   for (const [name, { select }] of Object.entries(controls)) {
     if (name === "lr" || name === "momentum") {
       select.onchange = () => send("operate", { net: number, kind: name, path: "", value: Number(select.value) });
-    } else select.onchange = race;
+    } else select.onchange = openSession;
   }
   controls.shortcut.select.disabled = kind === "plain";
   const box = make("form", { class: "settings", "data-net": number }, ...Object.values(controls).map((c) => c.label));
@@ -68,13 +68,13 @@ export function sharedSettings(scene) {
     batch: choice("batch", BATCHES, batch),
     seed: { select: input, label: make("label", {}, t("seed"), input) },
   };
-  for (const { select } of Object.values(shared)) select.onchange = race;
+  for (const { select } of Object.values(shared)) select.onchange = openSession;
   byId("shared").onsubmit = (event) => event.preventDefault();
   byId("shared").replaceChildren(...Object.values(shared).map((c) => c.label));
 }
 
-/** Begin the race of the settings that are shown. */
-function race() {
+/** Open the session of the settings that are shown. */
+function openSession() {
   const value = (control) => control.select.value;
   const parts = new URLSearchParams();
   parts.set("net", nets.map((c) => value(c.kind) + value(c.depth)).join(","));
@@ -84,5 +84,5 @@ function race() {
   for (const [name, control] of Object.entries(shared)) {
     if (control.select.reportValidity()) parts.set(name, value(control));
   }
-  send("race", { address: parts.toString() });
+  send("open", { address: parts.toString() });
 }

@@ -58,7 +58,7 @@ def summary(result: Result, out: Path) -> str:
         ("pretrained weights", markdown_text(config.weights or "none")),
         ("trained layers", config.trained),
         ("optimiser", f"SGD, momentum 0.9, learning rate {config.lr:g}, batch {config.batch}"),
-        ("length", f"{config.epochs} epochs"),
+        ("length", "1 epoch" if config.epochs == 1 else f"{config.epochs} epochs"),
         ("seed", str(config.seed)),
         *_accuracy(result),
         ("time", f"{result.seconds:.0f} s, {result.waited:.0f} s of it waiting for images"),

@@ -1,4 +1,4 @@
-"""One of the two nets of a session: its model, its training, and what surgery does to it."""
+"""The training of one of the two nets of a session, and what surgery does to it."""
 
 import math
 from collections.abc import Iterator
@@ -58,16 +58,16 @@ class Edits:
     frozen: bool = False
 
 
-class Racer:
-    """A net of a session and its training.
+class NetTraining:
+    """The training of one net of a session.
 
     Attributes:
         trainer: takes its training steps.
         curve: the training error of each step, in %.
         ended: why it is trained no further, such as a loss that is not finite; or None.
-        blocks: the blocks that it was made of, by path; edits: what surgery has done to each.
+        blocks: those that the model was made of, by path; edits: what surgery has done to each.
         layers: its convolutions and its linear layer by path, without those of projections.
-        inputs: makes images an input of the net, see `Dataset.inputs`.
+        inputs: makes images an input of the model, see `Dataset.inputs`.
     """
 
     def __init__(self, settings: NetConfig, config: LabConfig, dataset: Dataset) -> None:
