@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no EPS: that runs a program
 MAX_PIXELS = 100_000_000  # the largest cameras make as many
 MAX_ASPECT = 100  # longer to shorter side: the shorter is enlarged to 256, and the longer with it
-SECONDS = 30  # of computing for a file; the largest take a tenth of it
+SECONDS = 30  # of computing for a file; the largest take a tenth of it, but for PPMs of 16 bits
 SPARE = 2.0  # an image decoded at less than its size still has this many times the pixels needed
 
 _TOO_MANY = f"more than the {MAX_PIXELS // 1_000_000} million pixels that are decoded"
@@ -113,7 +113,7 @@ def _other_kind(path: Path) -> str:
     what = None
     with suppress(OSError), open(path, "rb") as file:
         what = mistaken(file.read(100))
-    return what or f"not an image, or none of {', '.join(FORMATS)}"
+    return what or f"not an image, or none of {', '.join(FORMATS)} that Pillow can decode"
 
 
 def _check_size(image: "Image.Image") -> None:
