@@ -1,8 +1,6 @@
 """`minires degradation`: train plain and residual models of several depths."""
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from ..data import Dataset
 from ..errors import UsageError
@@ -10,9 +8,9 @@ from ..experiments.degradation import Config, Degradation
 from ..parallel.ranks import world
 from ..parallel.sweeps import SweepConfig
 from .app import command, say
-from .options import INTEGER, options_of
+from .options import options_of
 from .outcome import next_commands, planned, show_errors
-from .shared import DataDir, Download, Out, Resume, Threads, data_loader
+from .shared import DataDir, Download, GraphOption, Out, Resume, Threads, Until, data_loader
 from .training import resume_command, run_folder, train
 
 
@@ -26,19 +24,8 @@ def degradation(
     where: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
-    graph: Annotated[
-        bool,
-        typer.Option(
-            "--graph", help="Replay each training step as one CUDA graph, with --backend cupy."
-        ),
-    ] = False,
-    until: Annotated[
-        int | None,
-        typer.Option(
-            help="Stop each model after so many epochs of its schedule; --resume trains on.",
-            **INTEGER,
-        ),
-    ] = None,
+    graph: GraphOption = False,
+    until: Until = None,
     threads: Threads = None,
     out: Out = None,
     resume: Resume = False,

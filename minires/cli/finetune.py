@@ -9,9 +9,9 @@ from ..errors import UsageError
 from ..vision.finetune import Finetune, FinetuneConfig
 from ..vision.folder_images import WORKERS
 from .app import command, console
-from .options import INTEGER, options_of
+from .options import options_of
 from .output import show_summary, waiting
-from .shared import Backend, Out, Resume, Strict, Threads
+from .shared import Backend, Decoders, Out, Resume, Strict, Threads
 from .training import resume_command, run_folder, train
 
 
@@ -28,15 +28,7 @@ def finetune(
             help="Folder with train/ and val/, or with the classes themselves: a folder for each."
         ),
     ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(
-            help=f"Processes that decode images, {WORKERS} by default; the result does not depend "
-            "on it.",
-            show_default=False,
-            **INTEGER,
-        ),
-    ] = WORKERS,
+    workers: Decoders = WORKERS,
     strict: Strict = False,
     backend: Backend = None,
     threads: Threads = None,

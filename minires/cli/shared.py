@@ -1,4 +1,4 @@
-"""Options that several commands have, each declared once."""
+"""Options that are no settings of a run, each declared once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from ..data import Dataset
 from ..experiments.degradation import Config
 from ..kernels import all_threads
 from ..models.blocks import Shortcut
+from ..vision.folder_images import WORKERS
 from .options import INTEGER, shape
 
 
@@ -68,6 +69,27 @@ StrideIn: TypeAlias = Annotated[
     str,
     typer.Option(
         help="Where a bottleneck has its stride: 3x3 (the default) or 1x1.", show_default=False
+    ),
+]
+GraphOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--graph", help="Replay each training step as one CUDA graph, with --backend cupy."
+    ),
+]
+Until: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        help="Stop each model after so many epochs of its schedule; --resume trains on.", **INTEGER
+    ),
+]
+Decoders: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        help=f"Processes that decode images, {WORKERS} by default; the result does not depend on "
+        "it.",
+        show_default=False,
+        **INTEGER,
     ),
 ]
 Out: TypeAlias = Annotated[
