@@ -204,7 +204,7 @@ def test_a_run_in_tf32_is_trained_and_tested_in_it(tmp_path, asked):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"epochs": 2}, "has epochs = 1, but 2 was asked for"),
+        ({"epochs": 2}, "has epochs = 1, but 2 was asked for; the rate falls after half"),
         ({"nets": ("plain8",)}, "has nets = plain8,resnet8, but plain8 was asked for"),
         ({"seeds": (0,)}, "has seeds = 0,1, but 0 was asked for"),
         ({"lr": 0.5}, "has lr = None, but 0.5 was asked for"),

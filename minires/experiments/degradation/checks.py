@@ -98,6 +98,13 @@ def reopened(
     """
     facts = ranks.from_first(lambda: RunFolder.open(out)[1])
     config = Config.from_facts(facts, out)
+    epochs = asked.get("epochs", config.epochs)
+    if epochs != config.epochs:
+        raise UsageError(
+            f"the run in {out} has epochs = {config.epochs}, but {epochs} was asked for; the rate "
+            "falls after half and three quarters of all epochs, so that another number of them is "
+            f"another training: start a new run with --epochs {epochs}, or leave the option out"
+        )
     check_same_options(config, asked, out)
     check_possible(config, graph, until, ranks)
     dataset = load_data(config)
