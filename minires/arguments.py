@@ -15,7 +15,9 @@ Pair = tuple[int, int]
 
 LARGEST = 2**31 - 1  # of sizes, and of what kernels of a GPU count with
 _SHOWN = 80  # characters of a value in a message
+# Made once, and the likely first, an abstract class last: each operation asks several times.
 _INTEGERS = (int, np.integer)
+_NUMBERS = (float, int, Real)
 _FLAGS = (bool, np.bool_, *_INTEGERS)
 
 
@@ -55,7 +57,7 @@ def real(value: Any, name: str, at_least: float = -math.inf, at_most: float = ma
         UsageError: it is none, or out of range; True and False are no numbers.
     """
     free = at_least == -math.inf and at_most == math.inf
-    number = isinstance(value, (float, Real)) and not isinstance(value, bool)
+    number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
     if number and (free or at_least <= value <= at_most):
         return float(value)
     high = f"at least {at_least}" if at_most == math.inf else f"between {at_least} and {at_most}"
@@ -68,7 +70,7 @@ def above_zero(value: Any, name: str) -> float:
     Raises:
         UsageError: it is none.
     """
-    number = isinstance(value, (float, Real)) and not isinstance(value, bool)
+    number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
     if number and 0 < value < math.inf:
         return float(value)
     raise UsageError(f"{name} must be a number above 0, got {shown(value)}")

@@ -78,7 +78,7 @@ class Tensor(Operators, Values):
         data = placed(data)
         if dtype is not None:
             data = converted(data, *destination(dtype=dtype)[:1])
-        self._hold(data, flag(requires_grad, "requires_grad"))
+        self._hold(data, requires_grad)
 
     @classmethod
     def holding(cls, data: Any, requires_grad: bool = False) -> Self:
@@ -88,10 +88,10 @@ class Tensor(Operators, Values):
         return tensor
 
     def _hold(self, data: Any, requires_grad: bool) -> None:
+        self.requires_grad = flag(requires_grad, "requires_grad")
         if requires_grad:
             expect_differentiable(data.dtype)
         expect_real(data.dtype)
-        self.requires_grad = requires_grad
         self.held = data
         self.grad: Array | None = None
         self.op: Op | None = None

@@ -1,6 +1,6 @@
 """The graph of operations that led to a tensor, as text; `minires.viz.graph` draws it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar
@@ -56,6 +56,11 @@ class Block:
     shape: tuple[int, ...]
     saved: int
     additions: int
+
+
+def is_addition(op: Op, inputs: Sequence[int | None]) -> bool:
+    """Return whether an operation adds two others' outputs, as a residual addition does."""
+    return op.name == "Add" and None not in inputs and len(set(inputs)) == 2
 
 
 class Graph:
@@ -127,9 +132,7 @@ class Graph:
             sources = {block_of[i] for node in nodes for i in node.inputs if i is not None}
             inputs = tuple(sorted(sources - {number}, reverse=True))
             saved = sum(node.saved for node in nodes)
-            additions = sum(
-                node.op.name == "Add" and len({*node.inputs} - {None}) == 2 for node in nodes
-            )
+            additions = sum(is_addition(node.op, node.inputs) for node in nodes)
             blocks.append(Block(label, path, group, inputs, nodes[-1].shape, saved, additions))
         return blocks
 

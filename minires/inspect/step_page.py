@@ -23,6 +23,7 @@ from ..backend import Array
 from ..files import write_atomically
 from ..pages import page
 from ..text import html_text
+from .graph import is_addition
 from .trace import Record, Summary, Trace
 
 _BLOCK = 2  # parts of a module's path that make a block: "layer1.0"
@@ -101,7 +102,7 @@ def _operation(r: Record) -> dict[str, Any]:
         "inputs": [i for i in r.inputs if i is not None],
         "input_shapes": r.input_shapes,
         "shape": r.shape,
-        "addition": r.op.name == "Add" and sum(i is not None for i in r.inputs) == 2,
+        "addition": is_addition(r.op, r.inputs),
         "output": _summary(r.output, signed=False),
         "gradient": r.gradient and _summary(r.gradient, signed=True),
         "input_gradients": [

@@ -13,7 +13,7 @@ from ..autograd import Op, Tensor, expect_some, matching, norm
 from ..autograd.hooks import forward_hook
 from ..backend import Array, to_numpy
 from ..ops.loss import log_softmax
-from .graph import Graph
+from .graph import Graph, is_addition
 
 BINS = 32
 CUT = {"branch": 1, "shortcut": 0}  # what alone is left, and which input of y = F(x) + x is cut
@@ -146,15 +146,15 @@ class Trace:
         return replace(self, records=records, image=None if kept[0] else self.image)
 
 
-def _norms_without(cut: int, loss: Tensor) -> Iterator[tuple[Op, float]]:
-    """Walk back with one input of every residual addition cut off, and yield the norms of gy.
+def _norms_without(cut: int, loss: Tensor, additions: set[Op]) -> Iterator[tuple[Op, float]]:
+    """Walk back with one input of all `additions` cut off, and yield the norms of gy.
 
     The graph is kept, and no leaf gets a gradient.
     """
     for step in loss.backward_steps(retain_graph=True):
         yield step.op, step.norm
         made = [isinstance(source, Op) for source in step.sources]
-        if step.op.name == "Add" and all(made):
+        if step.op in additions:
             made[cut] = False
         step.gxs[:] = [gx if goes_on else None for gx, goes_on in zip(step.gxs, made, strict=True)]
 
@@ -192,8 +192,9 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     for op, shape in ((node.op, node.shape) for node in nodes):
         inputs = tuple(map(number.get, op.sources))
         records.append(Record(op, inputs, shapes[op], shape, outputs[op]))
+    additions = {r.op for r in records if is_addition(r.op, r.inputs)}
     for left, cut in CUT.items():
-        for op, size in _norms_without(cut, loss):
+        for op, size in _norms_without(cut, loss, additions):
             records[number[op]].alone[left] = size
     for step in loss.backward_steps():
         own = records[number[step.op]]

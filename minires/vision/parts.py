@@ -10,27 +10,17 @@ from .listing import folders_in
 
 _PARTS = {  # what they are called, in small or capital letters
     "training": {"train", "training", "训练"},
-    "validation": {"val", "valid", "validation", "validate", "dev", "eval", "evaluation", "验证"}
-    | {"holdout"},
+    "validation": {"val", "valid", "validation", "validate", "验证"}
+    | {"dev", "eval", "evaluation", "holdout"},
     "test": {"test", "testing", "测试"},
 }
 _MORE = {"set", "images", "image", "imgs", "img", "data", "seg"}  # words beside, as in training_set
 _IMAGES = {"images", "image", "imgs", "img", "jpegimages"}.union(*_PARTS.values())
-_BESIDE = {  # what lies beside images that are not in a folder a class
-    *(
-        "extra",
-        "unlabeled",
-        "unlabelled",
-        "labels",
-        "label",
-        "annotations",
-        "annotation",
-        "imagesets",
-        "bboxes",
-        "captions",
-    ),
-    *("masks", "mask", "segmentationclass", "segmentationobject", "gt", "groundtruth"),
-}
+_BESIDE = (  # what lies beside images that are not in a folder a class
+    {"labels", "label", "annotations", "annotation", "bboxes", "captions", "imagesets"}
+    | {"masks", "mask", "segmentationclass", "segmentationobject", "gt", "groundtruth"}
+    | {"unlabeled", "unlabelled", "extra"}
+)
 
 
 def train_and_val(root: Path) -> tuple[Path, Path] | None:

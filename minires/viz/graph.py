@@ -99,7 +99,7 @@ def _line(axes: Any, x0: float, y0: float, x1: float, y1: float, colour: str = _
 
 
 def _is_addition(block: Block) -> bool:
-    return len(block.nodes) == 1 and block.label == "Add" and len(block.inputs) == 2
+    return len(block.nodes) == 1 and block.additions == 1
 
 
 def _label(block: Block) -> list[str]:
