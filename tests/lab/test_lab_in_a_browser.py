@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from itertools import count
+from threading import Event
 
 import pytest
 
@@ -150,6 +151,37 @@ def test_the_link_gives_the_same_curves(page, served):
     if step(page) == stopped:
         assert page.locator("#legend").inner_text() == legend
     assert page.url == link
+
+
+def test_a_link_is_opened_before_the_first_frame_of_the_session_it_replaces(browser, served):
+    """The scene of another session is drawn and none of its frames: the link is not forgotten."""
+    context = browser.new_context()
+    opened = context.new_page()
+    frames = Event()
+    frames.set()
+
+    def relay(route):
+        behind = route.connect_to_server()
+
+        def pass_on(message):
+            if frames.is_set() or message[0] != "F":
+                route.send(message)
+
+        behind.on_message(pass_on)
+        route.on_message(behind.send)
+
+    opened.route_web_socket("**/live", relay)
+    opened.goto(f"{served.url}#{SMALL}&seed=1")
+    expect(opened.locator("#shared input")).to_have_value("1")
+    expect(opened.locator("#errors polyline.mean")).to_have_count(2)
+    first = opened.evaluate("location.hash")
+    frames.clear()
+    opened.evaluate("hash => { location.hash = hash }", f"{SMALL}&seed=2")
+    expect(opened.locator("#shared input")).to_have_value("2")
+    opened.evaluate("hash => { location.hash = hash }", first[1:])
+    frames.set()
+    expect(opened.locator("#shared input")).to_have_value("1")
+    context.close()
 
 
 def test_settings_begin_a_new_session(page):

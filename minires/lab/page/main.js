@@ -15,7 +15,7 @@ let scene = null;
 let frame = null;
 let look = null;
 let nets = [];
-let asked = decodeURIComponent(location.hash.slice(1)); // the session of the link that was opened
+let asked = linked(); // the session of a link that was opened and is not asked of the server yet
 const charts = { gradient: new LayerChart("gradient"), std: new LayerChart("std"), update: new LayerChart("update") };
 byId("layers").append(...Object.values(charts).map((chart) => chart.box));
 
@@ -24,6 +24,10 @@ byId("layers").append(...Object.values(charts).map((chart) => chart.box));
 function receive(kind, value) {
   if (!Object.keys(newest).length) requestAnimationFrame(draw);
   newest[kind] = value;
+}
+
+function linked() {
+  return decodeURIComponent(location.hash.slice(1));
 }
 
 const names = () => scene.config.nets.map((net) => net.net);
@@ -38,6 +42,7 @@ function draw() {
 }
 
 function drawScene(value) {
+  if (value.number !== scene?.number) frame = null;
   scene = value;
   nets = makeNets(scene);
   sharedSettings(scene);
@@ -125,8 +130,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 window.addEventListener("hashchange", () => {
-  const link = decodeURIComponent(location.hash.slice(1));
-  if (frame && link !== frame.address) send("open", { address: link });
+  asked = linked();
+  if (frame) drawFrame(frame);
 });
 
 const themes = ["system", "light", "dark"];
