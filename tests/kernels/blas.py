@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
-MUCH = 1e12  # effort: certainly worth sharing among threads
+MUCH = 1e12  # elements: certainly worth sharing among threads
 
 
 @contextmanager

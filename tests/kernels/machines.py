@@ -11,12 +11,15 @@ from minires.modes import Modes, modes
 
 # So small that a few numbers already are several tiles, blocks and shares.
 TINY = {
-    "held_effort": 0,
-    "shared_effort": 0,
+    "held_elements": 0,
+    "held_products": 0,
+    "shared_elements": 0,
+    "shared_products": 0,
     "ufunc_buffer": 16,
     "pooled_bytes": 0,
     "tile": 40,
     "column_row": 8,
+    "joined_row": 8,
     "margin_rows": 2,
     "small_kernels": True,
     "small_product": 2000,

@@ -36,10 +36,10 @@ def two_threads():
         yield
 
 
-def shares_of(items, effort=MUCH):
+def shares_of(items, elements=MUCH, products=0):
     """(start, stop, thread) of each share, in the order of the items."""
     seen = []
-    parallel_for(lambda a, b: seen.append((a, b, threading.current_thread())), items, effort)
+    parallel_for(lambda a, b: seen.append((a, b, threading.current_thread())), items, elements, products)
     return sorted(seen, key=lambda share: share[:2])
 
 
@@ -73,7 +73,11 @@ def test_shares_are_all_items_once_and_nearly_even(threads, items):
 
 
 def test_little_work_stays_where_it_is():
-    assert [share[:2] for share in shares_of(10, effort=10)] == [(0, 10)]
+    assert [share[:2] for share in shares_of(10, elements=10, products=10)] == [(0, 10)]
+
+
+def test_many_products_are_shared_whatever_they_read():
+    assert [share[:2] for share in shares_of(10, elements=10, products=MUCH)] == [(0, 5), (5, 10)]
 
 
 def test_shares_run_at_the_same_time():
@@ -297,7 +301,8 @@ def test_a_share_has_the_blas_to_itself_with_one_thread(before):
 def test_work_too_little_to_share_has_one_thread_of_the_blas_too():
     there, inside = blas_counts(), []
     parallel_for(lambda a, b: inside.append((a, b, blas_counts())), 7, MEDIUM)
-    assert inside == [(0, 7, [1] * len(there))]
+    parallel_for(lambda a, b: inside.append((a, b, blas_counts())), 7, products=MEDIUM)
+    assert inside == [(0, 7, [1] * len(there))] * 2
     assert blas_counts() == there
 
 

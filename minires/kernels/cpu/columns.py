@@ -1,10 +1,15 @@
-"""Convolution with a column matrix, where rows are short: few images, on small maps.
+"""Convolution where rows are short: few images, on small maps.
 
 The products of `conv.py` are as wide as a row of all images, and a BLAS is slow on a few
 columns. So here all windows of all images are the columns of one matrix for each column v of the
 kernel, as in the reference, and the rows of the result are sorted out afterwards:
 
     Y = Σ_v W_v X_v                          (O, kh·C) (kh·C, Ho·Wo·N) -> (O, Ho·Wo·N)
+
+In the weight gradient the terms of a sum are as few as a row is long. There the rows are joined,
+for each tap (u, v) of the kernel, so that all terms are one sum, which nothing is added to:
+
+    gW_uv = gY_uv X_uvᵀ                      (O, Ho·Wo·N) (Ho·Wo·N, C) -> (O, C)
 
 The copies are small beside the products, which read all weights for these few columns. On one
 image, on a core of an AMD EPYC, convolutions of resnet-18 have 1.1 (28x28) to 1.6 times (7x7) the
@@ -18,7 +23,6 @@ import numpy as np
 
 from ...backend import Array
 from ..geometry import Axis
-from .gemm import effort
 from .memory import empty
 from .threads import parallel_for
 from .tuning import tuning
@@ -37,8 +41,8 @@ class ColumnCorrelation:
         self.y = (down.out, O, across.out * N)
         self.X = (across.taps, down.taps, C, down.out, across.out, N)
         terms = across.taps * down.taps * C
-        # So few columns that to read the weights is work beside the arithmetic.
-        self.effort = effort(math.prod(self.y), terms) + O * terms
+        self.products = math.prod(self.y) * terms
+        self.weights = O * terms  # so many for so few columns that to read them is work too
         self.taps = []
         for v in range(across.taps):
             columns, x_columns = across.valid_slices(v)
@@ -60,5 +64,34 @@ class ColumnCorrelation:
             part = np.add.reduce(np.matmul(W[:, start:stop], X))
             y[:, start:stop] = part.reshape(stop - start, len(y), y.shape[2]).swapaxes(0, 1)
 
-        parallel_for(work, len(w), self.effort)
+        parallel_for(work, len(w), self.weights, self.products)
         return y
+
+
+class JoinedWeightGradient:
+    """gW_uv = gY_uv X_uvᵀ: (H, C, W·N), (Ho, O, Wo·N) -> (O, C, kh, kw)."""
+
+    def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
+        self.x = (down.size, across.size, N, C)
+        self.g = (down.out, O, across.out, N)
+        self.gW = (across.taps, down.taps, O, C)
+        self.products = math.prod(self.g) * across.taps * down.taps * C
+        self.rows = [down.valid_slices(u) for u in range(down.taps)]
+        self.columns = [across.valid_slices(v) for v in range(across.taps)]
+
+    def __call__(self, x: Array, g: Array) -> Array:
+        x = np.ascontiguousarray(x.swapaxes(1, 2)).reshape(self.x)  # channels innermost
+        g = g.reshape(self.g).swapaxes(0, 1)
+        gW = np.empty(self.gW, x.dtype)
+
+        def work(start: int, stop: int) -> None:
+            for v, (windows, pixels) in enumerate(self.columns):
+                of_g = np.ascontiguousarray(g[start:stop, :, windows])
+                of_x = np.ascontiguousarray(x[:, pixels])
+                for u, (rows, pixel_rows) in enumerate(self.rows):
+                    left = of_g[:, rows].reshape(stop - start, -1)
+                    right = of_x[pixel_rows].reshape(-1, x.shape[-1])
+                    np.matmul(left, right, out=gW[v, u, start:stop])
+
+        parallel_for(work, len(g), products=self.products)
+        return gW.transpose(2, 3, 1, 0)

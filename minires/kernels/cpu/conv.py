@@ -24,8 +24,8 @@ from ...backend import Array
 from ...ops import Gradients
 from ..geometry import Axis, axes
 from ..registry import Kernel, register
-from .columns import ColumnCorrelation, are_few
-from .gemm import effort, product, product_transposed
+from .columns import ColumnCorrelation, JoinedWeightGradient, are_few
+from .gemm import product, product_transposed
 from .layout import is_finite, result, rows
 from .memory import empty
 from .strips import Strips, widened
@@ -93,9 +93,12 @@ class Plan:
         return InputGradient(*self.sizes)
 
     @cached_property
-    def weight_gradient(self) -> "WeightGradient":
+    def weight_gradient(self) -> "WeightGradient | JoinedWeightGradient":
         """What computes gw."""
-        return WeightGradient(*self.sizes)
+        O, C, down, across, N = self.sizes
+        few = across.out * N <= min(C, tuning.joined_row)
+        kind = JoinedWeightGradient if few else WeightGradient
+        return kind(O, C, down, across, N)
 
 
 plan = lru_cache(maxsize=1024)(Plan)
@@ -120,7 +123,7 @@ class Correlation:
             C, across = across.taps * C, Axis(1, 1, 0, across.out, across.out)
         self.y = (down.out, O, across.out * N)
         self.cut = Strips(down, across, N, max(1, tuning.tile // max(1, O * across.out * N)))
-        self.effort = effort(math.prod(self.y), down.taps * across.taps * C)
+        self.products = math.prod(self.y) * down.taps * across.taps * C
 
     def __call__(self, x: Array, w: Array) -> Array:
         if self.widening:
@@ -151,7 +154,7 @@ class Correlation:
                         product(kernels[v], phases[phase][:, :, pixels], more)
                         np.add(part, more, out=part)
 
-        parallel_for(work, self.y[0], self.effort)
+        parallel_for(work, self.y[0], products=self.products)
         return y
 
 
@@ -198,7 +201,7 @@ class WeightGradient:
         self.gW = (across.taps, O, down.taps, C)
         self.Ho = down.out
         self.cut = Strips(down, across, N, max(1, tuning.tile // (O * across.out * N)))
-        self.effort = effort(down.out * O * across.out * N, down.taps * across.taps * C)
+        self.products = down.out * across.out * N * math.prod(self.gW)
 
     def __call__(self, x: Array, g: Array) -> Array:
         cut = self.cut
@@ -220,7 +223,7 @@ class WeightGradient:
                     if more is not seen:
                         seen += more
 
-        parallel_for(work, self.Ho, self.effort)
+        parallel_for(work, self.Ho, products=self.products)
         first, *others = (shares[start] for start in sorted(shares))  # in a fixed order
         for share in others:
             first += share

@@ -23,11 +23,6 @@ from ...backend import Array
 from .tuning import derived, tuning
 
 
-def effort(size: int, terms: int) -> float:
-    """Return the effort of `size` sums of `terms` products."""
-    return size * terms / tuning.products
-
-
 def product(w: Array, x: Array, y: Array) -> None:
     """y = w x for each of R matrices: (O, K), (R, K, L) -> (R, O, L), written into y."""
     O, K = w.shape

@@ -10,7 +10,6 @@ from ... import ops
 from ...backend import Array
 from ...ops import Gradients
 from ..registry import Kernel, register
-from .gemm import effort
 from .memory import empty
 from .threads import parallel_for
 
@@ -43,5 +42,5 @@ def _product(a: Array, b: Array) -> Array:
     def work(start: int, stop: int) -> None:
         np.matmul(a, b[:, start:stop], out=y[:, start:stop])
 
-    parallel_for(work, b.shape[1], effort(y.size, a.shape[1]) + b.size)
+    parallel_for(work, b.shape[1], b.size, y.size * a.shape[1])
     return y

@@ -64,37 +64,36 @@ class _OneBlasThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._before: list[tuple[Any, int]] = []
-        self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._before: list[tuple[Callable[[int], None], int]] = []
+        libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._counts = [(library.get_num_threads, _setter(library)) for library in libraries]
 
     def __enter__(self) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                counts = [(library, library.get_num_threads()) for library in self._libraries]
-                self._before = [(library, n) for library, n in counts if n != 1]
-                for library, _ in self._before:
-                    _set_blas_threads(library, 1)
+                counts = [(set_number, number()) for number, set_number in self._counts]
+                self._before = [(set_number, n) for set_number, n in counts if n != 1]
+                for set_number, _ in self._before:
+                    set_number(1)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
             if self._users == 0:
-                for library, n in self._before:
-                    _set_blas_threads(library, n)
+                for set_number, n in self._before:
+                    set_number(n)
 
 
-def _set_blas_threads(library: Any, n: int) -> None:
-    """Let a BLAS use n threads, whichever thread of Python asks.
+def _setter(library: Any) -> Callable[[int], None]:
+    """Return what sets the number of threads of a BLAS, whichever thread of Python asks.
 
-    Newer versions of threadpoolctl obey only the thread that asked first, until it lets go.
+    From version 3.7 on the public method of threadpoolctl obeys only the thread that asked first.
     """
-    let_go = getattr(library, "clear_controlling_thread", None)
-    if let_go is not None:
-        let_go(force=True)
-    library.set_num_threads(n)
-    if let_go is not None:
-        let_go()
+    setter: Callable[[int], None] = getattr(
+        library, "_real_set_num_threads", library.set_num_threads
+    )
+    return setter
 
 
 _one_blas_thread = _OneBlasThread()
@@ -122,7 +121,9 @@ def get_num_threads() -> int:
     return _count
 
 
-def parallel_for(work: Callable[[int, int], None], items: int, effort: float) -> None:
+def parallel_for(
+    work: Callable[[int, int], None], items: int, elements: float = 0, products: float = 0
+) -> None:
     """Call `work(start, stop)` on shares that together make up `range(items)`, one a thread.
 
     The shares depend on these numbers and the number of threads alone, so that sums kept by
@@ -131,12 +132,19 @@ def parallel_for(work: Callable[[int, int], None], items: int, effort: float) ->
     Args:
         work: works on the items from `start` to `stop`.
         items: how many there are.
-        effort: of all of it, in elements read and written once; little of it is one share.
+        elements: how many are read and written once in all of it, and products: how many are
+            multiplied and added in matrix products; few of both are one share.
     """
-    if effort <= tuning.held_effort:
-        work(0, items)
-        return
-    parts = max(1, min(_count, items)) if effort > tuning.shared_effort else 1
+    if elements <= tuning.held_elements:
+        if products <= tuning.held_products:
+            work(0, items)
+            return
+        if products <= tuning.shared_products:
+            with _one_blas_thread:
+                work(0, items)
+            return
+    many = elements > tuning.shared_elements or products > tuning.shared_products
+    parts = max(1, min(_count, items)) if many else 1
     bounds = [items * part // parts for part in range(parts + 1)]
     shares = list(pairwise(bounds))
     with _one_blas_thread, np.errstate():  # which sets back the buffer's size as well

@@ -24,14 +24,14 @@ def _has_small_kernels() -> bool:
 class Tuning:
     """Thresholds and sizes of pieces.
 
-    An effort is a number of elements, each read and written once. Each comment gives the unit, and
-    what is traded for what.
+    Each comment gives the unit, and what is traded for what.
     """
 
     # Threads
-    products: int = 20  # multiplications that take as long as an effort of 1
-    held_effort: int = 250_000  # effort; to hold the BLAS to one thread costs 10,000 once
-    shared_effort: int = 500_000  # effort; to give a thread a share costs 100,000
+    held_elements: int = 250_000  # elements; to hold the BLAS to one thread costs 20,000 once
+    held_products: int = 1 << 18  # products; below, the BLAS' own threads do no harm
+    shared_elements: int = 2_000_000  # elements; to give a thread a share costs 200,000, and more
+    shared_products: int = 10_000_000  # products; where calls are short: each waits for Python's lock
     ufunc_buffer: int = 64  # elements; NumPy copies operands of shorter rows: written out instead
 
     # Memory
@@ -42,6 +42,7 @@ class Tuning:
 
     # Convolution
     column_row: int = 40  # elements W·N; below, a column matrix: a copy for wide products
+    joined_row: int = 128  # elements W·N; up to here, all rows of a weight gradient in one sum
     widened_rows: int = 24  # rows kh·C of a matrix; below, copies of the taps for longer sums
     margin_windows: int = 2048  # windows; up to here, products with zeros for a single strip
     margin_rows: int = 4  # rows of windows; below, too many of the products would be with zeros
