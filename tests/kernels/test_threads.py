@@ -39,7 +39,11 @@ def two_threads():
 def shares_of(items, elements=MUCH, products=0):
     """(start, stop, thread) of each share, in the order of the items."""
     seen = []
-    parallel_for(lambda a, b: seen.append((a, b, threading.current_thread())), items, elements, products)
+
+    def work(start, stop):
+        seen.append((start, stop, threading.current_thread()))
+
+    parallel_for(work, items, elements, products)
     return sorted(seen, key=lambda share: share[:2])
 
 

@@ -74,7 +74,7 @@ class JoinedWeightGradient:
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int) -> None:
         self.x = (down.size, across.size, N, C)
         self.g = (down.out, O, across.out, N)
-        self.gW = (across.taps, down.taps, O, C)
+        self.gW = (across.taps, O, down.taps, C)
         self.products = math.prod(self.g) * across.taps * down.taps * C
         self.rows = [down.valid_slices(u) for u in range(down.taps)]
         self.columns = [across.valid_slices(v) for v in range(across.taps)]
@@ -91,7 +91,7 @@ class JoinedWeightGradient:
                 for u, (rows, pixel_rows) in enumerate(self.rows):
                     left = of_g[:, rows].reshape(stop - start, -1)
                     right = of_x[pixel_rows].reshape(-1, x.shape[-1])
-                    np.matmul(left, right, out=gW[v, u, start:stop])
+                    np.matmul(left, right, out=gW[v, start:stop, u])
 
         parallel_for(work, len(g), products=self.products)
-        return gW.transpose(2, 3, 1, 0)
+        return gW.transpose(1, 3, 2, 0)  # (kw, O, kh, C) until here

@@ -29,9 +29,9 @@ class Tuning:
 
     # Threads
     held_elements: int = 250_000  # elements; to hold the BLAS to one thread costs 20,000 once
-    held_products: int = 1 << 18  # products; below, the BLAS' own threads do no harm
-    shared_elements: int = 2_000_000  # elements; to give a thread a share costs 200,000, and more
-    shared_products: int = 10_000_000  # products; where calls are short: each waits for Python's lock
+    held_products: int = 1 << 18  # products; up to here OpenBLAS uses no thread of its own
+    shared_elements: int = 2_000_000  # elements; to give a thread a share costs 200,000
+    shared_products: int = 10_000_000  # products; a share costs 2,000,000
     ufunc_buffer: int = 64  # elements; NumPy copies operands of shorter rows: written out instead
 
     # Memory
