@@ -38,9 +38,9 @@ def along(v: Array, L: int) -> Array:
     """Return v (C,) in a shape to be combined with each row of maps (H, C, L).
 
     Where rows are short, v is written out as (C, L), so that NumPy goes over the channels of a
-    row in one go: for (28, 512, 28) in an eighth of the time.
+    row in one go: for (16, 64, 64) in a tenth of the time, for (8, 64, 256) in half of it.
     """
-    return np.repeat(v, L).reshape(len(v), L) if tuning.ufunc_buffer > L else v[:, None]
+    return np.repeat(v, L).reshape(len(v), L) if tuning.repeated_row >= L else v[:, None]
 
 
 @lru_cache(maxsize=256)
@@ -135,8 +135,7 @@ class Combination(LazyMaps):
         if self.shift is not None:
             np.add(out, along(self.shift[c], L), out=out)
         if self.floor:
-            row = (out.shape[1], L) if tuning.ufunc_buffer > L else (L,)
-            np.maximum(out, filled(0, row, self.dtype), out=out)
+            np.maximum(out, filled(0, out.shape[1:], self.dtype), out=out)
 
 
 class Masked(LazyMaps):

@@ -10,7 +10,7 @@ is held to one thread a product, and set back afterwards.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from functools import partial
 from itertools import pairwise
@@ -135,30 +135,33 @@ def parallel_for(
         elements: how many are read and written once in all of it, and products: how many are
             multiplied and added in matrix products; few of both are one share.
     """
-    if elements <= tuning.held_elements:
-        if products <= tuning.held_products:
-            work(0, items)
-            return
-        if products <= tuning.shared_products:
-            with _one_blas_thread:
-                work(0, items)
-            return
     many = elements > tuning.shared_elements or products > tuning.shared_products
     parts = max(1, min(_count, items)) if many else 1
+    held = elements > tuning.held_elements or products > tuning.held_products
+    with _one_blas_thread if held else nullcontext():
+        if not elements:
+            _work(work, items, parts)
+            return
+        with np.errstate():  # which sets back the buffer's size as well
+            np.setbufsize(tuning.ufunc_buffer)
+            _work(work, items, parts)
+
+
+def _work(work: Callable[[int, int], None], items: int, parts: int) -> None:
+    """Call `work` on so many shares, in threads if none other has taken them."""
+    if parts == 1:
+        work(0, items)
+        return
     bounds = [items * part // parts for part in range(parts + 1)]
     shares = list(pairwise(bounds))
-    with _one_blas_thread, np.errstate():  # which sets back the buffer's size as well
-        # NumPy copies the smaller operand of a broadcast into a buffer whenever rows are shorter
-        # than it: with the default of 8192 that is most layers, which then take twice the time.
-        np.setbufsize(tuning.ufunc_buffer)
-        if parts > 1 and _handing_out.acquire(blocking=False):
-            try:
-                _share_out(work, shares)
-            finally:
-                _handing_out.release()
-        else:
-            for start, stop in shares:
-                work(start, stop)
+    if not _handing_out.acquire(blocking=False):
+        for start, stop in shares:
+            work(start, stop)
+        return
+    try:
+        _share_out(work, shares)
+    finally:
+        _handing_out.release()
 
 
 @contextmanager

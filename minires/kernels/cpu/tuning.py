@@ -32,7 +32,8 @@ class Tuning:
     held_products: int = 1 << 18  # products; up to here OpenBLAS uses no thread of its own
     shared_elements: int = 2_000_000  # elements; to give a thread a share costs 200,000
     shared_products: int = 10_000_000  # products; a share costs 2,000,000
-    ufunc_buffer: int = 64  # elements; NumPy copies operands of shorter rows: written out instead
+    ufunc_buffer: int = 64  # elements; NumPy copies what is repeated into it, if rows are shorter
+    repeated_row: int = 512  # elements; up to here, these are written out: a copy for long loops
 
     # Memory
     pooled_bytes: int = 1 << 18  # bytes; smaller arrays cost more in the pool than by the system
