@@ -32,7 +32,7 @@ def flow(
 
     Without options, some minutes on digits: ablations of batch norm and initialisation in
     plain-20, plain-56, resnet-20 and resnet-56; how strongly layers respond; shattered gradients;
-    how much gradient comes along short paths. A figure and a CSV file each, and summary.md.
+    how much gradient comes along short paths. Figures and their CSV files, and summary.md; depth.png has it at a glance.
     """
     if "run" in asked:
         asked = {"nets": config_of(asked["run"]).nets, **asked}
@@ -40,7 +40,7 @@ def flow(
     out = run_folder("flow", out)
     with SweepConfig(**where).connected() as sweep:
         _show(FlowRun.start(config, data.load(config.dataset, data_dir), out, sweep))
-    show_summary(out, *(f"{name}.png" for name in config.only))
+    show_summary(out, *(path.name for path in sorted(out.glob("*.png"))))
 
 
 def _show(flows: FlowRun) -> None:

@@ -257,10 +257,12 @@ def test_flow_leaves_figures_tables_and_a_summary_in_a_folder_of_its_own(tmp_pat
     result = minires(*FLOW, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert {p.name for p in (tmp_path / "runs" / "flow-1").iterdir()} == {
-        *("flow.png", "flow.csv", "paths.png", "paths.csv", "summary.md", "config.json")
+        *("flow.png", "flow.csv", "paths.png", "paths.csv", "summary.md", "config.json"),
+        "depth.png",
     }
     assert "flow: 20 measurements" in result.stdout
-    assert "figures: runs/flow-1/flow.png, runs/flow-1/paths.png" in result.stdout
+    figures = "figures: runs/flow-1/depth.png, runs/flow-1/flow.png, runs/flow-1/paths.png"
+    assert figures in " ".join(result.stdout.split())
     assert result.stderr == ""
     again = minires(*FLOW[:-1], "paths", cwd=tmp_path)
     assert "figure: runs/flow-2/paths.png" in again.stdout

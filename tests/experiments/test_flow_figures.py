@@ -6,7 +6,7 @@ import pytest
 
 from minires.errors import UsageError
 from minires.experiments.gradient_flow.ablations import VARIANTS, Flow
-from minires.experiments.gradient_flow.ablations_figure import ablations_figure
+from minires.experiments.gradient_flow.ablations_figure import ablations_figure, depth_figure
 from minires.experiments.gradient_flow.figures import (
     paths_figure,
     responses_figure,
@@ -64,6 +64,21 @@ def test_a_net_is_a_column_and_a_measure_two_rows(figures):
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert shown[: len(VARIANTS)] == [v.label for v in VARIANTS]
     assert figure.get_suptitle() == "what it shows"
+
+
+def test_what_depth_does_is_drawn_in_the_deepest_net_of_each_kind(figures):
+    flows = [
+        *(flow("plain8"), flow("plain14", gradient=(64, 8, 2, 9)), flow("resnet14")),
+        *(flow("plain14", variant="Xavier"), flow("plain14", batch_norm=False)),
+    ]
+    depth_figure(flows, "what it shows", dpi=40)
+    (axes,) = figures[0].axes
+    assert [text.get_text() for text in axes.texts] == ["plain14", "resnet14"]
+    assert [line.tolist() for line in curves(axes)] == [
+        *([[1, 32], [2, 4], [3, 1]], [[1, 4], [2, 2], [3, 1]])
+    ]
+    assert axes.get_yscale() == "log"
+    assert figures[0].get_suptitle() == "what it shows"
 
 
 def test_of_the_measures_those_are_drawn_that_were_asked_for(figures):

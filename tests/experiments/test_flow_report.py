@@ -12,6 +12,7 @@ from minires.experiments.gradient_flow.report import (
     ablations_section as section_on,
 )
 from minires.experiments.gradient_flow.report import (
+    depth_section,
     paths_section,
     responses_section,
     shattered_section,
@@ -128,6 +129,12 @@ def test_correlations_are_told_of_the_smallest_and_the_largest_depth():
     assert "by 0.90 in plain8, 0.00 in plain56, 0.95 in resnet8" in headline(section)
     assert "plain20" not in headline(section)
     assert line(section, "plain20") == ["plain20", "0.30", "0.00"]
+
+
+def test_what_depth_does_is_told_of_the_deepest_net_of_each_kind():
+    several = [*flows("plain8"), *flows("plain14"), *flows("resnet8")]
+    said = headline(depth_section(several))
+    assert "is multiplied by 4 in plain14, 4 in resnet8, at initialisation with batch norm" in said
 
 
 def paths(norms, net="resnet20"):

@@ -38,9 +38,9 @@ def test_it_leaves_a_figure_and_a_table_of_each_figure(run):
     out, _ = run
     assert {p.name for p in out.iterdir()} == {
         *(f"{name}.{end}" for name in FIGURES for end in ("png", "csv")),
-        *("summary.md", "config.json"),
+        *("depth.png", "summary.md", "config.json"),
     }
-    for name in FIGURES:
+    for name in ("depth", *FIGURES):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert len(rows(out / "flow.csv")) == 2 * 2 * 5 * 2 * 8
     assert len(rows(out / "responses.csv")) == 2 * 7
@@ -55,7 +55,7 @@ def test_the_summary_has_what_was_seen_and_the_sources(run):
     )
     assert "enlarged to 8 pixels and the nets trained by SGD: steps 1, batch 16" in text
     headings = [line for line in text.splitlines() if line.startswith("##")]
-    assert headings == [f"## {name}.png" for name in FIGURES]
+    assert headings == [f"## {name}.png" for name in ("depth", *FIGURES)]
     for source in ("1902.08129", "1502.01852", "1512.03385", "1702.08591", "1605.06431"):
         assert source in text
 

@@ -5,7 +5,7 @@ batch norm (Ioffe & Szegedy, 1502.03167). Batch norm hides what the other two do
 is ablated with and without it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import count, islice, product
@@ -18,7 +18,7 @@ from ...data import Dataset
 from ...deprecated import old_attribute
 from ...errors import NonFiniteError
 from ...inspect.layers import Layers, watch_layers
-from ...models import cifar_net
+from ...models import NetSpec, cifar_net
 from ...nn import BatchNorm2d, Identity, he_normal, xavier_normal
 from ...nn.layers import Init
 from ...optim import StepSchedule
@@ -107,6 +107,17 @@ class Flow:
                 std, gradient = f"{self.std[i, k]:.6g}", f"{self.gradient[i, k]:.6g}"
                 # "spread" is the name in files of earlier versions.
                 yield {**same, **at, "spread": std, "gradient": gradient}
+
+
+def deepest(flows: Sequence[Flow]) -> list[Flow]:
+    """Return the flow in the deepest net of each kind, with batch norm and weights by He."""
+    found: dict[str, Flow] = {}
+    for flow in flows:
+        if (flow.variant, flow.batch_norm) == (BASELINE.label, True):
+            net = NetSpec.parse(flow.net)
+            if net.kind not in found or net.depth > NetSpec.parse(found[net.kind].net).depth:
+                found[net.kind] = flow
+    return list(found.values())
 
 
 @dataclass(frozen=True)

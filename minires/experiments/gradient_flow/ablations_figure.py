@@ -1,4 +1,4 @@
-"""The figure of the ablations: gradient flow, a column of panels for each net."""
+"""Two figures of gradient flow: what depth does to it; the ablations, a column for each net."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from ...backend import Array
 from ...errors import UsageError
 from ...viz.style import GREY, figure_bytes, headline, new_figure, own_style, shades, style_axes
-from .ablations import Flow
+from .ablations import Flow, deepest
 
 _DASHES = ((0, (1, 1)), (0, (5, 1.5)), "-", (0, (4, 1, 1, 1)), (0, (9, 2)))
 _VANISHED, _BEYOND = "v", "X"
@@ -17,6 +17,39 @@ _MEASURES = {
     "std": "standard deviation\nof a layer's response",
     "growth": "gradient at the first layer\n/ at the last 3x3 layer",
 }
+
+
+@own_style
+def depth_figure(
+    flows: Sequence[Flow], sentence: str = "", form: str = "png", dpi: int = 150
+) -> bytes:
+    """Return an image file of the gradient at each 3x3 layer, over that at the last of them.
+
+    Drawn are the deepest net of each kind, at initialisation, with batch norm and weights by He.
+
+    Args:
+        flows: those of one or more nets.
+        sentence: the headline.
+        form: "png", "svg" or "pdf".
+        dpi: dots an inch; the figure is 8 inches wide.
+    """
+    figure = new_figure(8, 4, dpi)
+    axes = figure.subplots()
+    shown = deepest(flows)
+    styles = _styles([flow.net for flow in shown])
+    for flow in shown:
+        gradient = flow.gradient[0, :-1]  # -1 is the linear layer
+        with np.errstate(all="ignore"):
+            y = gradient / gradient[-1]
+        colour = styles[flow.net]["color"]
+        _curve(axes, np.arange(1, len(y) + 1), y, {"color": colour, "lw": 2.6})
+        at = {"xytext": (12, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(flow.net, (1, y[0]), color=colour, fontsize=12, weight="bold", **at)
+    y = "norm of the gradient of a layer's response\n(in the last 3x3 layer: 1)"
+    x = "3x3 layer: the gradient comes from the right"
+    style_axes(axes, "", yscale="log", xlabel=x, ylabel=y)
+    headline(figure, sentence)
+    return figure_bytes(figure, form)
 
 
 @own_style

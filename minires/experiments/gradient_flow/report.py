@@ -9,7 +9,7 @@ from pathlib import Path
 from ...models import NetSpec
 from ...runs.markdown import fill_template, markdown_table
 from ...text import markdown_text
-from .ablations import BASELINE, VARIANTS, Ablations, Flow
+from .ablations import BASELINE, VARIANTS, Ablations, Flow, deepest
 from .config import FlowConfig
 from .paths import CARRIED, PathGradient, carrying_lengths
 from .responses import LayerResponses
@@ -31,9 +31,17 @@ def summary(config: FlowConfig, dataset: str, sections: Mapping[str, str]) -> st
     )
 
 
+def depth_section(flows: Sequence[Flow]) -> str:
+    """Return the section on what depth does to the gradient, in the deepest net of each kind."""
+    return fill_template(
+        _TEXTS / "depth.md",
+        growths=", ".join(f"{_growth(flow)} in {flow.net}" for flow in deepest(flows)),
+    )
+
+
 def ablations_section(nets: Sequence[NetSpec], flows: Sequence[Flow]) -> str:
     """Return the section on flows; its headline is on the deepest net, a plain one if any is."""
-    deepest = str(max(nets, key=lambda net: (net.kind == "plain", net.depth)))
+    told = str(max(nets, key=lambda net: (net.kind == "plain", net.depth)))
     growths, rows = {}, []
     for net, norm in dict.fromkeys((flow.net, flow.batch_norm) for flow in flows):
         ours = {flow.variant: flow for flow in flows if (flow.net, flow.batch_norm) == (net, norm)}
@@ -48,9 +56,9 @@ def ablations_section(nets: Sequence[NetSpec], flows: Sequence[Flow]) -> str:
     heads = [f"{BASELINE.label}, a layer", f"{BASELINE.label}, at the last step", "not finite"]
     return fill_template(
         _TEXTS / "flow.md",
-        deepest=deepest,
-        normed=", ".join(growths[deepest, True]),
-        bare=", ".join(growths[deepest, False]),
+        deepest=told,
+        normed=", ".join(growths[told, True]),
+        bare=", ".join(growths[told, False]),
         variants=", ".join(variants),
         table=markdown_table(["net", "batch norm", *variants, *heads], rows),
     )

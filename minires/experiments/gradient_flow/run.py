@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...backend import default, manual_seed
 from ...data import Dataset
@@ -18,25 +18,38 @@ from ...runs import RunFolder
 from ...runs.table import table
 from ..degradation import trained_model
 from .ablations import Ablations
-from .ablations_figure import ablations_figure
+from .ablations_figure import ablations_figure, depth_figure
 from .config import FlowConfig
 from .figures import paths_figure, responses_figure, shattered_figure
 from .measurement import Measurement
 from .paths import Paths
-from .report import ablations_section, paths_section, responses_section, shattered_section, summary
+from .report import (
+    ablations_section,
+    depth_section,
+    paths_section,
+    responses_section,
+    shattered_section,
+    summary,
+)
 from .responses import Responses
 from .shattered import Shattered
 
 _BATCH = 32  # images whose gradient is followed along paths
 
 
-@dataclass(frozen=True)
-class Figure:
-    """How a figure is measured, drawn below a sentence, and described in a part of the report."""
+class Drawing(NamedTuple):
+    """How results are drawn below a sentence, and described in a part of the report."""
 
-    measurement: Measurement[Any]
     draw: Callable[[list[Any], str], bytes]
     section: Callable[[list[Any]], str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measurement, and the drawings of its results by the names of their files."""
+
+    measurement: Measurement[Any]
+    drawings: dict[str, Drawing]
 
 
 @dataclass(frozen=True)
@@ -75,17 +88,22 @@ class Figures:
         if name == "flow":
             images = dataset.enlarged(config.size)
             flows = Ablations(images, config.nets, config.steps, config.seed)
-            return Figure(flows, ablations_figure, partial(ablations_section, config.specs))
+            section = partial(ablations_section, config.specs)
+            depth = Drawing(depth_figure, depth_section)
+            return Figure(flows, {"depth": depth, name: Drawing(ablations_figure, section)})
         if name == "responses":
             nets = Responses(dataset, config.specs, config.seed, config.run)
-            return Figure(nets, responses_figure, lambda r: responses_section(r, nets.training))
+            section = partial(responses_section, training=nets.training)
+            return Figure(nets, {name: Drawing(responses_figure, section)})
         if name == "shattered":
-            return Figure(Shattered(seed=config.seed), shattered_figure, shattered_section)
+            drawing = Drawing(shattered_figure, shattered_section)
+            return Figure(Shattered(seed=config.seed), {name: drawing})
         batch = next(dataset.training_batches(_BATCH, config.seed, epoch=0))
         models = {str(net): self._model(net) for net in config.residual}
         paths = Paths(models, *batch, seed=config.seed)
         state = "at initialisation" if config.run is None else "after training"
-        return Figure(paths, paths_figure, lambda found: paths_section(found, state))
+        section = partial(paths_section, state=state)
+        return Figure(paths, {name: Drawing(paths_figure, section)})
 
     def _model(self, net: NetSpec) -> Module:
         classes, channels = len(self.dataset.classes), self.dataset.channels
@@ -170,9 +188,10 @@ class FlowRun:
 
     def _write(self, name: str, figure: Figure, results: list[Any]) -> None:
         rows = [row for result in results for row in result.rows()]
-        section = self._sections[name] = figure.section(results)
         self.folder.write(f"{name}.csv", table(list(rows[0]), rows))
-        headline = section.partition("\n\n")[0]
-        self.folder.write(f"{name}.png", figure.draw(results, headline))
+        for drawn, drawing in figure.drawings.items():
+            section = self._sections[drawn] = drawing.section(results)
+            headline = section.partition("\n\n")[0]
+            self.folder.write(f"{drawn}.png", drawing.draw(results, headline))
         text = summary(self.config, self.dataset.name, self._sections)
         self.folder.write("summary.md", text.encode())
