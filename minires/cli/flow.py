@@ -32,7 +32,8 @@ def flow(
 
     Without options, some minutes on digits: ablations of batch norm and initialisation in
     plain-20, plain-56, resnet-20 and resnet-56; how strongly layers respond; shattered gradients;
-    how much gradient comes along short paths. Figures and their CSV files, and summary.md; depth.png has it at a glance.
+    how much gradient comes along short paths. A figure and a CSV file each, summary.md, and the
+    first finding at a glance in depth.png.
     """
     if "run" in asked:
         asked = {"nets": config_of(asked["run"]).nets, **asked}
