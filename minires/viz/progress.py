@@ -115,6 +115,8 @@ def curves_figure(rows: "dict[str, list[Row]]", title: str) -> bytes:
         rows: of each training, by the name that the legend has for it.
         title: of the figure.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(7, 3, 90)
     axes = figure.subplots()
     colours = depth_colours(range(len(rows)))
@@ -124,6 +126,7 @@ def curves_figure(rows: "dict[str, list[Row]]", title: str) -> bytes:
         axes.plot(epochs, [row.train_error for row in of_one], "--", lw=1.3, **how)
         axes.plot(epochs, [row.test_error for row in of_one], lw=2.2, label=label, **how)
     style_axes(axes, title, xlabel="epochs", ylabel="error (%)", xlim=(0, None), ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     how = {"title": "training dashed, test solid", "title_fontsize": 9, "alignment": "left"}
     axes.legend(frameon=False, fontsize=9, loc="best", **how)
     return figure_bytes(figure, "png")

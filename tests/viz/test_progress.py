@@ -82,3 +82,12 @@ def test_curves_of_several_nets_are_told_apart(figures):
     assert [line.get_label() for line in axes.lines if line.get_linestyle() == "-"] == list(rows)
     assert len({line.get_color() for line in axes.lines}) == 2
     assert axes.get_title() == "a $title"
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 25])
+def test_epochs_are_marked_at_whole_numbers(figures, epochs):
+    rows = [Row(0, "plain20", i, i, 0.1, 1.0, 50 / i, 40 / i, 1.0) for i in range(1, epochs + 1)]
+    curves_figure({"plain20": rows}, "a title")
+    ticks = figures[0].axes[0].get_xticks()
+    assert ticks.tolist() == [round(tick) for tick in ticks]
+    assert len(ticks) > 1
