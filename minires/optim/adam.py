@@ -8,6 +8,7 @@ from ..arguments import above_zero, integer, real, several, shown
 from ..autograd import Tensor
 from ..backend import Array
 from ..errors import UsageError
+from ..kernels.cuda.graph import is_captured
 from ..ops.update import adam
 from ..pytorch import expect_only
 from .optimiser import Optimiser
@@ -63,10 +64,16 @@ class Adam(Optimiser):
         """Change every parameter that has a gradient.
 
         Raises:
-            DeviceError, DTypeError, ShapeError, UsageError: as for `SGD.step`.
+            DeviceError, DTypeError, ShapeError, UsageError: as for `SGD.step`;
+            UsageError: the step is being captured as a CUDA graph, which would repeat one t.
         """
         self._expect_rates("weight_decay")
         changing = [i for i, p in enumerate(self.parameters) if p.grad is not None]
+        if changing and is_captured(self.parameters[changing[0]].data):
+            raise UsageError(
+                "Adam cannot be captured as a CUDA graph, which would repeat the same step number; "
+                "use SGD, or capture all but optimiser.step()"
+            )
         for i, (w, m, v, g) in zip(changing, self.changes(), strict=True):
             self.steps[i] += 1
             settings = self.lr, self.betas, self.eps, self.weight_decay

@@ -15,7 +15,7 @@ from minires.errors import GraphError, LabelError, NonFiniteError, UsageError
 from minires.kernels.cuda.graph import Replayed, expect_graphs
 from minires.models.blocks import BasicBlock
 from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Parameter, Sequential
-from minires.optim import SGD, StepSchedule
+from minires.optim import SGD, Adam, StepSchedule
 from minires.train import Recipe, Trainer, training_state
 
 
@@ -221,3 +221,27 @@ def test_what_a_replayed_graph_writes_is_noted_each_time(graphs, cupy):
 def test_graphs_need_cupy():
     with pytest.raises(UsageError, match="on the cupy backend alone, not on numpy"):
         expect_graphs("numpy")
+
+
+def test_adam_is_not_captured_for_its_step_number_would_be_repeated(cupy, graphs):
+    """The calls are ordinary ones, and end where Adam ends that no graph was asked for."""
+
+    def steps(call):
+        w = Parameter(np.ones(3, np.float32)).to("cupy")
+        optimiser = Adam([w], lr=0.1)
+
+        def step(gradient):
+            w.grad = gradient
+            optimiser.step()
+            return (w.data,)
+
+        run = call(step)
+        for factor in (1.0, -2.0, 3.0, 0.5):
+            run(cupy.full(3, factor, np.float32))
+        return w.data.get(), optimiser.steps
+
+    alone = steps(lambda step: step)
+    with pytest.warns(RuntimeWarning, match="Adam cannot be captured as a CUDA graph, which would"):
+        replayed = steps(Replayed)
+    np.testing.assert_array_equal(replayed[0], alone[0])
+    assert replayed[1] == alone[1] == [4]

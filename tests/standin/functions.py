@@ -206,6 +206,9 @@ class Stream:
     def synchronize(self):
         pass
 
+    def is_capturing(self):
+        return False
+
 
 def _cuda():
     stream = Stream()
