@@ -16,9 +16,9 @@ PALETTE = Path(__file__).with_name("palette.css")
 def page(folder: Traversable, name: str, parts: Sequence[str] = (), **fields: str) -> str:
     """Return the HTML of NAME.html in a folder, filled in.
 
-    Its `$css` is `PALETTE` and NAME.css, its `$js` is NAME.js after its parts, and its `$policy` is a content
-    security policy that allows these two, images inside the page, and nothing else: should a name
-    that is shown get a tag through, it does nothing.
+    Its `$css` is `PALETTE` and NAME.css, its `$js` is NAME.js after its parts, and its `$policy` is
+    a content security policy that allows these two, images inside the page, and nothing else:
+    should a name that is shown get a tag through, it does nothing.
 
     Args:
         folder: that of the files.

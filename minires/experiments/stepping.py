@@ -91,6 +91,7 @@ def _about(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return title and footer of the page, in each language."""
     before = "afterSteps" if config.after else "atInitialisation"
+    file = config.weights.name if config.weights else ""
     if config.weights:
         before = "withWeights"
     title = "pageTitleOf" if config.path else "pageTitle"
@@ -98,9 +99,7 @@ def _about(
     for language, texts in TEXTS.items():
         fields = vars(config) | {
             "nets": texts["and"].join(config.nets),
-            "before": texts[before].format(
-                after=config.after, file=Path(config.weights or "").name
-            ),
+            "before": texts[before].format(after=config.after, file=file),
             "data": dataset.name,
             "label": label,
             "height": shape[2],

@@ -29,9 +29,9 @@ function short(x) {
   return size >= 0.01 && size < 10000 ? String(Number(x.toPrecision(3))) : x.toExponential(1);
 }
 
-/** A number that is known to a step of so much, with no more digits than that, three at most. */
+/** A number that is known to a step of so much, with the digits that this allows, three at most. */
 function near(x, step) {
-  const digits = Math.floor(Math.log10(Math.abs(x) / step)) + 1;
+  const digits = Math.floor(Math.log10(Math.abs(x) / step)) + 2;
   return digits < 1 ? "0" : short(Number(x.toPrecision(Math.min(digits, 3))));
 }
 
