@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from minires.data import digits
 from minires.errors import UsageError
 from minires.experiments import stepping
 from minires.experiments.stepping import Stepping, page_of
-from minires.inspect.step_page import TEXTS, bytes_of, step_page
+from minires.inspect.step_page import TEXTS, Page, bytes_of, step_page
 from minires.inspect.trace import record
 from minires.ops.arithmetic import Add
 from minires.ops.conv import Conv2d
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "step"
 
 
 def traced(net, **settings):
@@ -182,6 +185,17 @@ def test_it_is_about_as_large_as_foretold():
     data = data_of(step_page([(name, trace)], "x"))
     actual = len(json.dumps(data["nets"], separators=(",", ":")))
     assert 0.5 < actual / foretold < 2
+
+
+@pytest.mark.parametrize("name", ["plain20-resnet20", "resnet20-trained"])
+def test_the_pages_beside_readmes_picture_are_small_and_name_no_place(name):
+    page = Page((RESULTS / f"{name}.html").read_text(encoding="utf-8"))
+    assert len(page.html) < 1_500_000
+    assert not re.search(r"/(home|root|tmp|Users|work)/|[A-Z]:\\\\", page.html)
+    nets = data_of(page)["nets"]
+    assert {op["line"].count("/") for net in nets for op in net["ops"]} == {0}
+    losses = [net["loss"] for net in nets]
+    assert max(losses) < 0.5 if name.endswith("trained") else min(losses) > 2
 
 
 # --- what is asked for ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from minires.inspect.step_page import step_page
 from minires.inspect.trace import record
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "step"
+COMMITTED = {"plain20-resnet20": "plain20 和 resnet20", "resnet20-trained": "resnet20"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
 
@@ -396,12 +399,32 @@ def test_light_and_dark(page):
     assert paper() == dark
 
 
+def test_axe_finds_nothing_serious(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it looks for faults")
+    page.emulate_media(reduced_motion="reduce")
+    for scheme, place in (("light", "#first"), ("dark", "#addition"), ("light", "#last")):
+        page.emulate_media(color_scheme=scheme)
+        page.click(place)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["target"]) for v in found if v["impact"] != "minor"]
+        assert serious == []
+
+
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_sticks_out_at_any_width(page, width):
     page.set_viewport_size({"width": width, "height": 800})
     for place in ("#first", "#addition", "#last"):
         page.click(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_pages_beside_readmes_picture_open(browser):
+    for name, title in COMMITTED.items():
+        opened = browser.new_page(locale="zh-CN")
+        opened.goto((RESULTS / f"{name}.html").as_uri())
+        assert opened.title() == f"{title} 的一个训练步"
+        assert opened.locator(".op-card .kernels").count()
+        opened.close()
 
 
 def test_a_tag_that_got_into_the_page_does_nothing(browser, file, tmp_path):

@@ -41,7 +41,7 @@ function backwardCard(net, op, kind) {
     make("pre", {}, kind.backward),
     ...(adds ? [heading("copies"), fork(op)] : []),
   ];
-  const alone = Object.entries(op.alone).map(([left, norm]) => ["", t(`${left}Only`), t("norm", { norm: short(norm) })]);
+  const alone = Object.entries(op.alone).map(([left, norm]) => ["", t(`${left}Alone`), t("norm", { norm: short(norm) })]);
   const numbers = [
     ...(op.name === "CrossEntropy" ? [heading("softmaxLess"), bars(net, net.probabilities.map((p, k) => p - (k === net.label)))] : []),
     heading("gradients"),
@@ -81,6 +81,6 @@ function drawCard(card, net, i, phase, waits) {
   );
   for (const code of card.querySelectorAll("pre")) {
     if (code.scrollWidth <= code.clientWidth) continue;
-    for (const [name, value] of [["tabindex", 0], ["role", "region"], ["aria-label", t("wideCode")]]) code.setAttribute(name, value);
+    for (const [name, value] of [["tabindex", 0], ["role", "group"], ["aria-label", t("wideCode")]]) code.setAttribute(name, value);
   }
 }

@@ -71,6 +71,7 @@ function probed(canvases, label, says, said = make("output", { class: "said note
   const row = make("div", { class: kind, tabindex: 0, role: "application", "aria-label": `${label}; ${t("probe")}` }, ...boxes);
   const within = (x, most) => Math.min(Math.max(x, 0), most - 1);
   let at = null;
+  said.textContent = t("hint");
   const choose = (...asked) => {
     at = asked.map((x, n) => within(x, [boxes.length, height, width][n]));
     boxes.forEach((box, k) => mark(box, ...(k === at[0] ? [["pixel", at[1], at[2], 1, 1]] : [])));
