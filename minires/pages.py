@@ -5,6 +5,7 @@ All pages share palette.css: colours, light and dark, and the look of buttons.
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
@@ -12,19 +13,21 @@ from string import Template
 PALETTE = Path(__file__).with_name("palette.css")
 
 
-def page(folder: Traversable, name: str, **fields: str) -> str:
+def page(folder: Traversable, name: str, parts: Sequence[str] = (), **fields: str) -> str:
     """Return the HTML of NAME.html in a folder, filled in.
 
-    Its `$css` is `PALETTE` and NAME.css, its `$js` is NAME.js, and its `$policy` is a content
-    security policy that allows these two, images inside the page, and nothing else: should a name
-    that is shown get a tag through, it does nothing.
+    Its `$css` is `PALETTE` and NAME.css, its `$js` is NAME.js after its parts, and its `$policy` is
+    a content security policy that allows these two, images inside the page, and nothing else:
+    should a name that is shown get a tag through, it does nothing.
 
     Args:
         folder: that of the files.
         name: theirs, without an ending.
+        parts: the scripts that come before NAME.js, likewise.
         fields: the other fields of the page, each safe for HTML already.
     """
-    html, css, js = (_text(folder / f"{name}.{kind}") for kind in ("html", "css", "js"))
+    html, css = (_text(folder / f"{name}.{kind}") for kind in ("html", "css"))
+    js = "\n".join(_text(folder / f"{part}.js") for part in (*parts, name))
     css = PALETTE.read_text(encoding="utf-8") + css
     policy = (
         f"default-src 'none'; style-src {_source(css)}; script-src {_source(js)}; img-src data:; "

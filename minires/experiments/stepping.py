@@ -13,7 +13,7 @@ from ..backend import Array, manual_seed
 from ..data import Dataset
 from ..errors import UsageError
 from ..inspect import forward_hook
-from ..inspect.step_page import Page, bytes_of, step_page
+from ..inspect.step_page import TEXTS, Page, bytes_of, step_page
 from ..inspect.trace import record
 from ..models import NetSpec
 from ..modes import no_grad
@@ -82,17 +82,32 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
         _train(config, spec, model, dataset)
         trace = record(model, x, labels, config.channels, config.image)
         traces.append((str(spec), trace.within(config.path) if config.path else trace))
-    shown = f", {config.path}" if config.path else ""
-    before = f"after {config.after} steps of training" if config.after else "at initialisation"
-    if config.weights:
-        before = f"with the weights of {config.weights.name}"
-    title = f"One training step of {' and '.join(config.nets)}{shown}"
-    footer = (
-        f"Made by minires: {config.batch} images of {dataset.name}, {x.shape[2]}x{x.shape[3]} "
-        f"pixels, {before}; the feature maps are those of image {config.image}, "
-        f"{dataset.classes[labels[config.image]]!r}."
-    )
+    title, footer = _about(config, dataset, x.shape, str(dataset.classes[labels[config.image]]))
     return step_page(traces, title, footer, dataset.classes)
+
+
+def _about(
+    config: Stepping, dataset: Dataset, shape: tuple[int, ...], label: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return title and footer of the page, in each language."""
+    before = "afterSteps" if config.after else "atInitialisation"
+    file = config.weights.name if config.weights else ""
+    if config.weights:
+        before = "withWeights"
+    title = "pageTitleOf" if config.path else "pageTitle"
+    titles, footers = {}, {}
+    for language, texts in TEXTS.items():
+        fields = vars(config) | {
+            "nets": texts["and"].join(config.nets),
+            "before": texts[before].format(after=config.after, file=file),
+            "data": dataset.name,
+            "label": label,
+            "height": shape[2],
+            "width": shape[3],
+        }
+        titles[language] = texts[title].format_map(fields)
+        footers[language] = texts["footer"].format_map(fields)
+    return titles, footers
 
 
 def _model(spec: NetSpec, config: Stepping, dataset: Dataset) -> Module:

@@ -9,7 +9,7 @@ import inspect
 import json
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from importlib import resources
@@ -21,13 +21,21 @@ import numpy as np
 from ..autograd import Op
 from ..backend import Array
 from ..files import write_atomically
+from ..ops.conv import Conv2d
+from ..ops.pool import MaxPool2d
 from ..pages import page
-from ..text import html_text
+from ..text import html_text, printable
 from .graph import is_addition
 from .trace import Record, Summary, Trace
 
 _BLOCK = 2  # parts of a module's path that make a block: "layer1.0"
 _DIGITS = 4
+_FOLDER = resources.files(__package__) / "page"
+_SCRIPTS = ("dom", "text", "images", "inside", "graph", "cards", "chart")  # before page.js
+TEXTS: dict[str, dict[str, str]] = {
+    language: json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    for language in ("en", "zh")
+}
 
 
 @dataclass(frozen=True)
@@ -48,28 +56,37 @@ class Page:
 
 def step_page(
     traces: Sequence[tuple[str, Trace]],
-    title: str,
-    footer: str = "",
+    title: str | Mapping[str, str],
+    footer: str | Mapping[str, str] = "",
     classes: Sequence[str] = (),
 ) -> Page:
-    """Return the page of one model, or of two side by side.
+    """Return the page of one model, or of two side by side, in English and Chinese.
 
     Args:
         traces: a name and the trace of each model.
-        title: of the page.
-        footer: a sentence about models and data.
+        title: of the page; one text, or one for each language, "en" and "zh".
+        footer: a sentence about models and data, likewise.
         classes: the names of the labels 0, 1, ...; their numbers by default.
     """
     kinds = {type(r.op): r.op for _, trace in traces for r in trace.records}
+    own = {"title": _in_each(title), "footer": _in_each(footer)}
     data = {
+        "texts": {
+            language: texts | {key: text[language] for key, text in own.items()}
+            for language, texts in TEXTS.items()
+        },
         "nets": [_net(name, trace, classes) for name, trace in traces],
         "walk": _walk([trace.records for _, trace in traces]),
         "kinds": {op.name: _kind(op) for op in kinds.values()},
     }
     # In a script "<" may begin a tag that ends it; in JSON it can be written in another way.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    fields = {"title": html_text(title), "footer": html_text(footer), "data": text}
-    return Page(page(resources.files(__package__) / "page", "page", **fields))
+    fields = {key: html_text(text["en"]) for key, text in own.items()}
+    return Page(page(_FOLDER, "page", _SCRIPTS, **fields, data=text))
+
+
+def _in_each(text: str | Mapping[str, str]) -> Mapping[str, str]:
+    return dict.fromkeys(TEXTS, printable(text)) if isinstance(text, str) else text
 
 
 def bytes_of(shape: tuple[int, ...], channels: int) -> int:
@@ -103,6 +120,7 @@ def _operation(r: Record) -> dict[str, Any]:
         "input_shapes": r.input_shapes,
         "shape": r.shape,
         "addition": is_addition(r.op, r.inputs),
+        "inside": _inside(r),
         "output": _summary(r.output, signed=False),
         "gradient": r.gradient and _summary(r.gradient, signed=True),
         "input_gradients": [
@@ -116,11 +134,35 @@ def _operation(r: Record) -> dict[str, Any]:
 
 def _summary(s: Summary, signed: bool) -> dict[str, Any]:
     numbers = {key: _rounded(getattr(s, key)) for key in ("norm", "mean", "std", "low", "high")}
-    maps = None
-    if s.maps is not None:
-        ends = list(map(_rounded, _ends(s.maps, signed)))
-        maps = {"shape": s.maps.shape, "data": encoded(s.maps, signed), "ends": ends}
+    maps = s.maps if s.maps is None else _maps(s.maps, signed)
     return {**numbers, "histogram": s.histogram, "maps": maps}
+
+
+def _maps(maps: Array, signed: bool) -> dict[str, Any]:
+    ends = list(map(_rounded, _ends(maps, signed)))
+    return {"shape": maps.shape, "data": encoded(maps, signed), "ends": ends}
+
+
+def _inside(r: Record) -> dict[str, Any]:
+    """Return the parts of an operation, and where its windows lie.
+
+    Kernels (O, C, kh, kw) are one map with O rows and C columns of them.
+    """
+    inside: dict[str, Any] = {}
+    for name, part in r.parts.items():
+        if name == "winner":
+            inside[name] = part.tolist()
+        elif part.ndim == 1:
+            inside[name] = list(map(_rounded, part.tolist()))
+        else:
+            O, C, kh, kw = part.shape
+            rows = part.transpose(0, 2, 1, 3).reshape(1, O * kh, C * kw)
+            inside |= {name: _maps(rows, signed=True), "kernel": (kh, kw)}
+    if isinstance(r.op, MaxPool2d):
+        inside["kernel"] = r.op.kernel_size
+    if isinstance(r.op, Conv2d | MaxPool2d):
+        inside |= {"stride": r.op.stride, "padding": r.op.padding}
+    return inside
 
 
 def encoded(maps: Array, signed: bool) -> str:

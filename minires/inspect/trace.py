@@ -14,6 +14,7 @@ from ..autograd.hooks import forward_hook
 from ..backend import Array, to_numpy
 from ..ops.loss import log_softmax
 from .graph import Graph, is_addition
+from .inside import gradients_of, parts_of
 
 BINS = 32
 CUT = {"branch": 1, "shortcut": 0}  # what alone is left, and which input of y = F(x) + x is cut
@@ -87,6 +88,7 @@ class Record:
         inputs: for each input, the number of the record that made it, or None.
         input_shapes: for each input, its shape; None for one left out.
         shape, output: of the output.
+        parts: what is inside, such as kernels and their gradient, see `inside`.
         gradient: of the output; None if there is none.
         input_gradients: those of the inputs that have one.
         alone: the norm of the gradient of the output where every residual addition hands its
@@ -99,6 +101,7 @@ class Record:
     input_shapes: tuple[tuple[int, ...] | None, ...]
     shape: tuple[int, ...]
     output: Summary
+    parts: dict[str, Array] = field(default_factory=dict)
     gradient: Summary | None = None
     input_gradients: tuple[InputGradient, ...] = ()
     alone: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CUT, 0.0))
@@ -178,10 +181,12 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     image = integer(image, "image", at_least=0, at_most=(len(x) if x.ndim else 0) - 1)
     outputs: dict[Op, Summary] = {}
     shapes: dict[Op, tuple[tuple[int, ...] | None, ...]] = {}
+    parts: dict[Op, dict[str, Array]] = {}
 
     def see(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
         outputs[op] = Summary.of(output, channels, image)
         shapes[op] = tuple(None if x is None else x.shape for x in inputs)
+        parts[op] = parts_of(op, inputs, output, channels, image)
 
     with forward_hook(see):
         logits = function(model, "model")(x)
@@ -191,7 +196,7 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     records = []
     for op, shape in ((node.op, node.shape) for node in nodes):
         inputs = tuple(map(number.get, op.sources))
-        records.append(Record(op, inputs, shapes[op], shape, outputs[op]))
+        records.append(Record(op, inputs, shapes[op], shape, outputs[op], parts[op]))
     additions = {r.op for r in records if is_addition(r.op, r.inputs)}
     for left, cut in CUT.items():
         for op, size in _norms_without(cut, loss, additions):
@@ -199,6 +204,7 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     for step in loss.backward_steps():
         own = records[number[step.op]]
         own.gradient = Summary.of(step.gy, channels, image)
+        own.parts |= gradients_of(step.op, step.gxs, channels)
         own.input_gradients = tuple(
             InputGradient(to.name, number.get(to.source), to.label, size, to.added)
             for to, size in zip(step.targets, step.norms, strict=True)

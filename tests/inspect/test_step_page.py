@@ -5,6 +5,8 @@ import inspect
 import json
 import re
 from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from minires.data import digits
 from minires.errors import UsageError
 from minires.experiments import stepping
 from minires.experiments.stepping import Stepping, page_of
-from minires.inspect.step_page import bytes_of, step_page
+from minires.inspect.step_page import TEXTS, Page, bytes_of, step_page
 from minires.inspect.trace import record
 from minires.ops.arithmetic import Add
 from minires.ops.conv import Conv2d
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "step"
 
 
 def traced(net, **settings):
@@ -123,6 +127,44 @@ def test_maps_are_bytes_with_zero_in_the_middle_for_gradients():
             assert np.abs(raw - expected).max() <= 0.51
 
 
+def test_kernels_are_rows_of_outputs_and_columns_of_inputs():
+    name, trace = traced("resnet8", channels=3)
+    op, norm = data_of(step_page([(name, trace)], "x"))["nets"][0]["ops"][3:5]
+    w = trace.records[3].parts["w"]
+    assert (w.shape, op["inside"]["kernel"]) == ((3, 3, 3, 3), [3, 3])
+    for part in ("w", "gw"):
+        raw = base64.b64decode(op["inside"][part]["data"])
+        rows = np.frombuffer(raw, np.uint8).reshape(3, 3, 3, 3).astype(float)
+        low, high = op["inside"][part]["ends"]
+        kernels = (low + (high - low) * rows / 255).transpose(0, 2, 1, 3)
+        assert np.abs(kernels - trace.records[3].parts[part]).max() <= 0.51 * (high - low) / 255
+    assert (op["inside"]["stride"], op["inside"]["padding"]) == ([1, 1], [1, 1])
+    assert norm["inside"]["std"] == pytest.approx(trace.records[4].parts["std"], rel=1e-3)
+
+
+def test_all_texts_are_in_both_languages():
+    english, chinese = TEXTS["en"], TEXTS["zh"]
+    assert english.keys() == chinese.keys()
+    for key, text in english.items():
+        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", chinese[key])), key
+    folder = resources.files("minires.inspect") / "page"
+    code = "".join(
+        part.read_text(encoding="utf-8")
+        for part in folder.iterdir()
+        if part.name.endswith((".js", ".html"))
+    )
+    for key in re.findall(r"""(?:\bt\(|heading\(|data-(?:text|title|label)=)"(\w+)\"""", code):
+        assert key in english or key in ("title", "footer")
+
+
+def test_a_text_of_its_own_for_each_language():
+    page = step_page([traced("resnet8")], {"en": "a < b", "zh": "甲"}, "both")
+    texts = data_of(page)["texts"]
+    assert [texts[language]["title"] for language in ("en", "zh")] == ["a < b", "甲"]
+    assert [texts[language]["footer"] for language in ("en", "zh")] == ["both", "both"]
+    assert "<title>a &lt; b</title>" in page.html
+
+
 def test_numbers_that_are_none_are_left_out_and_break_nothing():
     x = np.full((2, 1, 8, 8), np.nan, np.float32)
     with np.errstate(all="ignore"):
@@ -143,6 +185,17 @@ def test_it_is_about_as_large_as_foretold():
     data = data_of(step_page([(name, trace)], "x"))
     actual = len(json.dumps(data["nets"], separators=(",", ":")))
     assert 0.5 < actual / foretold < 2
+
+
+@pytest.mark.parametrize("name", ["plain20-resnet20", "resnet20-trained"])
+def test_the_pages_beside_readmes_picture_are_small_and_name_no_place(name):
+    page = Page((RESULTS / f"{name}.html").read_text(encoding="utf-8"))
+    assert len(page.html) < 1_500_000
+    assert not re.search(r"/(home|root|tmp|Users|work)/|[A-Z]:\\\\", page.html)
+    nets = data_of(page)["nets"]
+    assert {op["line"].count("/") for net in nets for op in net["ops"]} == {0}
+    losses = [net["loss"] for net in nets]
+    assert max(losses) < 0.5 if name.endswith("trained") else min(losses) > 2
 
 
 # --- what is asked for ----------------------------------------------------------------------

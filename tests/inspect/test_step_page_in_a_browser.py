@@ -3,13 +3,20 @@
 import os
 import re
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from minires import nn
 from minires.data import digits
 from minires.experiments.stepping import Stepping, page_of
+from minires.inspect.step_page import step_page
+from minires.inspect.trace import record
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "step"
+COMMITTED = {"plain20-resnet20": "plain20 和 resnet20", "resnet20-trained": "resnet20"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
 
@@ -26,7 +33,7 @@ def browser():
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "step.html"
-    page_of(Stepping(("plain8", "resnet8"), batch=4), digits()).save(path)
+    page_of(Stepping(("plain8", "resnet8"), batch=4), digits().enlarged(32)).save(path)
     return path
 
 
@@ -234,6 +241,111 @@ def test_the_gradient_through_the_branch_or_the_shortcut_alone(page, file):
     assert "through" not in page.locator("#chart-title").inner_text()
 
 
+def test_over_a_pixel_its_window_the_products_and_their_sum(page):
+    card = page.locator(".op-card").first
+    row = card.locator(".maps").first
+    row.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("PageDown")
+    assert "step 1 of" in where(page), "the arrow keys do not walk there"
+    said = card.locator(".said").first
+    sync_api.expect(said).to_contain_text("channel 1, row 16, column 17")
+    box = row.locator("canvas").nth(2).bounding_box()
+    page.mouse.move(box["x"] + 0.1, box["y"] + 0.1)
+    sync_api.expect(said).to_contain_text("channel 2, row 0, column 0")
+    window = card.locator(".window").first
+    corner = [window.get_attribute(name) for name in ("x", "y", "width", "height")]
+    assert corner == ["-1", "-1", "3", "3"], "with the padding"
+    row.focus()
+    for key in ("ArrowDown",) * 14 + ("ArrowRight",) * 12:
+        page.keyboard.press(key)
+    text = card.inner_text()
+    total, y = map(float, re.search(r"All of them: (\S+)\. The output has (\S+)\.", text).groups())
+    exact = page.evaluate("valueAt(nets[0].ops[0].output.maps, 2, 14, 12)")
+    assert y == pytest.approx(exact, rel=0.1, abs=0.02)
+    assert total == pytest.approx(exact, rel=0.1, abs=0.05)
+
+
+def test_kernels_and_their_gradients_are_read_pixel_by_pixel(page):
+    for place, figures in (("#first", 1), ("#last", 2)):
+        page.click(place)
+        shown = page.locator(".op-card").first.locator(".kernels")
+        assert shown.count() == figures
+        shown.last.focus()
+        for key in ("ArrowDown",) * 4 + ("ArrowRight",) * 2:  # the first press is the corner
+            page.keyboard.press(key)
+        name = ["w", "gw"][figures - 1]
+        value = page.evaluate(f"valueAt(nets[0].ops[0].inside.{name}, 0, 3, 2)")
+        said = page.locator(".op-card").first.locator(".pair .said").last.inner_text()
+        assert said.startswith("output 1, input 0, row 0, column 2: ")
+        assert float(said.split()[-1]) == pytest.approx(value, rel=0.1, abs=1e-3)
+
+
+def test_the_terms_of_an_addition_are_shown_on_one_scale(page):
+    page.click("#addition")
+    card = page.locator(".op-card").nth(1)
+    assert card.locator(".maps").count() == 3
+    card.locator(".maps").nth(1).locator("canvas").first.hover()
+    said = card.locator(".said").inner_text()
+    a, b, y = map(float, re.search(r"= (\S+) \+ (\S+) = (\S+)$", said).groups())
+    assert a + b == pytest.approx(y, abs=0.06)
+    apart = page.evaluate(
+        """() => {
+          const op = nets[1].ops.find((op) => op.addition);
+          const terms = [...op.inputs.map((i) => nets[1].ops[i].output.maps), op.output.maps];
+          const off = (k, i, j) => Math.abs(terms.reduce((sum, m, n) =>
+            sum + (n < 2 ? 1 : -1) * valueAt(m, k, i, j), 0));
+          const all = Array.from({ length: 32 * 32 }, (_, n) => off(3, n >> 5, n & 31));
+          return Math.max(...all) / (terms.reduce((sum, m) => sum + stepOf(m), 0) / 2);
+        }"""
+    )
+    assert apart < 1.01
+
+
+def test_each_channel_of_a_batch_norm_has_a_row(page):
+    page.click("#next")
+    rows = page.locator(".op-card").first.locator(".channels tr")
+    assert rows.first.inner_text().split("\t")[0] == "channel"
+    assert rows.count() == 9
+    assert rows.nth(1).inner_text().split("\t")[3:5] == ["1", "0"], "gamma and beta at the start"
+
+
+def test_the_pixel_that_won_is_marked(browser, tmp_path):
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 6), dtype=np.float32)
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
+    step_page([("net", record(net, x, np.arange(2)))], "x").save(tmp_path / "pool.html")
+    opened = browser.new_page(viewport={"width": 1400, "height": 900})
+    opened.goto((tmp_path / "pool.html").as_uri() + "#step-2")
+    opened.locator(".op-card .maps").first.focus()
+    opened.keyboard.press(
+        "ArrowLeft"
+    )  # from the middle, to the window of rows 2, 3 and columns 0, 1
+    marked = opened.locator(".op-card .maps").nth(1).locator(".pixel")
+    y, x = (int(marked.get_attribute(name)) for name in ("y", "x"))
+    values = {
+        (i, j): opened.evaluate(f"valueAt(nets[0].ops[0].output.maps, 0, {i}, {j})")
+        for i in (2, 3)
+        for j in (0, 1)
+    }
+    assert values[y, x] == max(values.values())
+    assert f"is in row {y}, column {x}" in opened.locator(".op-card").inner_text()
+    opened.close()
+
+
+def test_english_and_chinese(page):
+    page.click("#last")
+    english = page.locator("body").inner_text()
+    page.select_option("#language", "zh")
+    assert page.locator("html").get_attribute("lang") == "zh"
+    assert page.title() == "plain8 和 resnet8 的一个训练步"
+    assert where(page).startswith("反向，第")
+    assert "标签" in page.locator(".image").first.inner_text()
+    page.reload()
+    assert page.locator("#language").input_value() == "zh", "it is remembered"
+    page.evaluate("speak('en')")
+    assert page.locator("body").inner_text() == english
+
+
 def test_a_page_without_additions_offers_none(browser, tmp_path):
     page_of(Stepping(("plain8",), batch=2), digits()).save(tmp_path / "plain.html")
     opened = browser.new_page()
@@ -287,12 +399,32 @@ def test_light_and_dark(page):
     assert paper() == dark
 
 
+def test_axe_finds_nothing_serious(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it looks for faults")
+    page.emulate_media(reduced_motion="reduce")
+    for scheme, place in (("light", "#first"), ("dark", "#addition"), ("light", "#last")):
+        page.emulate_media(color_scheme=scheme)
+        page.click(place)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["target"]) for v in found if v["impact"] != "minor"]
+        assert serious == []
+
+
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_sticks_out_at_any_width(page, width):
     page.set_viewport_size({"width": width, "height": 800})
     for place in ("#first", "#addition", "#last"):
         page.click(place)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_pages_beside_readmes_picture_open(browser):
+    for name, title in COMMITTED.items():
+        opened = browser.new_page(locale="zh-CN")
+        opened.goto((RESULTS / f"{name}.html").as_uri())
+        assert opened.title() == f"{title} 的一个训练步"
+        assert opened.locator(".op-card .kernels").count()
+        opened.close()
 
 
 def test_a_tag_that_got_into_the_page_does_nothing(browser, file, tmp_path):

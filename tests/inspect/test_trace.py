@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minires import Tensor, models
+from minires import Tensor, models, nn
 from minires import functional as F
 from minires.errors import UsageError
 from minires.inspect.trace import BINS, Summary, record
@@ -29,6 +29,44 @@ def test_shapes_of_inputs_and_of_those_left_out(trace):
     assert conv.input_shapes == ((4, 3, 8, 8), (16, 3, 3, 3), None)
     assert conv.inputs == (None, None, None)
     assert conv.shape == (4, 16, 8, 8)
+
+
+def test_kernels_and_their_gradient():
+    x = np.random.default_rng(0).standard_normal((4, 3, 8, 8), dtype=np.float32)
+    model = models.cifar_resnet(8, "B")
+    conv, norm, *_ = record(model, x, np.arange(4), channels=5).records
+    assert np.array_equal(conv.parts["w"], model.conv1.weight.data[:5])
+    assert np.array_equal(conv.parts["gw"], model.conv1.weight.grad[:5])
+    assert np.array_equal(norm.parts["gw"], model.bn1.weight.grad[:5])
+    assert np.array_equal(norm.parts["gb"], model.bn1.bias.grad[:5])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_channels_of_a_batch_norm(training):
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.normal(3, 2, (8, 4, 5, 5)).astype(np.float32))
+    norm = nn.BatchNorm2d(4).train(training)
+    norm.weight.data[:] = 1, 2, 3, 4
+    norm.bias.data[:] = 5, 6, 7, 8
+    norm.running_mean.data[:], norm.running_var.data[:] = 2, 9
+    own = record(lambda x: norm(x).mean(dim=(2, 3)), x, np.zeros(8, int), channels=3).records[0]
+    expected = {"w": [1, 2, 3], "b": [5, 6, 7], "mean": [2] * 3, "std": [3] * 3}
+    if training:
+        expected |= {"mean": x.data.mean((0, 2, 3))[:3], "std": x.data.std((0, 2, 3))[:3]}
+    y = norm(x).data
+    expected |= {"mean after": y.mean((0, 2, 3))[:3], "std after": y.std((0, 2, 3))[:3]}
+    for name, values in expected.items():
+        assert own.parts[name] == pytest.approx(np.array(values), rel=1e-4), name
+
+
+def test_the_pixel_that_won_a_max_pooling():
+    x = np.zeros((2, 2, 4, 4), np.float32)
+    x[1, 0, 1, 0] = x[1, 0, 0, 3] = x[1, 1, 3, 3] = 1
+    x = Tensor(x, requires_grad=True)
+    own = record(
+        lambda x: F.max_pool2d(x, 3, 2, 1).reshape(2, 8), x, np.arange(2), channels=1, image=1
+    ).records[0]
+    assert own.parts["winner"].tolist() == [[[7, 5], [1, 0]]]
 
 
 def test_gradients_are_those_of_backward(trace):
