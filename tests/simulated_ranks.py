@@ -40,8 +40,12 @@ class Twins:
     def Get_size(self):
         return 2
 
-    def Bcast(self, array):
+    def Ibcast(self, array):
         assert type(array) is np.ndarray
+        return self
+
+    def Ibarrier(self):
+        return self
 
     def allgather(self, value):
         return [value, value]
@@ -55,8 +59,5 @@ class Twins:
         result[...] = 2 * own
         return self
 
-    def Wait(self):
-        pass
-
     def Test(self):
-        pass
+        return True

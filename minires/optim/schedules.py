@@ -11,7 +11,9 @@ from .optimiser import expect_rate
 class StepSchedule:
     """lr, multiplied by `factor` at each of the iterations `milestones`; rising to it before.
 
-    Over the first `warmup` iterations the rate rises in equal steps from lr / warmup to lr.
+    Over the first `warmup` iterations the rate rises in equal steps from lr / warmup to lr. Goyal
+    et al. 2017 (1706.02677, section 2.2) begin at lr / k, the rate of one of k workers, a number
+    that is not known here.
 
     Raises:
         UsageError: lr or `factor` is no number of at least 0, or another argument no integer.

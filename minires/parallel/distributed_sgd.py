@@ -64,8 +64,9 @@ class DistributedSGD(SGD):
         optimiser.backward(F.cross_entropy(net(images), labels))
         optimiser.step()
 
-    Started with `mpiexec -n 4 python -m mpi4py program.py`, an exception on one rank ends all;
-    without `-m mpi4py` the others would wait for it.
+    Started with `mpiexec -n 4 python -m mpi4py program.py`, an exception on one rank ends all. A
+    rank that the others have waited for in vain, for 600 s or MINIRES_RANK_TIMEOUT of the
+    environment, is such an exception on each of them, a RunError.
 
     Running statistics of batch norm, which each rank has of its own images, become their mean over
     the ranks in every step.
@@ -153,7 +154,7 @@ class DistributedSGD(SGD):
                 self.send(bucket)
         started = time.perf_counter()
         for bucket in (*self._statistics, *self.buckets):
-            bucket.request.Wait()
+            self.ranks.wait(bucket.request)
         self.waited += time.perf_counter() - started
         self._take_sums()
 

@@ -5,15 +5,18 @@ they do by collective operations, which every rank must reach in the same order:
 ranks that all of them get is an *all-reduce*.
 """
 
+import math
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from ..backend import Array, backend_name, load, move, to_numpy
-from ..errors import UsageError
+from ..errors import RunError, UsageError
 from ..kernels import get_num_threads, set_num_threads
 
 T = TypeVar("T")
@@ -21,22 +24,32 @@ T = TypeVar("T")
 # One of these is set, to its rank, in a process that mpiexec or srun has started.
 _LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 
+TIMEOUT = 600.0  # seconds; rank 0 may download data meanwhile
+_ANSWERING = 5.0  # seconds that ranks have to tell each other that they wait
+_WAITING = 32_001  # the tag of these messages
+
 
 class Ranks:
     """The ranks that work together; without a communicator, this process alone.
 
+    Each collective operation raises RunError if a rank has not come to it within `timeout`.
+
     Args:
         comm: a communicator of mpi4py, such as `MPI.COMM_WORLD`.
+        timeout: seconds that a rank waits for the others.
 
     Attributes:
         rank: the number of this process, from 0 on.
         size: how many ranks there are.
+        absent: the ranks that have not come in time.
     """
 
-    def __init__(self, comm: Any = None) -> None:
+    def __init__(self, comm: Any = None, timeout: float = TIMEOUT) -> None:
         self.comm = comm
+        self.timeout = timeout
         self.rank: int = comm.Get_rank() if comm else 0
         self.size: int = comm.Get_size() if comm else 1
+        self.absent: list[int] = []
 
     def total(self, array: Array) -> Array:
         """Return the sum of an array over the ranks, with the same bits on each."""
@@ -44,13 +57,13 @@ class Ranks:
             return array
         own = np.ascontiguousarray(to_numpy(array))
         result = np.empty_like(own)
-        self.start_total(own, result).Wait()
+        self.wait(self.start_total(own, result))
         return move(result, backend_name(array))
 
     def start_total(self, own: Array, result: Array) -> Any:
         """Begin to sum up an array over the ranks; return the request.
 
-        Neither may be touched until the request's `Wait`.
+        Neither may be touched until `wait` of the request.
 
         Args:
             own: this rank's, of NumPy, in C order.
@@ -58,26 +71,60 @@ class Ranks:
         """
         return self.comm.Iallreduce(own, result)
 
+    def wait(self, request: Any) -> None:
+        """Wait until an operation that was begun has ended.
+
+        Raises:
+            RunError: it has not within `timeout`; the ranks that did not come are named.
+        """
+        waited, before = 0.0, time.monotonic()
+        while not request.Test():
+            now = time.monotonic()
+            waited += min(now - before, 1.0)  # longer steps are those of a process that was stopped
+            before = now
+            if waited > self.timeout or self.comm.Iprobe(tag=_WAITING):
+                raise self._overdue()
+
+    def _overdue(self) -> RunError:
+        """Find out which ranks wait, as one of them has waited too long; return the error."""
+        from mpi4py import MPI
+
+        waiting, status = {self.rank}, MPI.Status()
+        sent = [self.comm.isend(None, r, _WAITING) for r in range(self.size) if r != self.rank]
+        deadline = time.monotonic() + _ANSWERING
+        while len(waiting) <= len(sent) and time.monotonic() < deadline:
+            if self.comm.Iprobe(tag=_WAITING, status=status):
+                self.comm.recv(source=status.source, tag=_WAITING)
+                waiting.add(status.source)
+        self.absent = sorted({*range(self.size)} - waiting)
+        late = f"rank {', '.join(map(str, self.absent))}" if self.absent else "a message"
+        return RunError(
+            f"waited {self.timeout:g} s for {late}, which did not come; if more time is needed, "
+            "set MINIRES_RANK_TIMEOUT to more seconds"
+        )
+
     def broadcast(self, array: Array) -> None:
         """Replace the elements of an array by those that rank 0 has."""
         if self.comm is not None:
             there = np.array(to_numpy(array), order="C")
-            self.comm.Bcast(there)
+            self.wait(self.comm.Ibcast(there))
             array[...] = move(there, backend_name(array))
 
     def gather(self, value: T) -> list[T]:
         """Return what each rank has given, in their order: numbers, texts, lists of them."""
-        return [value] if self.comm is None else self.comm.allgather(value)
+        if self.comm is None:
+            return [value]
+        self.wait(self.comm.Ibarrier())  # once all have come, the rest does not take long
+        return list(self.comm.allgather(value))
 
     def any(self, condition: bool) -> bool:
         """Return whether a condition is true on any rank."""
-        return condition if self.comm is None else any(self.comm.allgather(condition))
+        return any(self.gather(condition))
 
     def from_first(self, make: Callable[[], T]) -> T:
         """Return what `make` returns on rank 0, which alone calls it."""
-        if self.comm is None:
-            return make()
-        return self.comm.bcast(make() if self.rank == 0 else None)
+        made = make() if self.rank == 0 else None
+        return cast(T, self.gather(made)[0])
 
     def in_turn(self, load: Callable[[], T]) -> T:
         """Return `load()`, called on rank 0 first: what it downloads, the others find."""
@@ -112,13 +159,16 @@ def world() -> Ranks:
     """Return all ranks that were started together; this process alone if none were.
 
     Work is shared: ranks on one machine divide its CPUs among them, and on the backend cupy its
-    GPUs, see `use_own_device`.
+    GPUs, see `use_own_device`. They wait for each other for MINIRES_RANK_TIMEOUT of the
+    environment, in seconds, or `TIMEOUT`.
 
     Raises:
-        UsageError: mpiexec has started this process, but mpi4py is not installed.
+        UsageError: mpiexec has started this process, but mpi4py is not installed, or the
+            environment's timeout is no number of seconds.
     """
     if launched_rank() is None:
         return ALONE
+    timeout = _timeout()
     try:
         from mpi4py import MPI
     except ImportError as error:
@@ -126,7 +176,7 @@ def world() -> Ranks:
             f"mpiexec has started this process, but mpi4py cannot be used ({error}); install it: "
             "pip install '.[mpi]'"
         ) from error
-    ranks = Ranks(MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None)
+    ranks = Ranks(MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None, timeout)
     beside = _beside(ranks)
     cpus = set().union(*beside.gather(_cpus()))
     set_num_threads(min(get_num_threads(), max(1, len(cpus) // beside.size)))
@@ -157,7 +207,17 @@ def _beside(ranks: Ranks) -> Ranks:
         return ranks
     from mpi4py import MPI
 
-    return Ranks(ranks.comm.Split_type(MPI.COMM_TYPE_SHARED))
+    ranks.gather(None)  # else MPI itself would wait, for ever
+    return Ranks(ranks.comm.Split_type(MPI.COMM_TYPE_SHARED), ranks.timeout)
+
+
+def _timeout() -> float:
+    """Return how many seconds ranks wait for each other."""
+    given = os.environ.get("MINIRES_RANK_TIMEOUT") or str(TIMEOUT)
+    with suppress(ValueError):
+        if 0 < float(given) < math.inf:
+            return float(given)
+    raise UsageError(f"MINIRES_RANK_TIMEOUT must be a number of seconds above 0, got {given}")
 
 
 def _cpus() -> list[int]:

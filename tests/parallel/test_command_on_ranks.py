@@ -121,9 +121,40 @@ def test_what_one_rank_fails_of_ends_all(tmp_path, other, sentence):
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_a_rank_that_hangs_is_named_and_ended_and_leaves_its_run(stopped, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    monkeypatch.setitem(ENVIRONMENT, "MINIRES_RANK_TIMEOUT", "3")
+    run = minires(2, *TINY, "--epochs", "40", "--out", out)
+    wait_for(out / "checkpoints" / "resnet8-seed0.safetensors", run)
+    ranks = processes_of(run)
+    ranks[stopped].send_signal(signal.SIGSTOP)
+    started = time.monotonic()
+    code, _, errors = finish(run)
+    assert time.monotonic() - started < 30
+    sentence = f"minires: waited 3 s for rank {stopped}, which did not come; if more time is needed"
+    assert code != 0  # MPICH's own for a rank that it kills, or ours
+    assert errors.count(sentence) == 1, errors
+    assert "Traceback" not in errors
+    assert not psutil.wait_procs(ranks, timeout=10)[1]
+    with pytest.warns(MachineWarning, match="threads was 1"):
+        events = Degradation.resume({}, out, lambda config: digits()).run()
+    assert next(events).progress.iteration > 15
+    events.close()
+
+
 @pytest.mark.parametrize(("rank", "said"), [("0", 1), ("1", 0)])
-def test_without_mpi4py_rank_0_says_what_to_install(rank, said, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("timeout", "sentence"),
+    [
+        ("600", "pip install '.[mpi]'"),
+        ("soon", "MINIRES_RANK_TIMEOUT must be a number of seconds above 0, got soon"),
+        ("inf", "MINIRES_RANK_TIMEOUT must be a number of seconds above 0, got inf"),
+    ],
+)
+def test_what_cannot_start_is_said_by_rank_0(timeout, sentence, rank, said, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setenv("MINIRES_RANK_TIMEOUT", timeout)
     monkeypatch.setenv("PMI_RANK", rank)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
     monkeypatch.setattr(sys, "argv", ["minires", "--version"])
@@ -132,7 +163,7 @@ def test_without_mpi4py_rank_0_says_what_to_install(rank, said, monkeypatch, cap
         main()
     ranks_module.world.cache_clear()
     assert ended.value.code == 2
-    assert " ".join(capsys.readouterr().err.split()).count("pip install '.[mpi]'") == said
+    assert " ".join(capsys.readouterr().err.split()).count(sentence) == said
 
 
 def test_without_mpiexec_nothing_of_mpi_is_loaded():
