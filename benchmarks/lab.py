@@ -3,7 +3,7 @@
     python benchmarks/lab.py
 
 Starts `minires lab` several times and opens its page in Chromium: seconds from the command to the
-first curves; messages that reach the page and training steps, a second; milliseconds from a click
+first curves; frames that reach the page and training steps, a second; milliseconds from a click
 on a shortcut to its mark on the curves. Then the same two nets train without the laboratory, with
 the same threads, for the speed that is left to it. Prints a table in Markdown and writes
 benchmarks/results/lab.json.
@@ -59,20 +59,22 @@ def session(browser: Browser, nets: str, batch: int, seconds: float) -> dict[str
     try:
         url = lab.stdout.readline().split()[-1]
         page = browser.new_page(viewport={"width": 1400, "height": 900}, locale="en-GB")
-        frames: list[float] = []
-        page.on(
-            "websocket",
-            lambda socket: socket.on("framereceived", lambda _: frames.append(time.perf_counter())),
-        )
+        frames = 0
+
+        def count(message: str) -> None:
+            nonlocal frames
+            frames += message[0] == "F"
+
+        page.on("websocket", lambda socket: socket.on("framereceived", count))
         page.goto(url)
         page.locator("#errors polyline").nth(1).wait_for(state="attached")
         first = time.perf_counter() - began
         page.wait_for_timeout(3000)
-        frames.clear()
+        frames = 0
         step, started = step_of(page), time.perf_counter()
         page.wait_for_timeout(1000 * seconds)
         taken = time.perf_counter() - started
-        rates = len(frames) / taken, (step_of(page) - step) / taken
+        rates = frames / taken, (step_of(page) - step) / taken
         answers = [page.evaluate(ANSWER) for _ in range(8)]
         page.close()
     finally:

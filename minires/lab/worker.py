@@ -157,17 +157,22 @@ class Worker:
             if seconds > 1:
                 self._rate, self._since = steps / seconds, (now, self._session.step)
             self._send("F", frame_of(self._session, self._number, self._running, self._rate))
-            self._next_frame = _next(now, _FRAME)
+            self._next_frame = _next(self._next_frame, now, _FRAME)
         now = time.perf_counter()
         if now >= self._next_look:
             self._send("L", look_of(self._session, self._number, self._image))
-            self._next_look = _next(now, _LOOK)
+            self._next_look = _next(self._next_look, now, _LOOK)
 
     def _send(self, kind: str, value: Any) -> None:
         self._connection.send_bytes(kind.encode() + message(value))
 
 
-def _next(began: float, interval: float) -> float:
-    """Return when a message whose making began then is due again."""
+def _next(due: float, began: float, interval: float) -> float:
+    """Return when a message that was due, and whose making began later, is due again.
+
+    Intervals are counted from when it was due: it waits for the end of a training step, and from
+    there the wait would grow to whole steps.
+    """
     now = time.perf_counter()
-    return now + max(interval, (now - began) / _SHARE)
+    wait = max(interval, (now - began) / _SHARE)
+    return due + wait if due + wait > now else now + wait

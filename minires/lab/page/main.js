@@ -60,10 +60,11 @@ function drawFrame(value) {
       return;
     }
   }
+  // Charts ask for their size, so they are drawn before anything makes the browser lay out again.
+  for (const key of ["gradient", "update"]) charts[key].add(frame.nets.map((net) => net[key]), scene.layers, names());
   const said = drawErrors(names(), frame);
   drawLegend(names(), said);
   frame.nets.forEach((net, number) => nets[number].frame(net));
-  for (const key of ["gradient", "update"]) charts[key].add(frame.nets.map((net) => net[key]), scene.layers, names());
   drawState();
   const hash = frame.address ? `#${frame.address}` : location.pathname;
   if (location.hash.slice(1) !== frame.address) history.replaceState(null, "", hash);
