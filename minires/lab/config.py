@@ -16,6 +16,7 @@ FACTORS = (0.01, 10.0)
 RATES = (1e-5, 10.0)
 MOMENTUM = (0.0, 0.99)
 BATCHES = (2, 256)
+GUIDES = 7
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class LabConfig:
         dataset: digits or cifar10; images: how many of its training images, 0 for all.
         batch: images in a training step.
         seed: of the initial weights and of the images' order.
+        guide: the guided experiment whose text stands beside it, from 1 on, or 0.
 
     Raises:
         UsageError: a value is not one of those possible.
@@ -81,6 +83,7 @@ class LabConfig:
     images: int = 0
     batch: int = 32
     seed: int = 0
+    guide: int = 0
 
     def __post_init__(self) -> None:
         if len(self.nets) != 2:
@@ -92,6 +95,7 @@ class LabConfig:
             raise UsageError("images must be 0 or at least 2: batch norm cannot normalise one")
         integer(self.batch, "batch", *BATCHES)
         integer(self.seed, "seed", at_least=0)
+        integer(self.guide, "guide", 0, GUIDES)
 
 
 def limits() -> dict[str, Any]:

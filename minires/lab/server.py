@@ -2,7 +2,10 @@
 
 Another page in the same browser can start nothing: every path begins with a random token, the
 websocket asks for the origin of the page itself, other names of the host are turned away, and the
-page's content security policy lets it load and run nothing but its own files.
+page's content security policy lets it load and run nothing but its own files. The token is new with
+every start, on the same port as well: an address that was seen somewhere once, as in a history,
+opens nothing later. So a page that outlived its server cannot go on with the next one; it says so,
+and what is behind the "#" of its address opens its session there.
 """
 
 import asyncio

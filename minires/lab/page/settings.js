@@ -84,5 +84,6 @@ function openSession() {
   for (const [name, control] of Object.entries(shared)) {
     if (control.select.reportValidity()) parts.set(name, value(control));
   }
+  parts.set("guide", byId("guide").value);
   send("open", { address: parts.toString() });
 }
