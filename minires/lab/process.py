@@ -21,12 +21,13 @@ class TrainingProcess:
     Args:
         address: of the first session.
         data_dir: the folder of CIFAR-10, or None.
+        folder: of images, or None.
     """
 
-    def __init__(self, address: str, data_dir: Path | None) -> None:
+    def __init__(self, address: str, data_dir: Path | None, folder: Path | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        arguments = (other, address, data_dir, get_num_threads())
+        arguments = (other, address, data_dir, folder, get_num_threads())
         self.process = context.Process(target=train, args=arguments, daemon=True)
         with _without_interrupts(), _without_main():
             self.process.start()

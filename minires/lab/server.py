@@ -143,6 +143,7 @@ class Served:
         address: of the first session.
         port: 0 for any that is free.
         data_dir: the folder of CIFAR-10, or None.
+        folder: of images, or None; a page chooses whether it is used, and never which.
         frames: see `application`.
 
     Raises:
@@ -150,11 +151,16 @@ class Served:
     """
 
     def __init__(
-        self, address: str = "", port: int = 0, data_dir: Path | None = None, frames: str = "'none'"
+        self,
+        address: str = "",
+        port: int = 0,
+        data_dir: Path | None = None,
+        folder: Path | None = None,
+        frames: str = "'none'",
     ) -> None:
         self._socket = socket.create_server((HOST, port), backlog=64)
         port = self._socket.getsockname()[1]
-        self.training = TrainingProcess(address, data_dir)
+        self.training = TrainingProcess(address, data_dir, folder)
         token = secrets.token_urlsafe(16)
         self.url = f"http://{HOST}:{port}/{token}/"
         self.server = uvicorn.Server(

@@ -248,7 +248,7 @@ def test_one_value_is_for_both_nets_and_defaults_are_left_out():
         ("batch=100000", "batch must be at least 2 and at most 256"),
         ("guide=8", "guide must be at least 0 and at most 7"),
         ("images=1", "images must be 0 or at least 2"),
-        ("dataset=imagenet", "dataset must be digits or cifar10"),
+        ("dataset=imagenet", "dataset must be digits, cifar10, folder"),
         ("colour=red", "an address has net, "),
         ("at=cut", "a surgery must be like"),
         ("at=1:2:lr::0.1", "the net of a surgery"),

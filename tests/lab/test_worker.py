@@ -114,6 +114,8 @@ def test_a_session_that_is_opened_has_a_scene_of_its_own(training):
         (b'{"do": "open", "address": 3}', "an address is a text"),
         (b'{"do": "open", "address": "net=resnet9999"}', "the depth of resnet9999|no net"),
         (b'{"do": "open", "address": "dataset=cifar10"}', "cifar10 needs"),
+        (b'{"do": "open", "address": "dataset=/etc"}', "dataset must be digits, cifar10, folder"),
+        (b'{"do": "open", "address": "folder=/etc"}', "an address has net, "),
         (b'{"do": "image", "number": 40}', "the number of an image"),
         (b'{"do": "run", "running": "yes"}', "running must be True or False"),
         (b'{"do": "operate", "net": 5, "kind": "lr"}', "the net of a surgery"),
