@@ -6,15 +6,19 @@ kernel, as in the reference, and the rows of the result are sorted out afterward
 
     Y = Σ_v W_v X_v                          (O, kh·C) (kh·C, Ho·Wo·N) -> (O, Ho·Wo·N)
 
-In the weight gradient the terms of a sum are as few as a row is long. There the rows are joined,
-for each tap (u, v) of the kernel, so that all terms are one sum, which nothing is added to:
-
-    gW_uv = gY_uv X_uvᵀ                      (O, Ho·Wo·N) (Ho·Wo·N, C) -> (O, C)
-
 The copies are small beside the products, which read all weights for these few columns. On one
 image, on a core of an AMD EPYC, convolutions of resnet-18 have 1.1 (28x28) to 1.6 times (7x7) the
 speed of those in `conv.py`; without this file the whole net takes 1.3 times as long
 (`python benchmarks/tuning.py column_row=0`).
+
+A sum of the weight gradient has as few terms as a row is long, and the results of all rows are to
+be added up. So here the rows are joined, and for each tap (u, v) of the kernel all is one sum:
+
+    gW_uv = gY_uv X_uvᵀ                      (O, Ho·Wo·N) (Ho·Wo·N, C) -> (O, C)
+
+With two threads of an AMD EPYC (AVX2) that takes 0.13 (one image) and 0.6 (16 images) of the time
+of `conv.py` for 512 channels at 7x7, 0.3 for 256 at 14x14 and one image, and 0.6 for 64 at 2x2 and
+32 images; for many rows of few channels it would take twice as long.
 """
 
 import math
