@@ -17,7 +17,7 @@ from .surgery import Surgery
 
 MOST = 8000  # characters
 _DEFAULT = LabConfig()
-_SHARED = ("dataset", "images", "batch", "seed")
+_SHARED = ("dataset", "images", "batch", "seed", "guide")
 _OF_A_NET = tuple(field.name for field in fields(NetConfig))
 _FLAGS = {"1": True, "0": False}
 

@@ -10,12 +10,14 @@ from ..models import NetSpec
 from ..models.blocks import Shortcut
 from ..nn import he_normal, xavier_normal
 
+DATASETS = (*data.NAMES, "folder")
 INITS = {"he": he_normal, "xavier": xavier_normal}
 DEPTHS = (8, 110)
 FACTORS = (0.01, 10.0)
 RATES = (1e-5, 10.0)
 MOMENTUM = (0.0, 0.99)
 BATCHES = (2, 256)
+GUIDES = 7
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,11 @@ class LabConfig:
 
     Attributes:
         nets: of its two nets.
-        dataset: digits or cifar10; images: how many of its training images, 0 for all.
+        dataset: digits, cifar10 or folder, which is the one given to the command; images: how many
+            of its training images, 0 for all.
         batch: images in a training step.
         seed: of the initial weights and of the images' order.
+        guide: the guided experiment whose text stands beside it, from 1 on, or 0.
 
     Raises:
         UsageError: a value is not one of those possible.
@@ -81,17 +85,19 @@ class LabConfig:
     images: int = 0
     batch: int = 32
     seed: int = 0
+    guide: int = 0
 
     def __post_init__(self) -> None:
         if len(self.nets) != 2:
             raise UsageError(f"a session has two nets, got {len(self.nets)}")
-        if not is_one_of(self.dataset, data.NAMES):
-            raise UsageError(f"dataset must be {' or '.join(data.NAMES)}, got {self.dataset!r:.80}")
+        if not is_one_of(self.dataset, DATASETS):
+            raise UsageError(f"dataset must be {', '.join(DATASETS)}; got {self.dataset!r:.80}")
         integer(self.images, "images", at_least=0)
         if self.images == 1:
             raise UsageError("images must be 0 or at least 2: batch norm cannot normalise one")
         integer(self.batch, "batch", *BATCHES)
         integer(self.seed, "seed", at_least=0)
+        integer(self.guide, "guide", 0, GUIDES)
 
 
 def limits() -> dict[str, Any]:

@@ -8,7 +8,7 @@ where training stands. A `Look` costs a forward pass on some test images, and co
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,10 @@ from ..backend import Array
 from ..inspect.layers import watch_layers
 from ..inspect.step_page import encoded
 from ..modes import no_grad, set_modes
-from .config import limits
+from .config import LabConfig, limits
 from .session import Session
-from .training import NetTraining
+from .surgery import Surgery
+from .training import Edits, NetTraining
 
 IMAGES = 40  # test images that are looked at
 _CHANNELS = 8  # feature maps of a block
@@ -55,7 +56,7 @@ class Scene:
     """
 
     number: int
-    config: dict[str, Any]
+    config: LabConfig
     limits: dict[str, Any]
     data: str
     classes: tuple[str, ...]
@@ -88,7 +89,7 @@ class NetFrame:
     momentum: float
     gradient: list[float]
     update: list[float]
-    edits: list[dict[str, Any]]
+    edits: list[Edits]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Frame:
     running: bool
     rate: float
     address: str
-    surgeries: list[dict[str, Any]]
+    surgeries: list[Surgery]
     undo: bool
     nets: list[NetFrame]
 
@@ -154,7 +155,7 @@ def scene_of(session: Session, number: int) -> Scene:
     images = dataset.test_images[:IMAGES].mean(axis=1)
     return Scene(
         number,
-        asdict(session.config),
+        session.config,
         limits(),
         dataset.name,
         dataset.classes,
@@ -173,7 +174,7 @@ def frame_of(session: Session, number: int, running: bool, rate: float) -> Frame
         running,
         rate,
         session.address,
-        [asdict(surgery) for surgery in session.done],
+        list(session.done),
         session.can_undo,
         [_net_frame(training) for training in session.trainings],
     )
@@ -192,7 +193,7 @@ def _net_frame(training: NetTraining) -> NetFrame:
         trainer.optimiser.momentum,
         [layer.gradient for layer in numbers],
         [layer.update for layer in numbers],
-        [asdict(edits) for edits in training.edits.values()],
+        list(training.edits.values()),
     )
 
 
@@ -231,12 +232,14 @@ def _net_look(training: NetTraining, images: Array, labels: Array, image: int) -
 
 def message(value: Any) -> bytes:
     """Return a dataclass as JSON; a number that is not finite becomes null."""
-    return json.dumps(_plain(asdict(value)), separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).encode()
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    if is_dataclass(value):
+        value = vars(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

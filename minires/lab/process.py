@@ -2,10 +2,12 @@
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from ..kernels import get_num_threads
 from .worker import train
@@ -19,14 +21,15 @@ class TrainingProcess:
     Args:
         address: of the first session.
         data_dir: the folder of CIFAR-10, or None.
+        folder: of images, or None.
     """
 
-    def __init__(self, address: str, data_dir: Path | None) -> None:
+    def __init__(self, address: str, data_dir: Path | None, folder: Path | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        arguments = (other, address, data_dir, get_num_threads())
+        arguments = (other, address, data_dir, folder, get_num_threads())
         self.process = context.Process(target=train, args=arguments, daemon=True)
-        with _without_interrupts():
+        with _without_interrupts(), _without_main():
             self.process.start()
         other.close()
         self._lock = threading.Lock()  # of commands
@@ -84,3 +87,18 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Inside, processes are started that do not run the program of this one as well.
+
+    `multiprocessing` would import it for what a task may need of it: for the command a second of
+    imports, for a script of the user's all that it does.
+    """
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before

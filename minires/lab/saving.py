@@ -13,7 +13,7 @@ from .session import Session
 _SCRIPT = '''\
 """Two nets side by side, as in minires lab: {address}"""
 
-from minires import data
+{imports}
 from minires.lab import LabConfig, NetConfig, Session, Surgery
 
 config = LabConfig(
@@ -27,7 +27,7 @@ config = LabConfig(
     seed={seed},
 )
 surgeries = [{surgeries}]
-session = Session(config, data.load(config.dataset), surgeries)
+session = Session(config, {load}, surgeries)
 for _ in session.run():
     if session.step % 10 == 0:
         errors = [f"{{t.settings.net}} {{t.curve.means[-1]:.1f} %" for t in session.trainings]
@@ -35,6 +35,15 @@ for _ in session.run():
     if session.step == {step}:
         break
 '''.replace(":.1f} %", ":.1f}} %")
+# What is imported to load a dataset, and how it is loaded; a folder is an argument of the script.
+_DATA = {
+    "digits": ("from minires import data", 'data.load("digits")'),
+    "cifar10": ("import sys\n\nfrom minires import data", 'data.load("cifar10", sys.argv[1])'),
+    "folder": (
+        "import sys\n\nfrom minires.lab.folder import folder_dataset",
+        "folder_dataset(sys.argv[1])",
+    ),
+}
 
 
 def save(session: Session, where: Path = Path("runs")) -> list[Path]:
@@ -78,7 +87,10 @@ def script(session: Session) -> str:
     """Return a Python script that computes the same as a session so far."""
     left, right = session.config.nets
     surgeries = "".join(f"\n    {surgery!r}," for surgery in session.done)
+    imports, load = _DATA[session.config.dataset]
     return _SCRIPT.format(
+        imports=imports,
+        load=load,
         address=session.address,
         left=left,
         right=right,

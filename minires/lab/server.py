@@ -2,7 +2,10 @@
 
 Another page in the same browser can start nothing: every path begins with a random token, the
 websocket asks for the origin of the page itself, other names of the host are turned away, and the
-page's content security policy lets it load and run nothing but its own files.
+page's content security policy lets it load and run nothing but its own files. The token is new with
+every start, on the same port as well: an address that was seen somewhere once, as in a history,
+opens nothing later. So a page that outlived its server cannot go on with the next one; it says so,
+and what is behind the "#" of its address opens its session there.
 """
 
 import asyncio
@@ -140,6 +143,7 @@ class Served:
         address: of the first session.
         port: 0 for any that is free.
         data_dir: the folder of CIFAR-10, or None.
+        folder: of images, or None; a page chooses whether it is used, and never which.
         frames: see `application`.
 
     Raises:
@@ -147,11 +151,16 @@ class Served:
     """
 
     def __init__(
-        self, address: str = "", port: int = 0, data_dir: Path | None = None, frames: str = "'none'"
+        self,
+        address: str = "",
+        port: int = 0,
+        data_dir: Path | None = None,
+        folder: Path | None = None,
+        frames: str = "'none'",
     ) -> None:
         self._socket = socket.create_server((HOST, port), backlog=64)
         port = self._socket.getsockname()[1]
-        self.training = TrainingProcess(address, data_dir)
+        self.training = TrainingProcess(address, data_dir, folder)
         token = secrets.token_urlsafe(16)
         self.url = f"http://{HOST}:{port}/{token}/"
         self.server = uvicorn.Server(

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from .. import data
 from ..arguments import flag, integer, shown
 from ..data import Dataset
-from ..errors import MiniresError
+from ..errors import MiniresError, UsageError
 from ..kernels import all_threads
 from .frames import IMAGES, Notice, frame_of, look_of, message, scene_of
 from .saving import save, script
@@ -28,15 +29,25 @@ _LOOK = 0.3  # s between two looks, at least
 _SHARE = 0.05  # of the time that frames may take, and that looks may
 
 
-def train(connection: Connection, address: str, data_dir: Path | None, threads: int) -> None:
+def train(
+    connection: Connection, address: str, data_dir: Path | None, folder: Path | None, threads: int
+) -> None:
     """Be the training process, on so many threads, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then closes it
-
-    def load_data(name: str) -> Dataset:
-        return data.load(name, None if name == "digits" else data_dir)
-
+    load_data = partial(load_dataset, data_dir=data_dir, folder=folder)
     with all_threads(threads), suppress(EOFError, OSError):
         Worker(connection, address, load_data).serve()
+
+
+def load_dataset(name: str, data_dir: Path | None, folder: Path | None) -> Dataset:
+    """Return the dataset of a name, from the folders that the command was given."""
+    if name != "folder":
+        return data.load(name, None if name == "digits" else data_dir)
+    if folder is None:
+        raise UsageError("dataset=folder needs minires lab --folder, a folder of images")
+    from .folder import folder_dataset  # what decodes images takes a while to import
+
+    return folder_dataset(folder)
 
 
 class Worker:
@@ -122,7 +133,7 @@ class Worker:
 
     def do_image(self, number: int) -> None:
         """Choose the image that is looked at."""
-        self._image = integer(number, "the number of an image", 0, IMAGES - 1)
+        self._image = integer(number, "the number of an image", 0, _looked_at(self._session) - 1)
         self._next_look = 0.0
 
     def do_save(self) -> None:
@@ -138,6 +149,7 @@ class Worker:
         """Train this session from where it is, and show it at once."""
         self._steps.close()
         self._session = session
+        self._image = min(self._image, _looked_at(session) - 1)
         self._steps = session.run()
         self._since = (time.perf_counter(), session.step)
         self._next_frame = self._next_look = 0.0
@@ -157,17 +169,27 @@ class Worker:
             if seconds > 1:
                 self._rate, self._since = steps / seconds, (now, self._session.step)
             self._send("F", frame_of(self._session, self._number, self._running, self._rate))
-            self._next_frame = _next(now, _FRAME)
+            self._next_frame = _next(self._next_frame, now, _FRAME)
         now = time.perf_counter()
         if now >= self._next_look:
             self._send("L", look_of(self._session, self._number, self._image))
-            self._next_look = _next(now, _LOOK)
+            self._next_look = _next(self._next_look, now, _LOOK)
 
     def _send(self, kind: str, value: Any) -> None:
         self._connection.send_bytes(kind.encode() + message(value))
 
 
-def _next(began: float, interval: float) -> float:
-    """Return when a message whose making began then is due again."""
+def _looked_at(session: Session) -> int:
+    """Return how many test images are looked at."""
+    return min(IMAGES, len(session.dataset.test_images))
+
+
+def _next(due: float, began: float, interval: float) -> float:
+    """Return when a message that was due, and whose making began later, is due again.
+
+    Intervals are counted from when it was due: it waits for the end of a training step, and from
+    there the wait would grow to whole steps.
+    """
     now = time.perf_counter()
-    return now + max(interval, (now - began) / _SHARE)
+    wait = max(interval, (now - began) / _SHARE)
+    return due + wait if due + wait > now else now + wait

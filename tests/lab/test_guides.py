@@ -10,7 +10,7 @@ import pytest
 
 import minires.lab
 from minires import data
-from minires.lab import Session, parse_address
+from minires.lab import Session, config, parse_address
 from minires.lab.frames import look_of
 from minires.runs import read_history
 
@@ -46,9 +46,9 @@ def test_every_text_that_is_asked_for_is_there():
 
 
 def test_every_guide_has_an_address_a_source_and_a_text():
-    assert len(GUIDES) == 7
-    for guide, text in zip(GUIDES, texts("en")["guides"], strict=True):
-        parse_address(guide["address"])
+    assert len(GUIDES) == config.GUIDES
+    for number, (guide, text) in enumerate(zip(GUIDES, texts("en")["guides"], strict=True), 1):
+        assert parse_address(guide["address"])[0].guide == number
         assert guide["source"].startswith("https://")
         assert text["title"]
         assert text["source"]

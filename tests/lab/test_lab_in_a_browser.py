@@ -5,6 +5,7 @@ import re
 import shutil
 from itertools import count
 from threading import Event
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -216,15 +217,30 @@ def test_the_script_and_what_cannot_be_saved_yet(page):
 
 
 def test_a_guided_experiment_in_two_languages(page):
-    page.select_option("#guide", "6")
+    page.select_option("#guide", "7")
     expect(page.locator("#story")).to_contain_text("Overfit 100 images")
-    expect(page).to_have_url(re.compile("#images=100$"))
+    expect(page).to_have_url(re.compile("#images=100&guide=7$"))
     page.select_option("#language", "zh")
     expect(page.locator("#story")).to_contain_text("记住 100 张图像")
     expect(page.locator("#run")).to_have_text("❚❚ 暂停")
     assert page.locator("html").get_attribute("lang") == "zh"
+    panel(page, 0).locator("[name=depth]").select_option("8")
+    expect(page).to_have_url(re.compile("#net=plain8,resnet20&images=100&guide=7$"))
+    expect(page.locator("#story")).to_contain_text("记住 100 张图像")
     page.select_option("#language", "en")
     expect(page.locator("#run")).to_have_text("❚❚ pause")
+
+
+def test_a_link_opens_a_guide_and_its_session(page):
+    page.evaluate("() => { location.hash = 'guide=5' }")
+    expect(page.locator("#story")).to_contain_text("Cut a trained net")
+    expect(page.locator("#guide")).to_have_value("5")
+    expect(page.locator("#legend")).to_contain_text("plain20: training")
+    assert page.url.endswith("#guide=5")
+    page.select_option("#guide", "0")
+    expect(page.locator("#story")).to_be_hidden()
+    panel(page, 0).locator("[name=depth]").select_option("8")
+    expect(page).to_have_url(re.compile("#net=plain8,resnet20$"))
 
 
 def test_a_second_page_shares_the_run_and_a_closed_one_opens_where_it_is(page, served):
@@ -255,7 +271,7 @@ def test_light_and_dark(page):
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_sticks_out_at_any_width(page, width):
     page.set_viewport_size({"width": width, "height": 800})
-    page.select_option("#guide", "")
+    page.select_option("#guide", "0")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     page.select_option("#language", "zh")
     expect(page.locator("#run")).to_have_text(re.compile("暂停"))
@@ -298,9 +314,10 @@ def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser)
         lab.stop()
     expect(page.locator("#notice")).to_contain_text("The server does not answer; trying again")
     link = page.url.split("#")[1]
-    again = server.Served(SMALL)
+    again = server.Served(SMALL, urlsplit(lab.url).port)
     again.start()
     try:
+        expect(page.locator("#notice")).to_contain_text("another one was started here")
         page.goto(f"{again.url}#{link}")
         expect(page.locator("#shared input")).to_have_value("1")
         first = step(page)
@@ -312,7 +329,7 @@ def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser)
 
 def test_axe_finds_nothing_serious(page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it looks for faults")
-    page.select_option("#guide", "6")
+    page.select_option("#guide", "7")
     expect(page.locator("#story")).to_contain_text("Overfit 100 images")
     pause(page)
     for scheme in ("light", "dark"):

@@ -218,7 +218,7 @@ def test_a_loss_that_is_not_finite_ends_one_net_and_not_the_other():
         "",
         SMALL,
         "net=plain20,resnet56&shortcut=A,C&norm=1,0&init=xavier,he&factor=0.1,3&standardised=0,1"
-        "&lr=1e-05,0.3&momentum=0,0.99&dataset=cifar10&images=100&batch=64&seed=7",
+        "&lr=1e-05,0.3&momentum=0,0.99&dataset=cifar10&images=100&batch=64&seed=7&guide=3",
         "at=0:1:shortcut:layer1.0:0&at=12:0:lr::0.25&at=12:1:init:fc:1",
     ],
 )
@@ -246,8 +246,9 @@ def test_one_value_is_for_both_nets_and_defaults_are_left_out():
         ("lr=fast", "lr got 'fast'"),
         ("lr=nan", "lr must be between"),
         ("batch=100000", "batch must be at least 2 and at most 256"),
+        ("guide=8", "guide must be at least 0 and at most 7"),
         ("images=1", "images must be 0 or at least 2"),
-        ("dataset=imagenet", "dataset must be digits or cifar10"),
+        ("dataset=imagenet", "dataset must be digits, cifar10, folder"),
         ("colour=red", "an address has net, "),
         ("at=cut", "a surgery must be like"),
         ("at=1:2:lr::0.1", "the net of a surgery"),

@@ -6,13 +6,15 @@ import sys
 import threading
 import time
 from multiprocessing import Pipe
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from minires import data
 from minires.errors import UsageError
 from minires.experiments.degradation.trained import weights_path
-from minires.lab import Session
+from minires.lab import Session, worker
+from minires.lab.process import TrainingProcess
 from minires.lab.saving import save, script
 from minires.lab.worker import Worker
 from minires.runs import RunFolder, read_history
@@ -112,6 +114,8 @@ def test_a_session_that_is_opened_has_a_scene_of_its_own(training):
         (b'{"do": "open", "address": 3}', "an address is a text"),
         (b'{"do": "open", "address": "net=resnet9999"}', "the depth of resnet9999|no net"),
         (b'{"do": "open", "address": "dataset=cifar10"}', "cifar10 needs"),
+        (b'{"do": "open", "address": "dataset=/etc"}', "dataset must be digits, cifar10, folder"),
+        (b'{"do": "open", "address": "folder=/etc"}', "an address has net, "),
         (b'{"do": "image", "number": 40}', "the number of an image"),
         (b'{"do": "run", "running": "yes"}', "running must be True or False"),
         (b'{"do": "operate", "net": 5, "kind": "lr"}', "the net of a surgery"),
@@ -149,6 +153,39 @@ def test_a_session_is_saved_as_a_run(training, tmp_path):
     command = [sys.executable, "-m", "minires", "plot", "runs/lab-1", "--out", "again.svg"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "again.svg").is_file()
+
+
+def test_frames_keep_their_rate_when_training_steps_do_not_divide_their_interval(monkeypatch):
+    """Every 0.1 s with steps of 0.07 s: not every second step, which would be every 0.14 s."""
+    now, due, frames = 0.0, 0.0, 0
+    for _ in range(100):
+        now += 0.07
+        monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda now=now: now))
+        if now >= due:
+            due, frames = worker._next(due, now, 0.1), frames + 1
+    assert frames == pytest.approx(70, abs=1)
+    assert worker._next(0.0, now, 0.1) == now + 0.1  # a long delay is not made up for
+
+
+def test_frames_and_looks_have_a_share_of_the_time_at_most(monkeypatch):
+    monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: 5.0))
+    assert worker._next(4.0, 4.0, 0.1) == pytest.approx(4 + 1 / worker._SHARE)
+
+
+def test_the_program_that_starts_training_is_not_run_again(tmp_path, monkeypatch):
+    ran, script = tmp_path / "ran", tmp_path / "script.py"
+    script.write_text(f"open({str(ran)!r}, 'w').close()")
+    program = ModuleType("__main__")
+    program.__file__ = str(script)
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    training = TrainingProcess(SMALL, None)
+    news = threading.Event()
+    training.on_message(0, news.set)
+    assert news.wait(60)
+    training.close()
+    assert training.latest["S"][0] == 1
+    assert not ran.exists()
+    assert sys.modules["__main__"] is program
 
 
 def trained(address, steps):

@@ -9,7 +9,7 @@ let guides = [];
 export async function startGuides() {
   guides = await (await fetch("guides.json")).json();
   byId("guide").onchange = () => {
-    const guide = guides[Number(byId("guide").value)];
+    const guide = guides[Number(byId("guide").value) - 1];
     show();
     if (guide) send("open", { address: guide.address });
   };
@@ -18,21 +18,27 @@ export async function startGuides() {
 }
 
 function list() {
-  const chosen = byId("guide").value;
-  const options = guideTexts().map((text, k) => make("option", { value: k }, `${k + 1}. ${text.title}`));
-  byId("guide").replaceChildren(make("option", { value: "" }, t("noGuide")), ...options);
+  const chosen = byId("guide").value || 0;
+  const options = guideTexts().map((text, k) => make("option", { value: k + 1 }, `${k + 1}. ${text.title}`));
+  byId("guide").replaceChildren(make("option", { value: 0 }, t("noGuide")), ...options);
   byId("guide").value = chosen;
   show();
 }
 
+/** Show the guide of a session. */
+export function showGuide(number) {
+  byId("guide").value = number;
+  show();
+}
+
 function show() {
-  const chosen = byId("guide").value;
+  const chosen = Number(byId("guide").value);
   const story = byId("story");
-  story.hidden = chosen === "";
-  document.querySelector("main").classList.toggle("guided", chosen !== "");
-  if (chosen === "") return;
-  const text = guideTexts()[Number(chosen)];
-  const source = make("a", { href: guides[Number(chosen)].source, target: "_blank", rel: "noreferrer" }, text.source);
+  story.hidden = !chosen;
+  document.querySelector("main").classList.toggle("guided", chosen > 0);
+  if (!chosen) return;
+  const text = guideTexts()[chosen - 1];
+  const source = make("a", { href: guides[chosen - 1].source, target: "_blank", rel: "noreferrer" }, text.source);
   const parts = [make("h2", {}, text.title), ...text.look.map((part) => make("p", {}, part))];
   if (text.seen) parts.push(make("p", { class: "note" }, `${t("seen")} ${text.seen}`));
   story.replaceChildren(...parts, make("p", { class: "note" }, source));

@@ -5,6 +5,7 @@ import { make, short } from "./dom.js";
 import { t } from "./text.js";
 
 const TRACE = 4000; // ms
+const APART = 250; // ms between two lines of the trace, at least: each costs as much as the newest
 const [LEFT, RIGHT, TOP, BOTTOM] = [40, 8, 8, 18];
 
 export class LayerChart {
@@ -31,6 +32,7 @@ export class LayerChart {
     this.names = names;
     values.forEach((net, number) => {
       const past = this.past[number].filter((trace) => now - trace.time < TRACE);
+      if (past.length > 1 && past.at(-1).time - past.at(-2).time < APART) past.pop();
       this.past[number] = [...past, { time: now, values: net }];
     });
     this.draw(now);
@@ -57,7 +59,6 @@ export class LayerChart {
       this.canvas.height = Math.round(height * ratio);
     }
     const context = this.canvas.getContext("2d");
-    const colour = resolved;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.width, height);
     const [low, high] = this.range();
@@ -66,13 +67,13 @@ export class LayerChart {
     context.textAlign = "right";
     const every = Math.ceil((high - low) / 5);
     for (let log = low; log <= high; log += every) {
-      context.strokeStyle = colour("--rule");
+      context.strokeStyle = colours.rule.color;
       context.lineWidth = 1;
       context.beginPath();
       context.moveTo(LEFT, y(10 ** log));
       context.lineTo(this.width - RIGHT, y(10 ** log));
       context.stroke();
-      context.fillStyle = colour("--faint");
+      context.fillStyle = colours.faint.color;
       context.fillText(log >= -2 && log <= 3 ? String(10 ** log) : `1e${log}`, LEFT - 5, y(10 ** log) + 4);
     }
     context.textAlign = "left";
@@ -80,7 +81,7 @@ export class LayerChart {
     context.textAlign = "right";
     context.fillText(t("lastLayer"), this.width - RIGHT, height - 4);
     this.past.forEach((traces, number) => {
-      context.strokeStyle = context.fillStyle = colour(`--net${number}`);
+      context.strokeStyle = context.fillStyle = colours[`net${number}`].color;
       traces.forEach((trace, k) => {
         const newest = k === traces.length - 1;
         context.globalAlpha = newest ? 1 : 0.22 * (1 - (now - trace.time) / TRACE);
@@ -140,10 +141,12 @@ export class LayerChart {
   }
 }
 
-/** The value of a colour of the palette: light-dark() is not resolved in a custom property. */
-const probe = make("span", { hidden: "" });
-document.body.append(probe);
-function resolved(name) {
-  probe.style.color = `var(${name})`;
-  return getComputedStyle(probe).color;
-}
+/** Styles that have a colour of the palette, as it is now: light-dark() is not resolved in a custom property. */
+const colours = Object.fromEntries(
+  ["rule", "faint", "net0", "net1"].map((name) => {
+    const probe = make("span", { hidden: "" });
+    probe.style.color = `var(--${name})`;
+    document.body.append(probe);
+    return [name, getComputedStyle(probe)];
+  }),
+);

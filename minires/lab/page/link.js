@@ -3,7 +3,10 @@
 let socket = null;
 let wait = 500;
 
-/** Call `onMessage(kind, value)` for every message, and `onState(connected)`; connect again when cut. */
+/**
+ * Call `onMessage(kind, value)` for every message, and `onState` with "connected" or "cut off"; connect again
+ * when cut. A server of another start knows this page's address no longer: then the state is "replaced", for good.
+ */
 export function connect(onMessage, onState) {
   const address = new URL("live", location.href);
   address.protocol = "ws:";
@@ -11,11 +14,16 @@ export function connect(onMessage, onState) {
   socket = new WebSocket(address);
   socket.onopen = () => {
     wait = 500;
-    onState(true);
+    onState("connected");
   };
   socket.onmessage = (event) => onMessage(event.data[0], JSON.parse(event.data.slice(1)));
-  socket.onclose = () => {
-    onState(false);
+  socket.onclose = async () => {
+    const answer = await fetch("guides.json").catch(() => null);
+    if (answer?.status === 404) {
+      onState("replaced");
+      return;
+    }
+    onState("cut off");
     setTimeout(() => connect(onMessage, onState), wait);
     wait = Math.min(2 * wait, 8000);
   };

@@ -2,7 +2,7 @@
 
 import { byId, make, short } from "./dom.js";
 import { drawErrors, drawLegend } from "./errors.js";
-import { startGuides } from "./guides.js";
+import { showGuide, startGuides } from "./guides.js";
 import { showImages, showLook } from "./images.js";
 import { LayerChart } from "./layers.js";
 import { connect, send } from "./link.js";
@@ -42,7 +42,10 @@ function draw() {
 }
 
 function drawScene(value) {
-  if (value.number !== scene?.number) frame = null;
+  if (value.number !== scene?.number) {
+    frame = null;
+    showGuide(value.config.guide);
+  }
   scene = value;
   nets = makeNets(scene);
   sharedSettings(scene);
@@ -60,10 +63,11 @@ function drawFrame(value) {
       return;
     }
   }
+  // Charts ask for their size, so they are drawn before anything makes the browser lay out again.
+  for (const key of ["gradient", "update"]) charts[key].add(frame.nets.map((net) => net[key]), scene.layers, names());
   const said = drawErrors(names(), frame);
   drawLegend(names(), said);
   frame.nets.forEach((net, number) => nets[number].frame(net));
-  for (const key of ["gradient", "update"]) charts[key].add(frame.nets.map((net) => net[key]), scene.layers, names());
   drawState();
   const hash = frame.address ? `#${frame.address}` : location.pathname;
   if (location.hash.slice(1) !== frame.address) history.replaceState(null, "", hash);
@@ -95,14 +99,15 @@ function drawNotice(notice) {
     return;
   }
   const text = { error: notice.text, saved: t("saved", { path: notice.text }), gone: t("gone") }[notice.kind];
-  say(text, notice.kind !== "saved");
+  say(text, notice.kind !== "saved", notice.kind === "gone");
 }
 
-function say(text, error = false) {
+/** Say something for a while, or until something else is said. */
+function say(text, error = false, stays = false) {
   byId("notice").textContent = text;
   byId("notice").classList.toggle("error", error);
   clearTimeout(say.timer);
-  say.timer = setTimeout(() => say(""), text ? 12000 : 2 ** 30);
+  if (text && !stays) say.timer = setTimeout(() => say(""), 12000);
 }
 
 // --- controls ---------------------------------------------------------------------------------
@@ -157,4 +162,4 @@ onLanguage(() => {
 const language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 await setLanguage(language);
 await startGuides();
-connect(receive, (connected) => say(connected ? "" : t("cut off"), !connected));
+connect(receive, (state) => (state === "connected" ? say("") : say(t(state), true, true)));

@@ -63,7 +63,7 @@ export function sharedSettings(scene) {
   const { dataset, batch, seed, images } = scene.config;
   const input = make("input", { type: "number", min: 0, max: 2147483647, step: 1, value: seed, required: "" });
   shared = {
-    dataset: choice("dataset", ["digits", "cifar10"], dataset, (v) => t(v)),
+    dataset: choice("dataset", ["digits", "cifar10", "folder"], dataset, (v) => t(v)),
     images: choice("trainImages", IMAGES, images, (v) => (v ? String(v) : t("all"))),
     batch: choice("batch", BATCHES, batch),
     seed: { select: input, label: make("label", {}, t("seed"), input) },
@@ -84,5 +84,6 @@ function openSession() {
   for (const [name, control] of Object.entries(shared)) {
     if (control.select.reportValidity()) parts.set(name, value(control));
   }
+  parts.set("guide", byId("guide").value);
   send("open", { address: parts.toString() });
 }
