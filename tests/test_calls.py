@@ -104,7 +104,7 @@ def with_threads(n):
     before = minires.get_num_threads()
     minires.set_num_threads(n)
     try:
-        parallel_for(lambda start, stop: None, items=10**6, effort=1e6)
+        parallel_for(lambda start, stop: None, items=10**6, elements=10**9)
     finally:
         minires.set_num_threads(before)
 

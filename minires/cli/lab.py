@@ -11,7 +11,7 @@ from .options import INTEGER
 from .shared import DataDir, Threads
 
 
-@command("minires lab", "minires lab --no-open --port 8000", "minires lab --folder flowers")
+@command("minires lab --no-open --port 8000", "minires lab --folder flowers")
 def lab(
     address: Annotated[
         str, typer.Argument(help="The link of a session, or what is in it after the #.")
