@@ -1,6 +1,7 @@
 """Pages that are a single HTML file, and let a browser run or load nothing that is not theirs.
 
-All pages share palette.css: colours, light and dark, and the look of buttons.
+All pages share palette.css (colours, light and dark, and the look of buttons), and their scripts
+shared.js (elements, and texts in a language).
 """
 
 import base64
@@ -11,14 +12,15 @@ from pathlib import Path
 from string import Template
 
 PALETTE = Path(__file__).with_name("palette.css")
+SHARED = Path(__file__).with_name("shared.js")
 
 
 def page(folder: Traversable, name: str, parts: Sequence[str] = (), **fields: str) -> str:
     """Return the HTML of NAME.html in a folder, filled in.
 
-    Its `$css` is `PALETTE` and NAME.css, its `$js` is NAME.js after its parts, and its `$policy` is
-    a content security policy that allows these two, images inside the page, and nothing else:
-    should a name that is shown get a tag through, it does nothing.
+    Its `$css` is `PALETTE` and NAME.css, its `$js` is `SHARED`, the parts and NAME.js, and
+    its `$policy` is a content security policy that allows these two, images inside the page,
+    and nothing else: should a name that is shown get a tag through, it does nothing.
 
     Args:
         folder: that of the files.
@@ -27,13 +29,19 @@ def page(folder: Traversable, name: str, parts: Sequence[str] = (), **fields: st
         fields: the other fields of the page, each safe for HTML already.
     """
     html, css = (_text(folder / f"{name}.{kind}") for kind in ("html", "css"))
-    js = "\n".join(_text(folder / f"{part}.js") for part in (*parts, name))
+    own = [_text(folder / f"{part}.js") for part in (*parts, name)]
+    js = "\n".join(['"use strict";', _shared(), *own]) if any(own) else ""
     css = PALETTE.read_text(encoding="utf-8") + css
     policy = (
         f"default-src 'none'; style-src {_source(css)}; script-src {_source(js)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     return Template(html).substitute(fields, css=css, js=js, policy=policy)
+
+
+def _shared() -> str:
+    """Return `SHARED`, a module, as a part of a script that is none."""
+    return SHARED.read_text(encoding="utf-8").replace("\nexport ", "\n")
 
 
 def _text(part: Traversable) -> str:

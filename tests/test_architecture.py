@@ -192,6 +192,7 @@ def test_importing_minires_loads_nothing_heavy():
     code = (
         "import sys, minires\n"
         "heavy = {'matplotlib', 'typer', 'rich', 'torch', 'cupy', 'pooch'} & set(sys.modules)\n"
+        "heavy |= {'minires.kernels.cuda'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
     done = subprocess.run(

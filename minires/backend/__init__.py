@@ -10,6 +10,7 @@ from .arrays import (
     expect_real,
     expect_same_backend,
     is_array,
+    is_captured,
     is_dense,
     move,
     placed,

@@ -52,6 +52,12 @@ def is_dense(a: Array) -> bool:
     return True
 
 
+def is_captured(array: Array) -> bool:
+    """Return whether what is computed with `array` now is captured as a CUDA graph."""
+    on_a_gpu = backend_name(array) == "cupy"
+    return on_a_gpu and bool(load("cupy").cuda.get_current_stream().is_capturing())
+
+
 def move(array: Array, name: str) -> Array:
     """Return `array` on the backend `name`: itself if it is there, a copy otherwise.
 

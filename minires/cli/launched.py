@@ -71,7 +71,7 @@ class _First:
         if ranks.rank == 0:
             memory: Any = self.counter.tomemory()
             np.frombuffer(memory, np.int64)[:] = 0
-        ranks.gather(None)
+        ranks.barrier()
         self.counter.Lock_all()
 
     def is_this_rank(self) -> bool:
@@ -87,6 +87,6 @@ class _First:
 
     def free(self) -> None:
         """Give the counter back, when all ranks have come."""
-        self.ranks.gather(None)
+        self.ranks.barrier()
         self.counter.Unlock_all()
         self.counter.Free()

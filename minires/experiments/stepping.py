@@ -90,11 +90,10 @@ def _about(
     config: Stepping, dataset: Dataset, shape: tuple[int, ...], label: str
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return title and footer of the page, in each language."""
+    title, file = "pageTitleOf" if config.path else "pageTitle", ""
     before = "afterSteps" if config.after else "atInitialisation"
-    file = config.weights.name if config.weights else ""
     if config.weights:
-        before = "withWeights"
-    title = "pageTitleOf" if config.path else "pageTitle"
+        before, file = "withWeights", config.weights.name
     titles, footers = {}, {}
     for language, texts in TEXTS.items():
         fields = vars(config) | {

@@ -179,24 +179,19 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
     x, labels = (a if isinstance(a, Tensor) else Tensor(a) for a in (x, labels))
     channels = integer(channels, "channels", at_least=1)
     image = integer(image, "image", at_least=0, at_most=(len(x) if x.ndim else 0) - 1)
-    outputs: dict[Op, Summary] = {}
-    shapes: dict[Op, tuple[tuple[int, ...] | None, ...]] = {}
-    parts: dict[Op, dict[str, Array]] = {}
+    seen: dict[Op, tuple[Any, ...]] = {}  # the fields of its record from `input_shapes` to `parts`
 
     def see(op: Op, inputs: tuple[Array | None, ...], output: Array) -> None:
-        outputs[op] = Summary.of(output, channels, image)
-        shapes[op] = tuple(None if x is None else x.shape for x in inputs)
-        parts[op] = parts_of(op, inputs, output, channels, image)
+        shapes = tuple(None if x is None else x.shape for x in inputs)
+        parts = parts_of(op, inputs, output, channels, image)
+        seen[op] = shapes, output.shape, Summary.of(output, channels, image), parts
 
     with forward_hook(see):
         logits = function(model, "model")(x)
         loss = F.cross_entropy(logits, labels)
     nodes = Graph(loss).nodes
     number: dict[Any, int] = {node.op: i for i, node in enumerate(nodes)}  # a leaf has none
-    records = []
-    for op, shape in ((node.op, node.shape) for node in nodes):
-        inputs = tuple(map(number.get, op.sources))
-        records.append(Record(op, inputs, shapes[op], shape, outputs[op], parts[op]))
+    records = [Record(n.op, tuple(map(number.get, n.op.sources)), *seen[n.op]) for n in nodes]
     additions = {r.op for r in records if is_addition(r.op, r.inputs)}
     for left, cut in CUT.items():
         for op, size in _norms_without(cut, loss, additions):

@@ -93,9 +93,13 @@ def application(
     async def palette(_request: Any) -> FileResponse:
         return FileResponse(pages.PALETTE, media_type="text/css")
 
+    async def shared(_request: Any) -> FileResponse:
+        return FileResponse(pages.SHARED, media_type="text/javascript")
+
     inside = [
         WebSocketRoute("/live", live),
         Route("/palette.css", palette),
+        Route("/shared.js", shared),
         Mount("/", StaticFiles(directory=_PAGE, html=True)),
     ]
     return Starlette(

@@ -6,9 +6,8 @@ from typing import ClassVar
 from .. import kernels
 from ..arguments import above_zero, integer, real, several, shown
 from ..autograd import Tensor
-from ..backend import Array
+from ..backend import Array, is_captured
 from ..errors import UsageError
-from ..kernels.cuda.graph import is_captured
 from ..ops.update import adam
 from ..pytorch import expect_only
 from .optimiser import Optimiser

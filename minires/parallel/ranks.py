@@ -110,12 +110,15 @@ class Ranks:
             self.wait(self.comm.Ibcast(there))
             array[...] = move(there, backend_name(array))
 
+    def barrier(self) -> None:
+        """Wait until every rank has come here."""
+        if self.comm is not None:
+            self.wait(self.comm.Ibarrier())
+
     def gather(self, value: T) -> list[T]:
         """Return what each rank has given, in their order: numbers, texts, lists of them."""
-        if self.comm is None:
-            return [value]
-        self.wait(self.comm.Ibarrier())  # once all have come, the rest does not take long
-        return list(self.comm.allgather(value))
+        self.barrier()  # MPI itself would wait for ever
+        return [value] if self.comm is None else list(self.comm.allgather(value))
 
     def any(self, condition: bool) -> bool:
         """Return whether a condition is true on any rank."""
@@ -207,7 +210,7 @@ def _beside(ranks: Ranks) -> Ranks:
         return ranks
     from mpi4py import MPI
 
-    ranks.gather(None)  # else MPI itself would wait, for ever
+    ranks.barrier()  # MPI itself would wait for ever
     return Ranks(ranks.comm.Split_type(MPI.COMM_TYPE_SHARED), ranks.timeout)
 
 

@@ -111,13 +111,9 @@ class Flow:
 
 def deepest(flows: Sequence[Flow]) -> list[Flow]:
     """Return the flow in the deepest net of each kind, with batch norm and weights by He."""
-    found: dict[str, Flow] = {}
-    for flow in flows:
-        if (flow.variant, flow.batch_norm) == (BASELINE.label, True):
-            net = NetSpec.parse(flow.net)
-            if net.kind not in found or net.depth > NetSpec.parse(found[net.kind].net).depth:
-                found[net.kind] = flow
-    return list(found.values())
+    normed = [f for f in flows if (f.variant, f.batch_norm) == (BASELINE.label, True)]
+    by_depth = sorted(((NetSpec.parse(f.net), f) for f in normed), key=lambda pair: pair[0].depth)
+    return list({net.kind: flow for net, flow in by_depth}.values())
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,9 @@
-"use strict";
 // The walk through one training step. Everything drawn here was computed by minires and lies in
 // the element #data: for each net its operations, in the order they ran, and for each moment of
 // the walk which operation of each net is at work.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { nets, walk, kinds } = data;
-const byId = (id) => document.getElementById(id);
-
-/** An element with attributes and children; in the namespace of SVG for its tags. */
-function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "path", "rect", "text", "line", "polyline", "title"].includes(tag);
-  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 /** A table, the first cell of each row its head. */
 function rowsOf(cells) {

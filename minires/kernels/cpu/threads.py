@@ -140,15 +140,15 @@ def parallel_for(
     held = elements > tuning.held_elements or products > tuning.held_products
     with _one_blas_thread if held else nullcontext():
         if not elements:
-            _work(work, items, parts)
+            _in_shares(work, items, parts)
             return
         with np.errstate():  # which sets back the buffer's size as well
             np.setbufsize(tuning.ufunc_buffer)
-            _work(work, items, parts)
+            _in_shares(work, items, parts)
 
 
-def _work(work: Callable[[int, int], None], items: int, parts: int) -> None:
-    """Call `work` on so many shares, in threads if none other has taken them."""
+def _in_shares(work: Callable[[int, int], None], items: int, parts: int) -> None:
+    """Call `work` on so many shares, each in a thread unless another caller has the threads."""
     if parts == 1:
         work(0, items)
         return

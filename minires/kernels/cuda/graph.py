@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ...backend import Array, Write, backend_name, load, moment, writes_since
+from ...backend import Array, Write, load, moment, writes_since
 from ...errors import UsageError
 
 Arrays = tuple[Array, ...]
@@ -26,12 +26,6 @@ def expect_graphs(backend: str) -> None:
         raise UsageError(
             f"steps can be replayed as graphs on the cupy backend alone, not on {backend}"
         )
-
-
-def is_captured(array: Array) -> bool:
-    """Return whether what is done now with an array is captured as a graph, to be replayed."""
-    on_a_gpu = backend_name(array) == "cupy"
-    return on_a_gpu and bool(load("cupy").cuda.get_current_stream().is_capturing())
 
 
 class Captured(NamedTuple):

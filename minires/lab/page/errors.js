@@ -1,7 +1,7 @@
 // The curves: training and test error of both nets, with a mark for each surgery.
 
-import { byId, make, percent } from "./dom.js";
-import { t } from "./text.js";
+import { percent } from "./values.js";
+import { byId, make, t } from "./shared.js";
 
 const HEIGHT = 230;
 const [LEFT, RIGHT, TOP, BOTTOM] = [34, 10, 12, 20];

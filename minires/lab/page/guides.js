@@ -1,8 +1,8 @@
 // Guided experiments: a link each, and a text beside the live view.
 
-import { byId, make } from "./dom.js";
 import { send } from "./link.js";
-import { guideTexts, onLanguage, t } from "./text.js";
+import { byId, make, t } from "./shared.js";
+import { guideTexts, onLanguage } from "./text.js";
 
 let guides = [];
 

@@ -1,8 +1,8 @@
 // The images that are looked at: which of them each net has wrong, and its probabilities for one.
 
-import { byId, drawMaps, make, percent, pixels } from "./dom.js";
+import { drawMaps, percent, pixels } from "./values.js";
 import { send } from "./link.js";
-import { t } from "./text.js";
+import { byId, make, t } from "./shared.js";
 
 let buttons = [];
 let bars = [];

@@ -1,8 +1,8 @@
 // A number of every layer, on a logarithmic scale: both nets over the same depth, and the trace of
 // the last seconds, so that vanishing and exploding is a movement.
 
-import { make, short } from "./dom.js";
-import { t } from "./text.js";
+import { short } from "./values.js";
+import { make, t } from "./shared.js";
 
 const TRACE = 4000; // ms
 const APART = 250; // ms between two lines of the trace, at least: each costs as much as the newest

@@ -1,6 +1,6 @@
 // The laboratory's page: draws what the training process sends, and sends it commands.
 
-import { byId, make, short } from "./dom.js";
+import { short } from "./values.js";
 import { drawErrors, drawLegend } from "./errors.js";
 import { showGuide, startGuides } from "./guides.js";
 import { showImages, showLook } from "./images.js";
@@ -8,7 +8,8 @@ import { LayerChart } from "./layers.js";
 import { connect, send } from "./link.js";
 import { makeNets } from "./nets.js";
 import { sharedSettings } from "./settings.js";
-import { onLanguage, setLanguage, t } from "./text.js";
+import { byId, make, t } from "./shared.js";
+import { onLanguage, setLanguage } from "./text.js";
 
 const newest = {}; // by kind: the message that is to be drawn next
 let scene = null;

@@ -1,9 +1,9 @@
 // The two nets: their blocks with feature maps and shortcuts, and surgery on the block chosen.
 
-import { byId, drawMaps, make, pixels, short } from "./dom.js";
+import { drawMaps, pixels, short } from "./values.js";
 import { send } from "./link.js";
 import { netSettings } from "./settings.js";
-import { t } from "./text.js";
+import { byId, make, t } from "./shared.js";
 
 const FACTORS = [-1, 0, 0.1, 0.5, 1, 2];
 

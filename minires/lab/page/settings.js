@@ -1,9 +1,8 @@
 // The settings: of each net and of both. A change begins a new session, or, of learning rate and
 // momentum, is a surgery on the net that runs.
 
-import { byId, make } from "./dom.js";
 import { send } from "./link.js";
-import { t } from "./text.js";
+import { byId, make, t } from "./shared.js";
 
 const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 const MOMENTA = [0, 0.5, 0.9, 0.95, 0.99];

@@ -1,15 +1,4 @@
-// Elements, numbers and feature maps.
-
-export const byId = (id) => document.getElementById(id);
-
-/** An element with attributes and children; in the namespace of SVG for its tags. */
-export function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "path", "text", "line", "polyline", "circle", "title"].includes(tag);
-  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
+// Numbers and feature maps, as they are shown.
 
 /** A number with three digits. */
 export function short(x) {
