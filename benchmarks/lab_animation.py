@@ -1,12 +1,11 @@
-"""Make the moving picture of the laboratory at the top of README.
+"""Make the animation of the laboratory at the top of README.
 
-    python benchmarks/lab_picture.py
+    python benchmarks/lab_animation.py
 
-Starts the laboratory, opens its page in Chromium, and takes a picture every few training steps;
+Starts the laboratory, opens its page in Chromium, and takes a screenshot every few training steps;
 half way it cuts three shortcuts of the residual net. Writes benchmarks/results/lab/lab.gif.
 """
 
-import re
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated
 
 import typer
 from common import RESULTS
+from lab import step_of
 from PIL import Image
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
@@ -25,14 +25,8 @@ COLOURS = 128
 CUT = (2, 5, 7)  # which shortcuts
 
 
-def step_of(page: Page) -> int:
-    """Return the training step that the page shows."""
-    found = re.search(r"step (\d+)", page.locator("#where").inner_text())
-    return int(found[1]) if found else 0
-
-
-def pictures(page: Page, count: int, every: int) -> list[Image.Image]:
-    """Return so many pictures of the page, so many training steps apart."""
+def screenshots(page: Page, count: int, every: int) -> list[Image.Image]:
+    """Return so many screenshots of the page, so many training steps apart."""
     taken: list[Image.Image] = []
     arcs = page.locator("#nets > section:nth-child(2) .arc")
     while len(taken) < count:
@@ -47,32 +41,30 @@ def pictures(page: Page, count: int, every: int) -> list[Image.Image]:
 
 
 def main(
-    count: Annotated[int, typer.Option(help="Pictures.")] = 40,
-    every: Annotated[int, typer.Option(help="Training steps between two pictures.")] = 5,
-    width: Annotated[int, typer.Option(help="Of the picture, in pixels.")] = 900,
+    count: Annotated[int, typer.Option(help="Screenshots.")] = 40,
+    every: Annotated[int, typer.Option(help="Training steps between two of them.")] = 5,
+    width: Annotated[int, typer.Option(help="Of the animation, in pixels.")] = 900,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "lab" / "lab.gif",
 ) -> None:
-    """Write the moving picture."""
-    lab = Served()
-    lab.start()
+    """Write the animation."""
+    served = Served()
+    served.start()
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport=SIZE, locale="en-GB", color_scheme="light")
-        page.goto(lab.url)
-        taken = pictures(page, count, every)
+        page.goto(served.url)
+        taken = screenshots(page, count, every)
         browser.close()
-    lab.stop()
+    served.stop()
     size = width, width * SIZE["height"] // SIZE["width"]
-    small = [picture.convert("RGB").resize(size, Image.Resampling.LANCZOS) for picture in taken]
+    small = [shot.convert("RGB").resize(size, Image.Resampling.LANCZOS) for shot in taken]
     palette = small[-1].quantize(COLOURS, Image.Quantize.FASTOCTREE)
-    frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in small]
+    frames = [shot.quantize(palette=palette, dither=Image.Dither.NONE) for shot in small]
     first, last = PLAYED
     durations = [first] * (len(frames) - 1) + [last]
     frames[0].save(out, save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    print(
-        f"{out}: {len(frames)} pictures of {size[0]}x{size[1]}, {out.stat().st_size / 1e6:.2f} MB"
-    )
+    print(f"{out}: {len(frames)} frames of {size[0]}x{size[1]}, {out.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
