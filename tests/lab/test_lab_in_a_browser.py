@@ -185,6 +185,19 @@ def test_a_link_is_opened_before_the_first_frame_of_the_session_it_replaces(brow
     context.close()
 
 
+def test_a_link_is_opened_though_a_frame_is_drawn_before_the_page_hears_of_it(page):
+    """A frame writes its session into the address while the event of the link is on its way."""
+    page.evaluate(
+        """link => {
+            const drawn = location.href;
+            location.hash = link;
+            history.replaceState(null, "", drawn);
+        }""",
+        f"{SMALL}&seed=1",
+    )
+    expect(page.locator("#shared input")).to_have_value("1")
+
+
 def test_settings_begin_a_new_session(page):
     panel(page, 0).locator("[name=depth]").select_option("14")
     expect(page.locator("#legend")).to_contain_text("plain14: training")

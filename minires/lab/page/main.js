@@ -16,7 +16,7 @@ let scene = null;
 let frame = null;
 let look = null;
 let nets = [];
-let asked = linked(); // the session of a link that was opened and is not asked of the server yet
+let asked = sessionOf(location); // the session of a link that was opened and is not asked of the server yet
 const charts = { gradient: new LayerChart("gradient"), std: new LayerChart("std"), update: new LayerChart("update") };
 byId("layers").append(...Object.values(charts).map((chart) => chart.box));
 
@@ -27,8 +27,8 @@ function receive(kind, value) {
   newest[kind] = value;
 }
 
-function linked() {
-  return decodeURIComponent(location.hash.slice(1));
+function sessionOf(link) {
+  return decodeURIComponent(link.hash.slice(1));
 }
 
 const names = () => scene.config.nets.map((net) => net.net);
@@ -135,8 +135,8 @@ document.addEventListener("keydown", (event) => {
     keys[event.key]();
   }
 });
-window.addEventListener("hashchange", () => {
-  asked = linked();
+window.addEventListener("hashchange", (event) => {
+  asked = sessionOf(new URL(event.newURL)); // a frame drawn meanwhile has put its own into `location`
   if (frame) drawFrame(frame);
 });
 
