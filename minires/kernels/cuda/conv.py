@@ -23,9 +23,8 @@ from ..registry import Kernel, register
 from .launch import blocks, launch, structure
 from .layout import are_counted, are_maps, empty, images, planes
 from .maps import LazyMaps, unrectified
-from .tiles import correlation_tile, gradient_tile
+from .tiles import BLOCKS, correlation_tile, gradient_tile
 
-_BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
 Maps: TypeAlias = tuple[Array, Array | None, Array | None]  # see `unrectified`
 LANES = 32  # numbers that a block adds up from their parts
 
@@ -140,9 +139,9 @@ class Correlation:
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int, tf32: bool) -> None:
         self.O = O
         self.maps = _maps(C, down, across, N)
-        tile = correlation_tile(O, C)
-        self.settings = tile.settings(tf32)
         columns = down.out * across.out * N
+        tile = correlation_tile(O, C, columns)
+        self.settings = tile.settings(tf32)
         self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
 
     def __call__(
@@ -209,7 +208,7 @@ class WeightGradient:
         self.settings = tile.settings(tf32)
         tiles = blocks(self.depth, tile.BQ), blocks(O, tile.BR)
         steps = blocks(down.out * across.out * N, tile.BK)
-        a_part = math.ceil(steps / blocks(_BLOCKS, tiles[0] * tiles[1]))
+        a_part = math.ceil(steps / blocks(BLOCKS, tiles[0] * tiles[1]))
         self.columns_a_part, self.parts = a_part * tile.BK, blocks(steps, a_part)
         self.grid = (*tiles, self.parts)
 
