@@ -20,6 +20,7 @@ from ...ops.windows import output_size
 from ..geometry import Axis, axes
 from ..lazy import realized
 from ..registry import Kernel, register
+from .beside import begun
 from .launch import blocks, launch, structure
 from .layout import are_counted, are_maps, empty, images, planes
 from .maps import LazyMaps, unrectified
@@ -77,7 +78,7 @@ class CudaLinear(Kernel):
         X, kernel, p = op.saved
         gx, gw, gb = p.backward((X, None, None), kernel, _pixel(planes(gy)), op.needs_grad)
         gx = None if gx is None else gx.realize()[:, :, 0, 0]
-        return gx, None if gw is None else gw[:, :, 0, 0], gb
+        return gx, None if gw is None else realized(gw)[:, :, 0, 0], gb
 
 
 def _pixel(p: Array) -> Array:
@@ -123,8 +124,7 @@ class Plan:
         if wanted[0]:
             gx = LazyInputGradient(self.input_gradient, g, w)
         if wanted[1]:
-            gw = load("cupy").empty_like(w)
-            self.weight_gradient(x, g, gw)
+            gw = begun(self.weight_gradient, load("cupy").empty_like(w), x, g)
         if wanted[2]:
             gb = g.sum(axis=(1, 2, 3))
         return gx, gw, gb
