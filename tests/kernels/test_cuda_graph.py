@@ -1,6 +1,7 @@
 """A training step that is captured as a CUDA graph and replayed: the same history, bit for bit."""
 
 import gc
+import weakref
 from contextlib import ExitStack
 
 import numpy as np
@@ -263,6 +264,31 @@ def test_the_gradients_of_weights_are_computed_on_a_second_stream():
     assert beside == {"weight_gradient": 9, "add_parts": 9}
     assert not {*own} & {*beside}
     assert own["update"] == 1
+
+
+def test_few_arrays_are_held_for_the_second_stream(monkeypatch):
+    held, begin = [], SecondStream.begin
+
+    def counted(self, work, *arrays):
+        number = begin(self, work, *arrays)
+        held.append(len(self._held))
+        return number
+
+    monkeypatch.setattr(SecondStream, "begin", counted)
+    with counting() as (cupy, _):
+        capture_a_step(cupy)
+    assert max(held) == 4
+
+
+def test_garbage_is_collected_before_a_capture(graphs, cupy):
+    """In one, memory of other streams must not be let go of."""
+    garbage = [cupy.ones(3, "float32")]
+    garbage.append(garbage)
+    seen = weakref.ref(garbage[0])
+    del garbage
+    x = cupy.ones(2, "float32")
+    (alive,) = Replayed(lambda x: (seen() is not None,)).capture(x).results
+    assert not alive
 
 
 def test_what_comes_after_backward_waits_for_the_second_stream(graphs, cupy):
