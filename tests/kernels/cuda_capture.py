@@ -222,10 +222,10 @@ def capturing(cupy):
         def __init__(self, block=False, disable_timing=False, interprocess=False):
             self.order, self.known = None, {}
 
-        def record(self, stream=None):
+        def record(self, stream):
             self.order = tape.order
-            if tape.order is not None and (stream or tape.streams[-1]) in tape.order.known:
-                self.known = dict(tape.order.known[stream or tape.streams[-1]])
+            if tape.order is not None and stream in tape.order.known:
+                self.known = dict(tape.order.known[stream])
 
     tape = Tape(Stream(null=True))
     Stream.synchronize = tape.waiting(cupy.cuda.Stream.synchronize)
