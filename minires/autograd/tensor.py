@@ -27,7 +27,7 @@ from ..backend import (
     real_numbers,
 )
 from ..errors import DTypeError, GraphError
-from ..kernels import realized
+from ..kernels import is_begun, realized
 from ..modes import modes
 from ..ops import Op
 from .backward import cotangent, walk
@@ -63,7 +63,7 @@ class Tensor(Operators, Values):
     """
 
     __slots__ = (
-        *("__weakref__", "assigned", "grad", "held", "hooks", "name", "op"),
+        *("__weakref__", "assigned", "held", "held_grad", "hooks", "name", "op"),
         *("requires_grad", "retains_grad"),
     )
     __array_ufunc__ = None  # ndarray + Tensor is Tensor.__radd__'s, not an array of objects
@@ -93,7 +93,7 @@ class Tensor(Operators, Values):
             expect_differentiable(data.dtype)
         expect_real(data.dtype)
         self.held = data
-        self.grad: Array | None = None
+        self.held_grad: Any = None
         self.op: Op | None = None
         self.hooks: Hooks = ()
         self.retains_grad = False
@@ -143,6 +143,16 @@ class Tensor(Operators, Values):
 
     # --- gradients ----------------------------------------------------------------------
 
+    @property
+    def grad(self) -> Array | None:
+        """The gradient, or None; one that a GPU is still computing is waited for."""
+        self.held_grad = realized(self.held_grad)
+        return self.held_grad
+
+    @grad.setter
+    def grad(self, grad: Array | None) -> None:
+        self.held_grad = grad
+
     def zero_grad(self) -> None:
         """Set the gradient to None."""
         self.grad = None
@@ -166,6 +176,10 @@ class Tensor(Operators, Values):
 
     def accumulate(self, gx: Array, copy: bool = True) -> None:
         """Add `gx` to `.grad`; without `copy` the array itself may become it."""
+        if is_begun(gx) and not copy and self.grad is None:
+            self.held_grad = gx
+            return
+        gx = realized(gx)
         if self.grad is not None:  # the sum is new; that of two 0-d arrays of NumPy is a scalar
             gx, copy = self.grad + gx, False
         self.grad = array_module(self.data).array(gx, copy=copy or None)

@@ -62,6 +62,11 @@ def realized(value: Any) -> Any:
     return value.realize() if isinstance(value, LazyArray) else value
 
 
+def is_begun(value: Any) -> bool:
+    """Return whether a GPU is still computing this array, beside what is launched now."""
+    return isinstance(value, LazyArray) and value.begun and not value.is_realized
+
+
 def arrays_in_memory(saved: Any) -> Iterator[Array]:
     """Yield the arrays in what an operation saved; of lazy ones those that are computed."""
     if isinstance(saved, LazyArray):
