@@ -47,11 +47,12 @@ class Twins:
     def Ibarrier(self):
         return self
 
-    def allgather(self, value):
-        return [value, value]
-
-    def Split_type(self, kind):
+    def Iallgather(self, own, result):
+        result[...] = [*own, *own]
         return self
+
+    def Iallgatherv(self, own, result):
+        return self.Iallgather(own, result[0])
 
     def Iallreduce(self, own, result):
         assert type(own) is type(result) is np.ndarray

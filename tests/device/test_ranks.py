@@ -1,8 +1,5 @@
 """A training step with ranks on a device: messages go through host memory."""
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from oracles import assert_same
@@ -48,8 +45,6 @@ def test_gradients_and_statistics_come_back_to_the_device(cupy):
 
 
 def test_each_rank_of_a_machine_needs_a_gpu(cupy, monkeypatch):
-    kinds = SimpleNamespace(COMM_TYPE_SHARED=0)  # mpi4py's own would join this process to MPI
-    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=kinds))
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 1)
     with pytest.raises(UsageError, match="needs a GPU of its own, but there are 1"):
         use_own_device(Ranks(Twins()), "cupy")

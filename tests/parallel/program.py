@@ -109,7 +109,7 @@ def twice():
 def running_means():
     """The difference between a running mean and the mean of what each rank would have."""
     net, _ = over_ranks(partial(one_step_norm, RANKS.rank))
-    mine = X[OWN].mean(axis=(0, 2, 3))
+    mine = X[OWN].mean(axis=(0, 2, 3)).tolist()
     return float(np.abs(net.norm.running_mean.data - np.mean(RANKS.gather(mine), axis=0)).max())
 
 

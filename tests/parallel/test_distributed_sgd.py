@@ -54,7 +54,7 @@ def test_sums_are_not_summed_again(found):
 
 
 def test_ranks_with_other_nets_or_options_are_named(found):
-    assert "rank 1 has weight = (3, 3), but rank 0 has (2, 3)" in found["other nets"]
+    assert "rank 1 has weight = [3, 3], but rank 0 has [2, 3]" in found["other nets"]
     assert "rank 1 has batch = 33, but rank 0 has 32" in found["other"]
     assert found["same"] is None
 
