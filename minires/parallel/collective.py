@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ..backend import Array, backend_name, move, to_numpy
+from ..backend import Array, array_module, backend_name, load, move, to_numpy
 from ..errors import RunError, UsageError
 
 T = TypeVar("T")
@@ -29,15 +29,20 @@ class Ranks:
     Args:
         comm: a communicator of mpi4py, such as `MPI.COMM_WORLD`.
         timeout: seconds that a rank waits for the others.
+        gpu_arrays: whether the communicator sums arrays of CuPy where they are; otherwise they
+            travel through host memory.
 
     Attributes:
         rank: the number of this process, from 0 on.
         size: how many ranks there are.
     """
 
-    def __init__(self, comm: Any = None, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, comm: Any = None, timeout: float = TIMEOUT, gpu_arrays: bool = False
+    ) -> None:
         self.comm = comm
         self.timeout = timeout
+        self.gpu_arrays = gpu_arrays
         self.rank: int = comm.Get_rank() if comm else 0
         self.size: int = comm.Get_size() if comm else 1
 
@@ -45,10 +50,16 @@ class Ranks:
         """Return the sum of an array over the ranks, with the same bits on each."""
         if self.comm is None:
             return array
-        own = np.ascontiguousarray(to_numpy(array))
-        result = np.empty_like(own)
+        sent = move(array, self.sent_from(array))
+        xp = array_module(sent)
+        own = xp.ascontiguousarray(sent)
+        result = xp.empty_like(own)
         self.wait(self.start_total(own, result))
         return move(result, backend_name(array))
+
+    def sent_from(self, array: Array) -> str:
+        """Return the name of the backend that an array is on while it travels."""
+        return backend_name(array) if self.gpu_arrays else "numpy"
 
     def start_total(self, own: Array, result: Array) -> Any:
         """Begin to sum up an array over the ranks; return the request.
@@ -56,9 +67,11 @@ class Ranks:
         Neither may be touched until `wait` of the request.
 
         Args:
-            own: this rank's, of NumPy, in C order.
+            own: this rank's, on the backend `sent_from`, in C order.
             result: where the sum goes, of the same kind.
         """
+        if backend_name(own) == "cupy":  # MPI does not wait for what a GPU still computes
+            load("cupy").cuda.get_current_stream().synchronize()
         return self.comm.Iallreduce(own, result)
 
     def wait(self, request: Any) -> None:

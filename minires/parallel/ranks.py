@@ -4,12 +4,14 @@ mpiexec starts them. Each runs the same program, and has a number from 0 on.
 """
 
 import atexit
+import ctypes
 import math
 import os
 import platform
 import signal
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from ..backend import load
 from ..errors import UsageError
@@ -57,7 +59,8 @@ def joined() -> Ranks:
     finally:
         _end_after(0)
     atexit.register(_end_after, timeout)
-    return Ranks(MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None, timeout)
+    comm = MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
+    return Ranks(comm, timeout, _sums_gpu_arrays(MPI))
 
 
 @cache
@@ -97,6 +100,16 @@ def use_own_device(ranks: Ranks, backend: str) -> None:
             f"each of the {beside} ranks on a machine needs a GPU of its own, but there are {count}"
         )
     cuda.Device(nodes[: ranks.rank].count(node)).use()
+
+
+def _sums_gpu_arrays(MPI: Any) -> bool:
+    """Return whether MPI sums arrays in the memory of a GPU, and returns meanwhile.
+
+    A build with CUDA says so, of MPICH and its kin. Open MPI sums such arrays only in operations
+    that do not return before the end (its FAQ on CUDA), so that no bucket could leave early.
+    """
+    query = getattr(ctypes.CDLL(MPI.__file__), "MPIX_Query_cuda_support", None)
+    return "Open MPI" not in MPI.Get_library_version() and query is not None and query() == 1
 
 
 def _end_after(seconds: float) -> None:

@@ -2,10 +2,12 @@
 
 import importlib
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from ..kernels import get_num_threads
 from ..runs.config import check_least, option
 from ..runs.machine import differences, machine
 from . import sweeps_worker
-from .sweeps_calls import Calls
+from .sweeps_calls import Calls, answer
 
 _PATIENCE = 10.0  # seconds that a scheduler has to answer
+_TICK = 0.2  # seconds after which it is asked again for workers
 _LARGE = 1 << 40  # bytes; a checkpoint is more than what Dask warns of
 
 
@@ -146,27 +149,29 @@ class Sweep:
             MachineWarning: it is not the same on all.
 
         Raises:
-            RunError: there is no worker.
+            RunError: there is no worker, or no answer.
             UsageError: a worker has no minires, another version, or not the backend; names it.
         """
         address = self._client.scheduler.address
-        try:
-            self._client.wait_for_workers(1, timeout=_PATIENCE)
-        except TimeoutError:
-            raise RunError(f"the scheduler {address} has no workers; start some first") from None
-        found = self._client.run(sweeps_worker.facts, backend, on_error="return")
-        for worker, answer in found.items():
-            _expect_same_version(worker, answer)
-        (first, answer), *others = sorted(found.items())
+        deadline = time.monotonic() + _PATIENCE
+        while not answer(self._client, self._client.scheduler.identity, n_workers=1)["workers"]:
+            if time.monotonic() > deadline:
+                raise RunError(f"the scheduler {address} has no workers; start some first")
+            time.sleep(_TICK)
+        run = self._client.run
+        found = answer(self._client, run, sweeps_worker.facts, backend, on_error="return")
+        for worker, facts in found.items():
+            _expect_same_version(worker, facts)
+        (first, facts), *others = sorted(found.items())
         for worker, other in others:
-            if differing := differences(answer["machine"], other["machine"], "is", "is"):
+            if differing := differences(facts["machine"], other["machine"], "is", "is"):
                 warnings.warn(
                     f"the workers {first} and {worker} differ: {differing}; the last bits of a "
                     "result depend on which of them computes it",
                     MachineWarning,
                     stacklevel=2,
                 )
-        return dict(answer["machine"])
+        return dict(facts["machine"])
 
     @contextmanager
     def calls(self, shared: Any, backend: str) -> Iterator[Calls]:
@@ -176,7 +181,7 @@ class Sweep:
             shared: what all of them need; it travels once to a worker.
             backend: of the arrays.
         """
-        calls = Calls(self._client, shared, backend)
+        calls = Calls(self._client, shared, backend, partial(self.machine, backend))
         try:
             yield calls
         finally:

@@ -128,6 +128,7 @@ def one_step_norm(_rank):
 sync = partial(SyncBatchNorm2d, total=RANKS.total)
 found = {
     "size": RANKS.size,
+    "gpu arrays": RANKS.gpu_arrays,
     "threads": minires.get_num_threads(),
     "sync": difference(over_ranks(partial(resnet, norm=sync))[0], alone(resnet)),
     "small buckets": difference(
