@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from ..backend import load
 from ..errors import UsageError
 from ..kernels import get_num_threads, set_num_threads
@@ -80,7 +82,9 @@ def world() -> Ranks:
         every = ranks.gather((node, _cpus()))
         here = [cpus for other, cpus in every if other == node]
         cpus = set().union(*here)
-        set_num_threads(min(get_num_threads(), max(1, len(cpus) // len(here))))
+        threads = min(get_num_threads(), max(1, len(cpus) // len(here)))
+        set_num_threads(threads)
+        threadpool_limits(limits=threads, user_api="blas")
     return ranks
 
 

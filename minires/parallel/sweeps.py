@@ -1,10 +1,12 @@
 """Sweeps: many computations on the workers of a Dask cluster, of this machine or of others."""
 
+import asyncio
 import importlib
 import logging
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -101,11 +103,15 @@ class SweepConfig:
     def _client(self, distributed: Any, address: Any) -> Any:
         security = self._security(distributed)
         try:
+            if self.scheduler is not None:
+                with ThreadPoolExecutor(1) as thread:  # a notebook's own has a loop already
+                    thread.submit(asyncio.run, _greet(distributed, address, security)).result()
             return distributed.Client(
                 address, timeout=_PATIENCE, security=security, set_as_default=False
             )
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            raise RunError(f"no scheduler of Dask answers at {address}: {error}") from error
+            reason = str(error) or f"it has said nothing for {_PATIENCE:.0f} s"
+            raise RunError(f"no scheduler of Dask answers at {address}: {reason}") from error
 
     def _security(self, distributed: Any) -> Any:
         """Return the certificates; None if none are given.
@@ -196,6 +202,18 @@ def machine_of(sweep: Sweep | None, backend: str | None = None) -> dict[str, Any
         backend: that of the run; the default one if None.
     """
     return machine(backend) if sweep is None else sweep.machine(backend or default())
+
+
+async def _greet(distributed: Any, address: str, security: Any) -> None:
+    """Connect to a scheduler and take leave; Dask's client would wait for one that hangs for ever.
+
+    Raises:
+        OSError: it cannot be reached; TimeoutError, without a text: it does not answer.
+    """
+    tls = security.get_connection_args("client") if security else {}
+    async with asyncio.timeout(_PATIENCE):
+        comm = await distributed.comm.connect(address, timeout=_PATIENCE / 2, **tls)
+    await comm.close()
 
 
 def _dask() -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
 """Calls on the workers of a sweep: handed out, watched, and their results as they arrive."""
 
 import time
+from asyncio import CancelledError
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ _TICK = 0.2  # seconds after which it is asked again whether to stop
 _STOPPING = 30.0  # seconds that workers have to end the step they are at
 _NO_WORKERS = 60.0  # seconds that a cluster may be without any
 _SILENCE = 60.0  # seconds that a cluster has to answer
+_LOST = "the connection to the scheduler is lost; what arrived is saved"
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Calls:
 
     def _hand_out(self) -> None:
         """Submit calls, so many that no worker has to wait for its next one."""
+        self._expect_scheduler()
         workers = answer(self._client, self._client.scheduler.identity, n_workers=-1)["workers"]
         now = time.monotonic()
         if workers:
@@ -186,7 +189,7 @@ class Calls:
     def _expect_scheduler(self) -> None:
         """Raise RunError if the scheduler is lost."""
         if self._client.status != "running":
-            raise RunError("the connection to the scheduler is lost; what arrived is saved")
+            raise RunError(_LOST)
 
 
 def answer(client: Any, ask: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -198,7 +201,7 @@ def answer(client: Any, ask: Callable[..., Any], *args: Any, **options: Any) -> 
         args, options: for `ask`.
 
     Raises:
-        RunError: there is no answer within `_SILENCE`.
+        RunError: the scheduler is lost, or does not answer within `_SILENCE`.
     """
     try:
         return client.sync(ask, *args, **options, callback_timeout=_SILENCE)
@@ -207,3 +210,5 @@ def answer(client: Any, ask: Callable[..., Any], *args: Any, **options: Any) -> 
             f"the scheduler {client.scheduler.address}, or a worker that it asked, has not "
             f"answered for {_SILENCE:.0f} s; what arrived is saved"
         ) from None
+    except (OSError, CancelledError) as error:
+        raise RunError(_LOST) from error

@@ -4,6 +4,7 @@ import json
 from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 import minires
 from minires import Tensor, nn
@@ -130,6 +131,7 @@ found = {
     "size": RANKS.size,
     "gpu arrays": RANKS.gpu_arrays,
     "threads": minires.get_num_threads(),
+    "BLAS threads": [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"],
     "sync": difference(over_ranks(partial(resnet, norm=sync))[0], alone(resnet)),
     "small buckets": difference(
         over_ranks(partial(resnet, norm=sync), bucket_bytes=1)[0], alone(resnet)

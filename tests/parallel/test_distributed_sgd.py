@@ -66,3 +66,8 @@ def test_one_rank_can_speak_for_all(found):
 
 def test_ranks_on_one_machine_share_its_cpus(found):
     assert found["threads"] == max(1, minires.get_num_threads() // found["size"])
+    assert set(found["BLAS threads"]) == {found["threads"]}
+
+
+def test_pips_mpi_sums_arrays_in_host_memory(found):
+    assert not found["gpu arrays"]

@@ -393,21 +393,21 @@ def test_a_training_of_a_worker_that_hangs_continues_elsewhere(workers, unbroken
 def test_a_scheduler_that_hangs_is_a_sentence_and_the_run_is_resumed(
     workers, unbroken, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(sweeps_calls, "_SILENCE", 2.0)
-    monkeypatch.setattr(sweeps, "_PATIENCE", 2.0)
     out, silent = tmp_path / "run", r"^the scheduler tcp:\S+, or a worker .* not answered for 2 s"
     with workers.sweep() as sweep:
         run = started(out, sweep, interval=0.0)
         events = run.run()
         for _ in range(10):
             next(events)
+        monkeypatch.setattr(sweeps_calls, "_SILENCE", 2.0)
+        monkeypatch.setattr(sweeps, "_PATIENCE", 2.0)
         began = time.monotonic()
         workers.scheduler.send_signal(signal.SIGSTOP)
         with pytest.raises(RunError, match=silent):
             list(events)
         with pytest.raises(RunError, match=silent):
             sweep.machine("numpy")
-    with pytest.raises(RunError, match="no scheduler of Dask answers"), workers.sweep():
+    with pytest.raises(RunError, match="it has said nothing for 2 s"), workers.sweep():
         pass
     assert time.monotonic() - began < 60
     workers.scheduler.send_signal(signal.SIGCONT)
