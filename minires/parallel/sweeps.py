@@ -160,12 +160,10 @@ class Sweep:
         """
         address = self._client.scheduler.address
         deadline = time.monotonic() + _PATIENCE
-        while not answer(self._client, self._client.scheduler.identity, n_workers=1)["workers"]:
+        while not (found := self._facts(backend)):
             if time.monotonic() > deadline:
                 raise RunError(f"the scheduler {address} has no workers; start some first")
             time.sleep(_TICK)
-        run = self._client.run
-        found = answer(self._client, run, sweeps_worker.facts, backend, on_error="return")
         for worker, facts in found.items():
             _expect_same_version(worker, facts)
         (first, facts), *others = sorted(found.items())
@@ -178,6 +176,12 @@ class Sweep:
                     stacklevel=2,
                 )
         return dict(facts["machine"])
+
+    def _facts(self, backend: str) -> dict[str, Any]:
+        """Return what `facts` returns, or raises, on each worker that is not lost meanwhile."""
+        run = self._client.run
+        found = answer(self._client, run, sweeps_worker.facts, backend, on_error="return")
+        return {worker: facts for worker, facts in found.items() if not isinstance(facts, OSError)}
 
     @contextmanager
     def calls(self, shared: Any, backend: str) -> Iterator[Calls]:

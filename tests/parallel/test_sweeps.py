@@ -391,26 +391,25 @@ def test_a_training_of_a_worker_that_hangs_continues_elsewhere(workers, unbroken
 
 @pytest.mark.usefixtures("_one_thread")
 def test_a_scheduler_that_hangs_is_a_sentence_and_the_run_is_resumed(
-    workers, unbroken, tmp_path, monkeypatch
+    unbroken, tmp_path, monkeypatch
 ):
     out, silent = tmp_path / "run", r"^the scheduler tcp:\S+, or a worker .* not answered for 2 s"
-    with workers.sweep() as sweep:
-        run = started(out, sweep, interval=0.0)
-        events = run.run()
-        for _ in range(10):
-            next(events)
-        monkeypatch.setattr(sweeps_calls, "_SILENCE", 2.0)
-        monkeypatch.setattr(sweeps, "_PATIENCE", 2.0)
-        began = time.monotonic()
-        workers.scheduler.send_signal(signal.SIGSTOP)
-        with pytest.raises(RunError, match=silent):
-            list(events)
-        with pytest.raises(RunError, match=silent):
-            sweep.machine("numpy")
-    with pytest.raises(RunError, match="it has said nothing for 2 s"), workers.sweep():
-        pass
-    assert time.monotonic() - began < 60
-    workers.scheduler.send_signal(signal.SIGCONT)
+    with cluster(tmp_path, workers=1) as own:
+        with own.sweep() as sweep:
+            events = started(out, sweep, interval=0.0).run()
+            for _ in range(10):
+                next(events)
+            monkeypatch.setattr(sweeps_calls, "_SILENCE", 2.0)
+            monkeypatch.setattr(sweeps, "_PATIENCE", 2.0)
+            began = time.monotonic()
+            own.scheduler.send_signal(signal.SIGSTOP)
+            with pytest.raises(RunError, match=silent):
+                list(events)
+            with pytest.raises(RunError, match=silent):
+                sweep.machine("numpy")
+        with pytest.raises(RunError, match="it has said nothing for 2 s"), own.sweep():
+            pass
+        assert time.monotonic() - began < 60
     list(resume(out).run())
     same(out, unbroken)
 
