@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import default
-from ..errors import MachineWarning, MiniresError, RunError, UsageError
+from ..errors import MachineWarning, RunError, UsageError
 from ..kernels import get_num_threads
 from ..runs.config import check_least, option
 from ..runs.machine import differences, machine
@@ -165,7 +165,7 @@ class Sweep:
                 raise RunError(f"the scheduler {address} has no workers; start some first")
             time.sleep(_TICK)
         for worker, facts in found.items():
-            _expect_same_version(worker, facts)
+            sweeps_worker.expect_same_version(worker, facts)
         (first, facts), *others = sorted(found.items())
         for worker, other in others:
             if differing := differences(facts["machine"], other["machine"], "is", "is"):
@@ -177,10 +177,15 @@ class Sweep:
                 )
         return dict(facts["machine"])
 
-    def _facts(self, backend: str) -> dict[str, Any]:
+    def check(self, backend: str, workers: list[str]) -> None:
+        """Raise UsageError if one of these workers cannot be used, which it names."""
+        for worker, facts in self._facts(backend, workers).items():
+            sweeps_worker.expect_same_version(worker, facts)
+
+    def _facts(self, backend: str, workers: list[str] | None = None) -> dict[str, Any]:
         """Return what `facts` returns, or raises, on each worker that is not lost meanwhile."""
-        run = self._client.run
-        found = answer(self._client, run, sweeps_worker.facts, backend, on_error="return")
+        how = {"workers": workers, "on_error": "return"}
+        found = answer(self._client, self._client.run, sweeps_worker.facts, backend, **how)
         return {worker: facts for worker, facts in found.items() if not isinstance(facts, OSError)}
 
     @contextmanager
@@ -191,7 +196,7 @@ class Sweep:
             shared: what all of them need; it travels once to a worker.
             backend: of the arrays.
         """
-        calls = Calls(self._client, shared, backend, partial(self.machine, backend))
+        calls = Calls(self._client, shared, backend, partial(self.check, backend))
         try:
             yield calls
         finally:
@@ -232,17 +237,3 @@ def _dask() -> tuple[Any, Any]:
         raise UsageError(
             f'workers need Dask, which cannot be imported ({error}): pip install ".[dask]"'
         ) from error
-
-
-def _expect_same_version(worker: str, answer: Any) -> None:
-    """Raise UsageError unless a worker's answer is that of the same minires."""
-    ours = sweeps_worker.version()
-    if isinstance(answer, MiniresError):
-        raise UsageError(f"the worker {worker} cannot be used: {answer}") from answer
-    if isinstance(answer, BaseException):
-        raise UsageError(
-            f"the worker {worker} has no minires, or another version than {ours}, which is here "
-            f"({answer}); install the same on both"
-        ) from answer
-    if answer["version"] != ours:
-        raise UsageError(sweeps_worker.other_version(worker, answer["version"], ours))

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-from ..errors import MiniresError, RunError
+from ..errors import MiniresError, RunError, UsageError
 from . import sweeps_worker
 
 _AHEAD = 2  # calls for each worker, so that it has the next one when it is done with the last
@@ -38,13 +38,15 @@ class Calls:
         client: of Dask.
         shared: what all of them need.
         backend: of the arrays.
-        check: raises an error that names a worker which cannot be used, if there is one.
+        check: raises an error if one of the workers that it gets cannot be used.
 
     Attributes:
         stopped: whether no more calls are handed out: this was asked for, or one has failed.
     """
 
-    def __init__(self, client: Any, shared: Any, backend: str, check: Callable[[], object]) -> None:
+    def __init__(
+        self, client: Any, shared: Any, backend: str, check: Callable[[list[str]], None]
+    ) -> None:
         self._client = client
         self._check = check
         self._checked: set[str] = set()  # workers
@@ -132,13 +134,13 @@ class Calls:
                 f"no worker is left at {self._client.scheduler.address} since {_NO_WORKERS:.0f} s; "
                 "what arrived is saved"
             )
-        if not workers.keys() <= self._checked:  # some have come meanwhile
+        if come := sorted(workers.keys() - self._checked):
             try:
-                self._check()
-            except MiniresError as error:
+                self._check(come)
+            except UsageError as error:
                 self._fail(error)
                 return
-            self._checked.update(workers)
+            self._checked.update(come)
         busy = Counter(worker for _, _, worker in self._running.values())
         while self._waiting and workers:
             worker = min(workers, key=lambda address: busy[address])

@@ -310,7 +310,7 @@ def test_a_worker_whose_code_differs_is_named(workers, monkeypatch):
         monkeypatch.setattr(sweeps.sweeps_worker, "version", lambda: "0.0.9 (0000abcd)")
         with pytest.raises(UsageError, match=r"has minires 0\.1\.0 \(\w{8}\), but 0\.0\.9 \(0000a"):
             sweep.machine("numpy")
-        monkeypatch.setattr(sweeps.Sweep, "machine", lambda *_: None)  # it came after that
+        monkeypatch.setattr(sweeps.Sweep, "check", lambda *_: None)  # it came after that
         with pytest.raises(RunError, match=r"the worker tcp.* has minires 0\.1\.0 .*, but 0\.0\.9"):
             results(sweep, calls_made.where, [()])
 
