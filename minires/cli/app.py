@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from .. import __version__
 from ..errors import DamageWarning, MachineWarning, MiniresError, NameWarning, UsageError
-from ..parallel.ranks import launched_rank, world
+from ..parallel.ranks import first_of_machine, world
 from ..text import printable
 from .launched import on_all_ranks
 
@@ -80,9 +80,9 @@ def main() -> None:
     warnings.showwarning = show_warning
     try:
         code = on_all_ranks(_run)
-    except UsageError as error:  # of mpi4py, on every rank alike
+    except UsageError as error:  # of mpi4py, without which ranks cannot speak to each other
         code = error.exit_code
-        if not launched_rank():
+        if first_of_machine():
             _print_message(str(error), "red")
     sys.exit(code)
 

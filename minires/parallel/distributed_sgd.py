@@ -19,7 +19,7 @@ from ..arguments import integer, real
 from ..autograd import Step, Tensor
 from ..autograd.backward import reverse_order
 from ..autograd.hooks import backward_hook
-from ..backend import Array, backend_name, move, note_write, to_numpy
+from ..backend import Array, backend_name, load, move, note_write
 from ..errors import RunError, UsageError
 from ..nn import Module
 from ..optim import SGD
@@ -34,11 +34,13 @@ class Bucket:
         own, sums: what this rank sends, and what comes back.
     """
 
-    def __init__(self, named: list[tuple[str, Tensor]]) -> None:
+    def __init__(self, named: list[tuple[str, Tensor]], ranks: Ranks) -> None:
         self.names = [name for name, _ in named]
         self.tensors = [tensor for _, tensor in named]
-        self.own = np.empty(sum(t.size for t in self.tensors), self.tensors[0].dtype)
-        self.sums = np.empty_like(self.own)
+        first = self.tensors[0]
+        xp = load(ranks.sent_from(first.data))
+        self.own = xp.empty(sum(t.size for t in self.tensors), first.dtype)
+        self.sums = xp.empty_like(self.own)
         self.request: Any = None
 
     @property
@@ -100,10 +102,12 @@ class DistributedSGD(SGD):
         self.waited = 0.0
         limit = integer(bucket_bytes, "bucket_bytes", at_least=1)
         parameters = dict(model.named_parameters())
-        self.buckets = _buckets(list(parameters.items())[::-1], limit)
+        self.buckets = _buckets(list(parameters.items())[::-1], limit, self.ranks)
         own = {id(p) for p in self.parameters}
         others = [(name, t) for name, t in model.named_tensors() if id(t) not in own]
-        self._statistics = _buckets([(n, t) for n, t in others if t.dtype.kind == "f"], limit)
+        self._statistics = _buckets(
+            [(n, t) for n, t in others if t.dtype.kind == "f"], limit, self.ranks
+        )
         self.ranks.expect_same({name: t.shape for name, t in model.named_tensors()})
         for name, tensor in model.named_tensors():
             note_write(tensor.data, "DistributedSGD", name)
@@ -164,7 +168,7 @@ class DistributedSGD(SGD):
 
     def _send(self, bucket: Bucket, arrays: list[Any]) -> None:
         for array, (_, part) in zip(arrays, bucket.parts(bucket.own), strict=True):
-            part[...] = 0 if array is None else to_numpy(array)
+            part[...] = 0 if array is None else move(array, backend_name(part))
         bucket.request = self.ranks.start_total(bucket.own, bucket.sums)
 
     def _take_sums(self) -> None:
@@ -228,7 +232,7 @@ class _Departures:
                 bucket.request.Test()  # MPI moves messages only while it is called
 
 
-def _buckets(named: list[tuple[str, Any]], limit: int) -> list[Bucket]:
+def _buckets(named: list[tuple[str, Any]], limit: int, ranks: Ranks) -> list[Bucket]:
     """Return tensors in buckets, in their order, each of one dtype and about `limit` bytes."""
     groups: list[list[tuple[str, Any]]] = []
     filled = 0
@@ -239,4 +243,4 @@ def _buckets(named: list[tuple[str, Any]], limit: int) -> list[Bucket]:
             filled = 0
         groups[-1].append((name, tensor))
         filled += size
-    return [Bucket(group) for group in groups]
+    return [Bucket(group, ranks) for group in groups]

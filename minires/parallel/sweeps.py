@@ -1,23 +1,28 @@
 """Sweeps: many computations on the workers of a Dask cluster, of this machine or of others."""
 
+import asyncio
 import importlib
 import logging
+import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..backend import default
-from ..errors import MachineWarning, MiniresError, RunError, UsageError
+from ..errors import MachineWarning, RunError, UsageError
 from ..kernels import get_num_threads
 from ..runs.config import check_least, option
 from ..runs.machine import differences, machine
 from . import sweeps_worker
-from .sweeps_calls import Calls
+from .sweeps_calls import Calls, answer
 
 _PATIENCE = 10.0  # seconds that a scheduler has to answer
+_TICK = 0.2  # seconds after which it is asked again for workers
 _LARGE = 1 << 40  # bytes; a checkpoint is more than what Dask warns of
 
 
@@ -98,11 +103,15 @@ class SweepConfig:
     def _client(self, distributed: Any, address: Any) -> Any:
         security = self._security(distributed)
         try:
+            if self.scheduler is not None:
+                with ThreadPoolExecutor(1) as thread:  # a notebook's own has a loop already
+                    thread.submit(asyncio.run, _greet(distributed, address, security)).result()
             return distributed.Client(
                 address, timeout=_PATIENCE, security=security, set_as_default=False
             )
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            raise RunError(f"no scheduler of Dask answers at {address}: {error}") from error
+            reason = str(error) or f"it has said nothing for {_PATIENCE:.0f} s"
+            raise RunError(f"no scheduler of Dask answers at {address}: {reason}") from error
 
     def _security(self, distributed: Any) -> Any:
         """Return the certificates; None if none are given.
@@ -146,27 +155,38 @@ class Sweep:
             MachineWarning: it is not the same on all.
 
         Raises:
-            RunError: there is no worker.
+            RunError: there is no worker, or no answer.
             UsageError: a worker has no minires, another version, or not the backend; names it.
         """
         address = self._client.scheduler.address
-        try:
-            self._client.wait_for_workers(1, timeout=_PATIENCE)
-        except TimeoutError:
-            raise RunError(f"the scheduler {address} has no workers; start some first") from None
-        found = self._client.run(sweeps_worker.facts, backend, on_error="return")
-        for worker, answer in found.items():
-            _expect_same_version(worker, answer)
-        (first, answer), *others = sorted(found.items())
+        deadline = time.monotonic() + _PATIENCE
+        while not (found := self._facts(backend)):
+            if time.monotonic() > deadline:
+                raise RunError(f"the scheduler {address} has no workers; start some first")
+            time.sleep(_TICK)
+        for worker, facts in found.items():
+            sweeps_worker.expect_same_version(worker, facts)
+        (first, facts), *others = sorted(found.items())
         for worker, other in others:
-            if differing := differences(answer["machine"], other["machine"], "is", "is"):
+            if differing := differences(facts["machine"], other["machine"], "is", "is"):
                 warnings.warn(
                     f"the workers {first} and {worker} differ: {differing}; the last bits of a "
                     "result depend on which of them computes it",
                     MachineWarning,
                     stacklevel=2,
                 )
-        return dict(answer["machine"])
+        return dict(facts["machine"])
+
+    def check(self, backend: str, workers: list[str]) -> None:
+        """Raise UsageError if one of these workers cannot be used, which it names."""
+        for worker, facts in self._facts(backend, workers).items():
+            sweeps_worker.expect_same_version(worker, facts)
+
+    def _facts(self, backend: str, workers: list[str] | None = None) -> dict[str, Any]:
+        """Return what `facts` returns, or raises, on each worker that is not lost meanwhile."""
+        how = {"workers": workers, "on_error": "return"}
+        found = answer(self._client, self._client.run, sweeps_worker.facts, backend, **how)
+        return {worker: facts for worker, facts in found.items() if not isinstance(facts, OSError)}
 
     @contextmanager
     def calls(self, shared: Any, backend: str) -> Iterator[Calls]:
@@ -176,7 +196,7 @@ class Sweep:
             shared: what all of them need; it travels once to a worker.
             backend: of the arrays.
         """
-        calls = Calls(self._client, shared, backend)
+        calls = Calls(self._client, shared, backend, partial(self.check, backend))
         try:
             yield calls
         finally:
@@ -193,6 +213,18 @@ def machine_of(sweep: Sweep | None, backend: str | None = None) -> dict[str, Any
     return machine(backend) if sweep is None else sweep.machine(backend or default())
 
 
+async def _greet(distributed: Any, address: str, security: Any) -> None:
+    """Connect to a scheduler and take leave; Dask's client would wait for one that hangs for ever.
+
+    Raises:
+        OSError: it cannot be reached; TimeoutError, without a text: it does not answer.
+    """
+    tls = security.get_connection_args("client") if security else {}
+    async with asyncio.timeout(_PATIENCE):
+        comm = await distributed.comm.connect(address, timeout=_PATIENCE / 2, **tls)
+    await comm.close()
+
+
 def _dask() -> tuple[Any, Any]:
     """Return the modules dask and distributed.
 
@@ -205,17 +237,3 @@ def _dask() -> tuple[Any, Any]:
         raise UsageError(
             f'workers need Dask, which cannot be imported ({error}): pip install ".[dask]"'
         ) from error
-
-
-def _expect_same_version(worker: str, answer: Any) -> None:
-    """Raise UsageError unless a worker's answer is that of the same minires."""
-    ours = sweeps_worker.version()
-    if isinstance(answer, MiniresError):
-        raise UsageError(f"the worker {worker} cannot be used: {answer}") from answer
-    if isinstance(answer, BaseException):
-        raise UsageError(
-            f"the worker {worker} has no minires, or another version than {ours}, which is here "
-            f"({answer}); install the same on both"
-        ) from answer
-    if answer["version"] != ours:
-        raise UsageError(sweeps_worker.other_version(worker, answer["version"], ours))

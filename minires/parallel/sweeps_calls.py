@@ -1,6 +1,7 @@
 """Calls on the workers of a sweep: handed out, watched, and their results as they arrive."""
 
 import time
+from asyncio import CancelledError
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,13 +11,15 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-from ..errors import MiniresError, RunError
+from ..errors import MiniresError, RunError, UsageError
 from . import sweeps_worker
 
 _AHEAD = 2  # calls for each worker, so that it has the next one when it is done with the last
 _TICK = 0.2  # seconds after which it is asked again whether to stop
 _STOPPING = 30.0  # seconds that workers have to end the step they are at
 _NO_WORKERS = 60.0  # seconds that a cluster may be without any
+_SILENCE = 60.0  # seconds that a cluster has to answer
+_LOST = "the connection to the scheduler is lost; what arrived is saved"
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,18 @@ class Calls:
         client: of Dask.
         shared: what all of them need.
         backend: of the arrays.
+        check: raises an error if one of the workers that it gets cannot be used.
 
     Attributes:
         stopped: whether no more calls are handed out: this was asked for, or one has failed.
     """
 
-    def __init__(self, client: Any, shared: Any, backend: str) -> None:
+    def __init__(
+        self, client: Any, shared: Any, backend: str, check: Callable[[list[str]], None]
+    ) -> None:
         self._client = client
+        self._check = check
+        self._checked: set[str] = set()  # workers
         self._sweep = f"minires-{uuid4().hex}"
         self._settings = {"backend": backend, "version": sweeps_worker.version()}
         # A task, not scattered data: where all workers that have it are lost, it is made again.
@@ -76,7 +84,7 @@ class Calls:
             stop: called after every arrival; True ends each call after its present step.
 
         Raises:
-            RunError: a worker failed, no worker is left, or the scheduler is lost.
+            RunError: a worker failed, no worker is left, or the scheduler is lost or silent.
             MiniresError: what a call raised, after what else arrived.
         """
         while self._running or (self._waiting and not self.stopped):
@@ -116,7 +124,8 @@ class Calls:
 
     def _hand_out(self) -> None:
         """Submit calls, so many that no worker has to wait for its next one."""
-        workers = self._client.scheduler_info()["workers"]
+        self._expect_scheduler()
+        workers = answer(self._client, self._client.scheduler.identity, n_workers=-1)["workers"]
         now = time.monotonic()
         if workers:
             self._had_workers = now
@@ -125,6 +134,13 @@ class Calls:
                 f"no worker is left at {self._client.scheduler.address} since {_NO_WORKERS:.0f} s; "
                 "what arrived is saved"
             )
+        if come := sorted(workers.keys() - self._checked):
+            try:
+                self._check(come)
+            except UsageError as error:
+                self._fail(error)
+                return
+            self._checked.update(come)
         busy = Counter(worker for _, _, worker in self._running.values())
         while self._waiting and workers:
             worker = min(workers, key=lambda address: busy[address])
@@ -175,4 +191,26 @@ class Calls:
     def _expect_scheduler(self) -> None:
         """Raise RunError if the scheduler is lost."""
         if self._client.status != "running":
-            raise RunError("the connection to the scheduler is lost; what arrived is saved")
+            raise RunError(_LOST)
+
+
+def answer(client: Any, ask: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return what a cluster answers.
+
+    Args:
+        client: of Dask.
+        ask: of the client or its scheduler; returns something to await in Dask's event loop.
+        args, options: for `ask`.
+
+    Raises:
+        RunError: the scheduler is lost, or does not answer within `_SILENCE`.
+    """
+    try:
+        return client.sync(ask, *args, **options, callback_timeout=_SILENCE)
+    except TimeoutError:
+        raise RunError(
+            f"the scheduler {client.scheduler.address}, or a worker that it asked, has not "
+            f"answered for {_SILENCE:.0f} s; what arrived is saved"
+        ) from None
+    except (OSError, CancelledError) as error:
+        raise RunError(_LOST) from error

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import __version__
 from ..backend import use
-from ..errors import RunError
+from ..errors import MiniresError, RunError, UsageError
 from ..kernels import all_threads
 from ..runs.machine import machine
 
@@ -120,6 +120,20 @@ def version() -> str:
 def other_version(worker: str, theirs: str, ours: str) -> str:
     """Return the sentence about a worker with another version."""
     return f"the worker {worker} has minires {theirs}, but {ours} is here; install the same on both"
+
+
+def expect_same_version(worker: str, answer: Any) -> None:
+    """Raise UsageError unless a worker's answer is that of the same minires."""
+    ours = version()
+    if isinstance(answer, MiniresError):
+        raise UsageError(f"the worker {worker} cannot be used: {answer}") from answer
+    if isinstance(answer, BaseException):
+        raise UsageError(
+            f"the worker {worker} has no minires, or another version than {ours}, which is here "
+            f"({answer}); install the same on both"
+        ) from answer
+    if answer["version"] != ours:
+        raise UsageError(other_version(worker, answer["version"], ours))
 
 
 def dask_setup(_worker: Any) -> None:

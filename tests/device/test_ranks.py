@@ -1,6 +1,5 @@
-"""A training step with ranks on a device: messages go through host memory."""
+"""A training step with ranks on a device: messages go through host memory where MPI needs that."""
 
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +13,7 @@ from minires.backend import backend_name, use
 from minires.errors import UsageError
 from minires.models import cifar_net
 from minires.nn import SyncBatchNorm2d
-from minires.parallel import DistributedSGD
+from minires.parallel import DistributedSGD, ranks
 from minires.parallel.ranks import Ranks, use_own_device
 
 
@@ -31,13 +30,15 @@ def trained(optimiser_of, **how):
     return net
 
 
-def test_gradients_and_statistics_come_back_to_the_device(cupy):
-    ranks = Ranks(Twins())
+@pytest.mark.parametrize("gpu_arrays", [False, True])
+def test_gradients_and_statistics_come_back_to_the_device(cupy, gpu_arrays):
+    two = Ranks(Twins(), gpu_arrays=gpu_arrays)
     alone = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=Ranks()))
     with use("cupy"):
-        net = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=ranks))
-        norm = {"norm": lambda C: SyncBatchNorm2d(C, ranks.total)}
-        synced = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=ranks), **norm)
+        net = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=two))
+        norm = {"norm": lambda C: SyncBatchNorm2d(C, two.total)}
+        synced = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=two), **norm)
+    assert two.comm.kinds == {cupy.ndarray if gpu_arrays else np.ndarray}
     for other in (net, synced):
         assert {backend_name(t.data) for _, t in other.named_tensors()} == {"cupy"}
         parameters = {name for name, _ in net.named_parameters()}
@@ -48,9 +49,22 @@ def test_gradients_and_statistics_come_back_to_the_device(cupy):
 
 
 def test_each_rank_of_a_machine_needs_a_gpu(cupy, monkeypatch):
-    kinds = SimpleNamespace(COMM_TYPE_SHARED=0)  # mpi4py's own would join this process to MPI
-    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=kinds))
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 1)
     with pytest.raises(UsageError, match="needs a GPU of its own, but there are 1"):
         use_own_device(Ranks(Twins()), "cupy")
     use_own_device(Ranks(Twins()), "numpy")
+
+
+@pytest.mark.parametrize(
+    ("version", "functions", "sums"),
+    [
+        ("MPICH Version: 5.0.2", {"MPIX_Query_cuda_support": lambda: 1}, True),
+        ("MPICH Version: 5.0.2", {"MPIX_Query_cuda_support": lambda: 0}, False),
+        ("MSMPI", {}, False),
+        ("Open MPI v5.0.8", {"MPIX_Query_cuda_support": lambda: 1}, False),
+    ],
+)
+def test_mpi_is_asked_whether_it_sums_arrays_of_a_gpu(version, functions, sums, monkeypatch):
+    monkeypatch.setattr(ranks.ctypes, "CDLL", lambda file: SimpleNamespace(**functions))
+    mpi = SimpleNamespace(__file__="MPI.so", Get_library_version=lambda: version)
+    assert ranks._sums_gpu_arrays(mpi) is sums

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 MPIEXEC = shutil.which("mpiexec", path=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 PATIENCE = 120  # seconds; what hangs fails
 

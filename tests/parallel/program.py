@@ -4,6 +4,7 @@ import json
 from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 import minires
 from minires import Tensor, nn
@@ -109,7 +110,7 @@ def twice():
 def running_means():
     """The difference between a running mean and the mean of what each rank would have."""
     net, _ = over_ranks(partial(one_step_norm, RANKS.rank))
-    mine = X[OWN].mean(axis=(0, 2, 3))
+    mine = X[OWN].mean(axis=(0, 2, 3)).tolist()
     return float(np.abs(net.norm.running_mean.data - np.mean(RANKS.gather(mine), axis=0)).max())
 
 
@@ -128,7 +129,9 @@ def one_step_norm(_rank):
 sync = partial(SyncBatchNorm2d, total=RANKS.total)
 found = {
     "size": RANKS.size,
+    "gpu arrays": RANKS.gpu_arrays,
     "threads": minires.get_num_threads(),
+    "BLAS threads": [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"],
     "sync": difference(over_ranks(partial(resnet, norm=sync))[0], alone(resnet)),
     "small buckets": difference(
         over_ranks(partial(resnet, norm=sync), bucket_bytes=1)[0], alone(resnet)

@@ -15,6 +15,7 @@ from minires.errors import UsageError
 from minires.parallel.sweeps import SweepConfig
 
 _PATHS = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]  # minires, this module
+_SETTINGS = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "6s"}  # instead of 5 minutes
 _unpickled = Counter()
 
 
@@ -51,7 +52,7 @@ class Cluster:
             return subprocess.Popen(
                 [sys.executable, "-m", module, "--scheduler-file", self._file, *arguments],
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", **_SETTINGS},
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
@@ -66,6 +67,12 @@ class Cluster:
     def sweep(self):
         """Connect to it."""
         return SweepConfig(scheduler=self.address).connected()
+
+    def end(self, worker):
+        """Kill a worker."""
+        worker.kill()
+        worker.wait()
+        self.workers.remove(worker)
 
     def kill(self):
         for process in (*self.workers, self.scheduler):

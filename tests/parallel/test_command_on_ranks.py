@@ -106,7 +106,7 @@ def test_what_all_ranks_fail_of_is_said_once(tmp_path, arguments, code, sentence
 @pytest.mark.parametrize(
     ("other", "sentence"),
     [
-        ((*TINY, "--seeds", "1"), "rank 1 has seeds = (1,), but rank 0 has (0,); start all"),
+        ((*TINY, "--seeds", "1"), "rank 1 has seeds = [1], but rank 0 has [0]; start all"),
         ((*TINY, "--seeds", "x"), "must be integers with commas between, got 'x'"),
         (
             (*TINY, "--dataset", "cifar10", "--data-dir", "/nowhere"),
@@ -114,9 +114,10 @@ def test_what_all_ranks_fail_of_is_said_once(tmp_path, arguments, code, sentence
         ),
     ],
 )
-def test_what_one_rank_fails_of_ends_all(tmp_path, other, sentence):
+@pytest.mark.parametrize("others", [1, 2])
+def test_what_other_ranks_fail_of_ends_all(tmp_path, other, sentence, others):
     out = ("--out", tmp_path / "run")
-    code, _, errors = finish(different((*TINY, *out), (*other, *out)))
+    code, _, errors = finish(different((*TINY, *out), *[(*other, *out)] * others))
     assert (code, errors.count(sentence)) == (2, 1), errors
     assert "Traceback" not in errors
 
@@ -143,6 +144,51 @@ def test_a_rank_that_hangs_is_named_and_ended_and_leaves_its_run(stopped, tmp_pa
     events.close()
 
 
+# The command, whose rank 1 is stopped somewhere.
+STOPPED = """
+import atexit, os, signal, sys
+from minires.cli import main
+from minires.parallel.collective import Ranks
+
+def stop(*_):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+where = sys.argv.pop(1)
+if os.environ["PMI_RANK"] == "0":
+    pass
+elif where == "before MPI":
+    stop()
+elif where == "between two messages":
+    Ranks.wait = stop  # the first has left
+else:
+    atexit.register(stop)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "arguments", "ended", "sentence"),
+    [
+        (
+            "between two messages",
+            ("summary", "resnet20"),
+            1,
+            "waited 2 s for rank 1, which",
+        ),
+        ("before MPI", ("summary", "resnet20"), signal.SIGALRM, "Alarm clock"),
+        ("at the end", ("--version",), signal.SIGALRM, "Alarm clock"),
+    ],
+)
+def test_a_rank_that_hangs_in_the_least_convenient_moment_ends_all(
+    where, arguments, ended, sentence, monkeypatch
+):
+    monkeypatch.setitem(ENVIRONMENT, "MINIRES_RANK_TIMEOUT", "2")
+    run = start(2, "-c", STOPPED, where, *arguments)
+    code, output, errors = finish(run)
+    assert (code, (output + errors).count(sentence)) == (ended, 1), errors
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize(("rank", "said"), [("0", 1), ("1", 0)])
 @pytest.mark.parametrize(
     ("timeout", "sentence"),
@@ -155,7 +201,8 @@ def test_a_rank_that_hangs_is_named_and_ended_and_leaves_its_run(stopped, tmp_pa
 def test_what_cannot_start_is_said_by_rank_0(timeout, sentence, rank, said, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     monkeypatch.setenv("MINIRES_RANK_TIMEOUT", timeout)
-    monkeypatch.setenv("PMI_RANK", rank)
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("MPI_LOCALRANKID", rank)  # here rank 1 may be the first of its machine
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
     monkeypatch.setattr(sys, "argv", ["minires", "--version"])
     ranks_module.world.cache_clear()

@@ -54,7 +54,7 @@ def test_sums_are_not_summed_again(found):
 
 
 def test_ranks_with_other_nets_or_options_are_named(found):
-    assert "rank 1 has weight = (3, 3), but rank 0 has (2, 3)" in found["other nets"]
+    assert "rank 1 has weight = [3, 3], but rank 0 has [2, 3]" in found["other nets"]
     assert "rank 1 has batch = 33, but rank 0 has 32" in found["other"]
     assert found["same"] is None
 
@@ -66,3 +66,8 @@ def test_one_rank_can_speak_for_all(found):
 
 def test_ranks_on_one_machine_share_its_cpus(found):
     assert found["threads"] == max(1, minires.get_num_threads() // found["size"])
+    assert set(found["BLAS threads"]) == {found["threads"]}
+
+
+def test_pips_mpi_sums_arrays_in_host_memory(found):
+    assert not found["gpu arrays"]

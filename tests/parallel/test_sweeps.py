@@ -25,7 +25,7 @@ from minires.experiments.gradient_flow.run import Figures
 from minires.experiments.landscape import Landscape, LandscapeConfig
 from minires.experiments.landscape.planes import Planes
 from minires.kernels import all_threads
-from minires.parallel import sweeps
+from minires.parallel import sweeps, sweeps_calls
 from minires.parallel.sweeps import SweepConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore::minires.errors.MachineWarning")
@@ -163,9 +163,7 @@ def test_a_training_of_a_killed_worker_continues_from_its_last_piece(workers, un
         run = started(out, sweep, interval=0.0)
         for number, _ in enumerate(run.run()):
             if number == 10:
-                killed = workers.workers.pop()
-                killed.kill()
-                killed.wait()
+                workers.end(workers.workers[0])
         assert not run.stopped
     same(out, unbroken)
     workers.start_worker()
@@ -287,12 +285,24 @@ def test_workers_with_another_version_or_none_are_named(workers, tmp_path):
         with workers.sweep() as sweep, pytest.raises(UsageError) as raised:
             sweep.machine("numpy")
     finally:
-        process.kill()
-        process.wait()
+        workers.end(process)
     sentence = str(raised.value)
     assert sentence.startswith("the worker tcp://127.0.0.1:")
     assert "has no minires, or another version than 0.1.0 (" in sentence
     assert sentence.endswith("install the same on both")
+
+
+def test_a_worker_that_comes_late_without_minires_is_named(workers, tmp_path):
+    other = tmp_path / "other" / "minires"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise ImportError\n")
+    late, named = [], pytest.raises(UsageError, match=r"^the worker tcp:\S+ has no minires, or")
+    with workers.sweep() as sweep, sweep.calls(Told("late"), "numpy") as calls, named:
+        for index in range(100):
+            calls.submit(index, calls_made.where, 0.1)
+        for _ in calls.arrivals(lambda: False):
+            late = late or workers.start_worker(tmp_path / "other")
+    workers.end(late[0])
 
 
 def test_a_worker_whose_code_differs_is_named(workers, monkeypatch):
@@ -300,6 +310,7 @@ def test_a_worker_whose_code_differs_is_named(workers, monkeypatch):
         monkeypatch.setattr(sweeps.sweeps_worker, "version", lambda: "0.0.9 (0000abcd)")
         with pytest.raises(UsageError, match=r"has minires 0\.1\.0 \(\w{8}\), but 0\.0\.9 \(0000a"):
             sweep.machine("numpy")
+        monkeypatch.setattr(sweeps.Sweep, "check", lambda *_: None)  # it came after that
         with pytest.raises(RunError, match=r"the worker tcp.* has minires 0\.1\.0 .*, but 0\.0\.9"):
             results(sweep, calls_made.where, [()])
 
@@ -362,6 +373,45 @@ def test_certificates_that_are_missing_or_cannot_be_read_are_a_sentence(tmp_path
             SweepConfig(scheduler=address, **given).connected(),
         ):
             pass
+
+
+# --- what hangs -----------------------------------------------------------------------------------
+
+
+def test_a_training_of_a_worker_that_hangs_continues_elsewhere(workers, unbroken, tmp_path):
+    out = tmp_path / "run"
+    with workers.sweep() as sweep:
+        for number, _ in enumerate(started(out, sweep, interval=0.0).run()):
+            if number == 10:
+                workers.workers[0].send_signal(signal.SIGSTOP)
+    workers.end(workers.workers[0])
+    same(out, unbroken)
+    workers.start_worker()
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_a_scheduler_that_hangs_is_a_sentence_and_the_run_is_resumed(
+    unbroken, tmp_path, monkeypatch
+):
+    out, silent = tmp_path / "run", r"^the scheduler tcp:\S+, or a worker .* not answered for 2 s"
+    with cluster(tmp_path, workers=1) as own:
+        with own.sweep() as sweep:
+            events = started(out, sweep, interval=0.0).run()
+            for _ in range(10):
+                next(events)
+            monkeypatch.setattr(sweeps_calls, "_SILENCE", 2.0)
+            monkeypatch.setattr(sweeps, "_PATIENCE", 2.0)
+            began = time.monotonic()
+            own.scheduler.send_signal(signal.SIGSTOP)
+            with pytest.raises(RunError, match=silent):
+                list(events)
+            with pytest.raises(RunError, match=silent):
+                sweep.machine("numpy")
+        with pytest.raises(RunError, match="it has said nothing for 2 s"), own.sweep():
+            pass
+        assert time.monotonic() - began < 60
+    list(resume(out).run())
+    same(out, unbroken)
 
 
 # --- the last one: it ends the scheduler ---------------------------------------------------------
