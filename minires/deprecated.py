@@ -8,7 +8,9 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
@@ -72,7 +74,10 @@ def expect(condition: bool, error: type[Exception], message: str | Callable[[], 
 
 
 def keep_old_names(module: str) -> None:
-    """Let a module find attributes that have another name now, and answer for those of PyTorch."""
+    """Let a module find attributes that have another name now, and answer for those of PyTorch.
+
+    The packages of minires are found in it too, and imported when they are first asked for.
+    """
 
     def find(name: str) -> Any:
         old = f"{module}.{name}"
@@ -81,6 +86,8 @@ def keep_old_names(module: str) -> None:
             new = f"{MODULES[module]}.{name}"
         if new is None or name.startswith("__"):
             expect_here(module, name)
+            if module == __package__ and not name.startswith("_") and find_spec(f"{module}.{name}"):
+                return import_module(f"{module}.{name}")
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         from pkgutil import resolve_name  # here, so that importing minires does not pay for it
 

@@ -1,6 +1,8 @@
 """What the README and CONTRIBUTING show must run as it stands there."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +135,14 @@ def quoted(name):
 def test_the_chinese_page_quotes_what_the_english_one_does(english, chinese):
     for there, here in zip(quoted(english), quoted(chinese), strict=True):
         assert here == there
+
+
+def test_names_that_are_quoted_are_found_once_minires_is_imported():
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in PAIRS)
+    names = set(re.findall(r"`(minires(?:\.\w+)+)\b", text))
+    assert {"minires.lab.show", "minires.parallel.DistributedSGD"} <= names
+    code = f"import minires\nfor name in {sorted(names)}: eval(name)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_extras_are_named_as_they_can_be_installed():

@@ -55,8 +55,8 @@ def shape(text: str) -> tuple[int, int, int]:
 
 # How an option of each type is read, and what --help calls its value.
 PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
-    int: (integer, "INTEGER"),
-    float: (number, "NUMBER"),
+    int: (integer, "<int>"),
+    float: (number, "<float>"),
     str: (str, "<str>"),
     Path: (Path, "<path>"),
     tuple[str, ...]: (names, "<str>"),
@@ -64,7 +64,7 @@ PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
 }
 
 
-INTEGER: dict[str, Any] = {"parser": integer, "metavar": "INTEGER"}
+INTEGER: dict[str, Any] = {"parser": integer, "metavar": "<int>"}
 
 
 def options_of(*configs: Any) -> Callable[[Command], Command]:

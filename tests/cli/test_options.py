@@ -105,8 +105,8 @@ def test_the_help_has_defaults_and_types():
     text = run("--help")[1].output
     for line in (
         r"--name +<str> +A text, a by default\.",
-        r"--lr-start +NUMBER +A number, 0\.5 by default\.",
-        r"--most +INTEGER +An integer\.",
+        r"--lr-start +<float> +A number, 0\.5 by default\.",
+        r"--most +<int> +An integer\.",
         r"--mirrored +--no-mirrored +<bool> +A flag",
         r"--file +<path> +A path\.",
     ):
@@ -225,6 +225,13 @@ def test_the_help_of_every_command_ends_with_examples_that_can_be_meant(name):
         text = CliRunner().invoke(app, [name, flag], env={"COLUMNS": "79", "TERM": "dumb"}).output
         assert all(len(line) <= 79 for line in text.splitlines())
         assert " ".join(examples[0].replace("\\[", "[").split()) in " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_types_of_all_options_have_one_form(name):
+    text = CliRunner().invoke(app, [name, "-h"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    types = set(re.findall(r"--[a-z-]+ +(<\w+>|[A-Z]+) ", text))
+    assert set() < types <= {"<int>", "<float>", "<str>", "<path>", "<bool>"}
 
 
 def test_help_shows_what_is_in_brackets_and_breaks_no_line_in_its_middle():
