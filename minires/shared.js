@@ -134,7 +134,8 @@ export function choosable(node, said, sizes, moves, show) {
     if (!moves[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation(); // the arrow keys walk elsewhere
-    choose(...(at ? at.map((x, n) => x + moves[event.key][n]) : sizes().map(() => 0)));
+    const by = moves[event.key];
+    choose(...(at ? at.map((x, n) => x + by[n]) : by.map((x) => x - Math.sign(x)))); // the first press is the corner
   };
   return { choose, again: () => at && tell("off") };
 }

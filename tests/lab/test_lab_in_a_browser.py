@@ -111,8 +111,8 @@ def test_numbers_where_the_pointer_is_and_where_arrow_keys_go(page):
 
     chart = page.locator(".layer-chart").first
     chart.locator("canvas").focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("ArrowRight")
+    for key in ("ArrowRight", "ArrowRight"):  # the first press is the first layer
+        page.keyboard.press(key)
     numbers = r"plain8 layer1.0.conv1: \S+ · resnet8 layer1.0.conv1: \S+$"
     expect(chart.locator("output")).to_have_text(re.compile(numbers))
     box = chart.locator("canvas").bounding_box()

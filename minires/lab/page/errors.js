@@ -29,7 +29,7 @@ const svg = byId("errors");
 let shown = null; // what is drawn: the frame, the means of each net, and where a training step is
 
 const { choose, again } = choosable(
-  svg, byId("errors-at"), () => [PLACES + 1], { ArrowLeft: [-1], ArrowRight: [1], Home: [-PLACES], End: [PLACES] }, errorsAt,
+  svg, byId("errors-at"), () => [PLACES + 1], { ArrowLeft: [-1], ArrowRight: [1], Home: [-Infinity], End: [Infinity] }, errorsAt,
 );
 svg.onpointermove = svg.onpointerdown = ({ clientX }) => {
   const { left, width } = svg.getBoundingClientRect();
