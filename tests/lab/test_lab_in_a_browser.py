@@ -248,6 +248,31 @@ def test_settings_begin_a_new_session(page):
     expect(page).to_have_url(re.compile("seed=1$"))
 
 
+def test_every_other_setting_and_key(page):
+    for name, value, said in (
+        ("init", "xavier", "init=he,xavier"),
+        ("factor", "0.5", "factor=1,0.5"),
+        ("inputs", "0", "standardised=1,0"),
+    ):
+        panel(page, 1).locator(f"[name={name}]").select_option(value)
+        expect(page).to_have_url(re.compile(said))
+    for name, value in (("batch", "16"), ("trainImages", "1000")):
+        page.locator(f"#shared [name={name}]").select_option(value)
+        expect(page).to_have_url(re.compile(f"={value}&"))
+    page.click("#save")
+    expect(page.locator("#notice")).to_contain_text("before the first epoch has ended")
+    pause(page)
+    panel(page, 1).locator(".arc").first.click()
+    expect(page.locator("#surgeries li")).to_have_count(1)
+    page.locator("h1").click()
+    page.keyboard.press("u")
+    expect(page.locator("#surgeries li")).to_have_count(0)
+    page.keyboard.press("r")
+    expect(page.locator("#run")).to_have_text("❚❚ pause")
+    page.locator("#shared [name=dataset]").select_option("folder")
+    expect(page.locator("#notice")).to_contain_text("dataset=folder needs minires lab --folder")
+
+
 def test_an_image_is_chosen(page):
     page.locator("#images button").nth(5).click()
     expect(page.locator("#images button").nth(5)).to_have_attribute("aria-pressed", "true")
