@@ -4,12 +4,9 @@ A sum in another order has other last bits. The number of threads decides into w
 cut, the BLAS and the CPU by which instructions a product is computed.
 """
 
-import platform
-import re
 import reprlib
 import warnings
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +16,10 @@ from ..backend import default, load
 from ..errors import MachineWarning
 from ..files import brief
 from ..kernels import get_num_threads
-from ..kernels.cpu.tuning import tuning
+from ..kernels.cpu.tuning import cpu_name, tuning
 from ..modes import modes
 from .folder import RunFolder
 
-_CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 _FEW = 4  # differences that are named
 _LONGEST = 40  # letters of a name
 
@@ -41,7 +37,7 @@ def machine(backend: str | None = None) -> dict[str, Any]:
         "numpy": np.__version__,
         **({} if xp is np else {xp.__name__: getattr(xp, "__version__", None)}),
         **_blas(),
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         **{f"tuning.{name}": value for name, value in asdict(tuning).items()},
     }
 
@@ -99,12 +95,3 @@ def _blas() -> dict[str, Any]:
         for library in (own or found)[:1]
         for name in ("internal_api", "version", "architecture", "num_threads")
     }
-
-
-def _cpu() -> str:
-    """The name of the CPU."""
-    try:
-        named = re.search(r"^model name\s*: (.*)$", _CPU_INFO.read_text(), re.MULTILINE)
-    except OSError:
-        named = None
-    return named[1] if named else platform.processor() or platform.machine()

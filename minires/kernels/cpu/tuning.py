@@ -1,23 +1,51 @@
 """The sizes at which one way of computing becomes faster than another, in one table.
 
-They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31. Whether products are cut
-depends on the kernels that the BLAS has for this CPU. No constant is computed from the size of a
-cache: with a quarter or four times `tile` a convolution of resnet-20 took 0.9 to 1.05 times as
-long, which tells no rule from another. `python benchmarks/tuning.py NAME=VALUE` measures what
-another value is worth in whole nets. What depends on the table is read anew after `changed`.
+They were measured on AMD EPYC (Zen 3 and 4) with OpenBLAS 0.3.31. Which products are cut depends
+on the kernels of the BLAS for this CPU and on who made it, see gemm.py. MINIRES_TUNING=default
+in the environment gives one table on all machines; a run's config.json has the table that it used.
+No constant is computed from the size of a cache: with a quarter or four times `tile` a convolution
+of resnet-20 took 0.9 to 1.05 times as long, which tells no rule from another. `python
+benchmarks/tuning.py NAME=VALUE` measures what another value is worth in whole nets. What depends on
+the table is read anew after `changed`.
 """
 
+import os
+import platform
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_info
+
+_IS_DEFAULT = os.environ.get("MINIRES_TUNING") == "default"
+_CPU_INFO = Path("/proc/cpuinfo")  # Linux's
+
+
+def cpu_name() -> str:
+    """Return the name of the CPU."""
+    try:
+        named = re.search(r"^model name\s*: (.*)$", _CPU_INFO.read_text(), re.MULTILINE)
+    except OSError:
+        named = None
+    return named[1] if named else platform.processor() or platform.machine()
 
 
 def _has_small_kernels() -> bool:
     """Return whether this is an OpenBLAS with kernels for small products: those for AVX-512."""
+    if _IS_DEFAULT:
+        return True
     names = {str(library.get("architecture")).lower() for library in threadpool_info()}
     return not names.isdisjoint({"skylakex", "cooperlake", "sapphirerapids"})
+
+
+def _on_intel(there: int, elsewhere: int) -> Any:
+    """Return a field whose default is one number on Intel's CPUs and another on others."""
+    return field(
+        default_factory=lambda: there if "Intel" in cpu_name() and not _IS_DEFAULT else elsewhere
+    )
 
 
 @dataclass
@@ -53,9 +81,9 @@ class Tuning:
     small_product: int = 1_000_000  # multiplications its small kernels take, without packing
     small_result: int = 1200  # elements of their result, with the second factor transposed
     lanes: int = 16  # columns in a register of float32: a piece of others has a slow remainder
-    narrow: int = 48  # columns; a narrower piece costs more calls than it saves packing
+    narrow: int = _on_intel(640, 48)  # columns; a narrower piece costs more than packing
     block: int = 32  # rows of the first factor in a block of a transposed product; as for `narrow`
-    many_blocks: int = 100  # blocks; a result of more is large enough to be packed for
+    many_blocks: int = _on_intel(8, 100)  # blocks; a result of more is worth packing for
 
     # The optimiser
     large_parameter: int = 1 << 17  # elements; smaller parameters are in cache without tiles
