@@ -239,13 +239,9 @@ class Dataset:
 
     def in_colour(self) -> "Dataset":
         """Return a dataset of 3 channels, in which a grey image is three times the same."""
-        if self.channels == 3:
-            return self
-        return replace(
-            self,
-            train_images=self.train_images.repeat(3, 1),
-            test_images=self.test_images.repeat(3, 1),
-        )
+        parts = self.train_images, self.test_images
+        train, test = (images.repeat(3 // self.channels, 1) for images in parts)
+        return replace(self, train_images=train, test_images=test)
 
     def inputs(self, images: Array) -> Array:
         """Return uint8 images as input of a model: white is 1, the mean image subtracted."""
