@@ -40,6 +40,7 @@ train)
     fi
     timeout --signal TERM 440 python3 -m minires degradation "${how[@]}" --graph --data-dir "$data" \
         --out "$out/run" 2>&1 | tee -a "$out/train.txt"
+    [ -d "$out/run" ] || exit 1 # it has not begun, and said why
     python3 -m minires plot "$out/run" --published
     tar -C "$out" -cf "$out/run.tar" run
     ;;

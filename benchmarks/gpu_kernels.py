@@ -18,6 +18,7 @@ import typer
 from common import RESULTS, listed, machine, write
 from engines import ON_GPU, Step
 from engines.nets import net_of
+from gpu_train_step import gpu
 from processes import console
 from rich.table import Table
 from torch.autograd import DeviceType
@@ -74,7 +75,7 @@ def main(
     """Look into one training step."""
     net, _, batch = case.partition("@")
     results: dict[str, Any] = {}
-    facts = machine(1) | {"gpu": torch.cuda.get_device_name()}
+    facts = machine(1) | gpu()
     for name in listed(engines):
         kind = ON_GPU[name]
         module = importlib.import_module(f"engines.{kind.module}")

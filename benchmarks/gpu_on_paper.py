@@ -4,13 +4,15 @@
     python benchmarks/gpu_on_paper.py
 
 Compiles them for sm_90 and reads the machine code: registers and shared memory, which decide how
-many warps a multiprocessor holds; of a step of BK products, the instructions, the multiplications
-among them, what is read from shared memory for these, and how many loads from memory are on their
-way at once. Each kernel comes twice, the second time with the ReLU of its input as it is read.
+many warps a multiprocessor can hold, and how many it is given in a stage of resnet-20 to -110 at
+batch 128; of a step of a warp, the instructions, the multiplications among them, what is read from
+shared memory for these, and how many loads from memory are on their way at once. Each kernel comes
+twice, the second time with the ReLU of its input as it is read.
 Prints a table in Markdown. How many nodes a captured step has is counted by gpu_nodes.py.
 """
 
 import itertools
+import math
 import re
 import shutil
 import subprocess
@@ -19,13 +21,16 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from minires.kernels.cuda.conv import Correlation, WeightGradient
 from minires.kernels.cuda.launch import source
-from minires.kernels.cuda.tiles import Tile, correlation_tile, gradient_tile
+from minires.kernels.geometry import axes
 
 MULTIPLY = ("FFMA", "HMMA")
-KERNELS = {  # a .cu file, its kernel, and the tiles of resnet-20 to -110
-    "conv": ("correlate", [correlation_tile(O, O) for O in (16, 32, 64)]),
-    "weight_gradient": ("weight_gradient", [gradient_tile(O) for O in (16, 32, 64)]),
+BATCH, MULTIPROCESSORS = 128, 132  # of an H100
+STAGES = {16: 32, 32: 16, 64: 8}  # channels, and the feature maps' height and width
+KERNELS = {  # a .cu file, its kernel, and what launches it
+    "conv": ("correlate", Correlation),
+    "weight_gradient": ("weight_gradient", WeightGradient),
 }
 
 
@@ -93,9 +98,12 @@ def on_their_way(instructions: list[str]) -> int:
     return most
 
 
-def row(kernel: str, tile: Tile, tf32: bool, relu: bool, file: str) -> str:
+def row(file: str, channels: int, tf32: bool, relu: bool) -> str:
     """A line of the table."""
-    settings = tile.settings(tf32)
+    kernel, kind = KERNELS[file]
+    maps = (BATCH, channels, STAGES[channels], STAGES[channels])
+    work = kind(channels, channels, *axes(maps, (3, 3), (1, 1), (1, 1)), BATCH, tf32)
+    settings = work.settings
     said, code = compiled(file, settings | ({"RELU": 1} if relu else {}))
     registers, shared = (
         int(found[1]) if (found := re.search(pattern, said)) else 0
@@ -104,15 +112,15 @@ def row(kernel: str, tile: Tile, tf32: bool, relu: bool, file: str) -> str:
     spilled = sum(int(n) for n in re.findall(r"(\d+) bytes spill stores", said))
     threads = settings["threads"]
     held = min(2048 // threads, 65536 // (registers * threads), 233_472 // (shared + 1024))
-    products = tile.BK * tile.TR * tile.TQ
-    if tf32:  # 32 threads multiply 16 x 8 by 8 x 8 at once
-        warp = min(tile.BR, 32) * 32
-        products = warp * settings["BK"] // (16 * 8 * 8)
+    given = math.ceil(math.prod(work.grid) * threads / 32 / MULTIPROCESSORS)
+    numbers = settings["BR"] * settings["BQ"] * settings["BK"]
+    # A thread multiplies two numbers at once, or 32 threads 16 x 8 by 8 x 8.
+    products = numbers // (threads // 32 * 16 * 8 * 8 if tf32 else threads)
     loop = step(code, products)
     cells = (
-        f"{kernel}, {tile.BR} rows" + (", TF32" if tf32 else "") + (", ReLU" if relu else ""),
+        f"{kernel}, {channels} channels" + (", TF32" if tf32 else "") + (", ReLU" if relu else ""),
         f"{registers} ({spilled})",
-        f"{held * threads // 32}",
+        f"{held * threads // 32}, {given}",
         f"{len(loop)}",
         f"{count(loop, *MULTIPLY)}",
         f"{count(loop, 'LDS')}",
@@ -124,13 +132,12 @@ def row(kernel: str, tile: Tile, tf32: bool, relu: bool, file: str) -> str:
 def main() -> None:
     """Print the table."""
     print(
-        "| kernel | registers (spilled) | warps | instructions a step | FFMA or HMMA |"
+        "| kernel | registers (spilled) | warps held, given | instructions a step | FFMA or HMMA |"
         " reads of shared memory | loads on their way |"
     )
     print("|---|---|---|---|---|---|---|")
-    for file, (kernel, tiles) in KERNELS.items():
-        for tile, tf32, relu in itertools.product(tiles, (False, True), (False, True)):
-            print(row(kernel, tile, tf32, relu, file), flush=True)
+    for case in itertools.product(KERNELS, STAGES, (False, True), (False, True)):
+        print(row(*case), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,16 @@
 """The scripts in benchmarks/ start: what they import from minires is there."""
 
+import importlib
+import os
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+
+import pytest
+
+import minires
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 README = BENCHMARKS / "README.md"
@@ -36,3 +43,46 @@ def test_a_captured_step_of_resnet_56_has_as_few_nodes_as_the_readme_says():
     (nodes,) = re.findall(r"\| all \| (\d+) \|", done.stdout)
     (said,) = re.findall(r"captured step \| 751 \| (\d+) \|", README.read_text(encoding="utf-8"))
     assert int(nodes) == int(said) <= 450
+    assert re.findall(r"\| on the second stream, of all \| (\d+) \|", done.stdout) == ["112"]
+    assert "of the 445 nodes 112 are on the second stream" in README.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """A function that imports one."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+def test_an_engine_finds_minires_where_it_is_on_the_path_alone(benchmark, monkeypatch):
+    def none_is_installed(library):
+        raise PackageNotFoundError
+
+    engines = benchmark("engines.__main__")
+    monkeypatch.setattr(engines, "version", none_is_installed)
+    assert engines._version("minires") == minires.__version__
+    monkeypatch.setenv("PYTHONPATH", ".")
+    assert benchmark("processes")._environment(1)["PYTHONPATH"] == os.getcwd()
+
+
+def test_an_engine_that_dies_in_the_profiler_keeps_its_times(benchmark, monkeypatch):
+    class Dies:
+        def __init__(self, *_):
+            pass
+
+        def warm_up(self, steps):
+            raise benchmark("processes").StoppedError
+
+        def close(self):
+            pass
+
+    step = benchmark("gpu_train_step")
+    monkeypatch.setattr(step, "Engine", Dies)
+    assert step.looked_into("minires-graph", "resnet20", 2, sys.executable) == {}
+
+
+def test_what_the_script_for_a_gpu_runs_is_there():
+    script = (BENCHMARKS / "gpu.sh").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:benchmarks|tests)/[\w/]+\.py", script))
+    assert len(named) == 3
+    assert all((BENCHMARKS.parent / name).exists() for name in named)

@@ -25,7 +25,7 @@ from ..backend import (
     real_numbers,
 )
 from ..errors import GraphError, ShapeError
-from ..kernels import REFERENCE
+from ..kernels import REFERENCE, LazyArray
 from ..modes import modes
 from ..ops import Op
 from ..ops.arithmetic import add_gradients
@@ -99,6 +99,7 @@ def walk(
     if asked is not None and wanted and not any(op.recomputes for op in order):
         expect_some(any(map(asked, order)), wanted, order)
     grads: dict[Any, Any] = {last: gy}
+    late: dict[Any, LazyArray] = {}  # gradients of leaves that a GPU is still computing
     for op in order:
         if op not in grads:  # every operation that used its output had no gradient for it
             continue
@@ -129,26 +130,38 @@ def walk(
                 yield step
             step.check_replaced()
         check_gradients(op, outgoing)
-        _pass_on(op, sources, outgoing, grads, shared=watched or not op.kernel.fresh)
+        _pass_on(op, sources, outgoing, grads, late, shared=watched or not op.kernel.fresh)
+    for leaf in list(late):
+        _accumulate_late(leaf, late)
     for leaf in [source for source in grads if not isinstance(source, Op)]:
         leaf.accumulate(hooked(leaf.hooks, grads.pop(leaf)))
     return grads
 
 
 def _pass_on(
-    op: Op, sources: tuple[Any, ...], gxs: list[Any], grads: dict[Any, Any], shared: bool
+    op: Op,
+    sources: tuple[Any, ...],
+    gxs: list[Any],
+    grads: dict[Any, Any],
+    late: dict[Any, LazyArray],
+    shared: bool,
 ) -> None:
     """Add gradients to those of the operations and leaves that the inputs came from.
 
     They are copied for leaves if somebody else may have them (`shared`). That of a leaf with hooks
-    is added up as an operation's is, for they are called with all of it.
+    is added up as an operation's is, for they are called with all of it. One that a GPU is still
+    computing waits in `late` for the next one, or for the end of the walk.
     """
     for source, gx in zip(sources, gxs, strict=True):
         if source is None or gx is None:
             continue
         if not isinstance(source, Op):
-            (gx,) = REFERENCE.take([gx])
+            _accumulate_late(source, late)
             _expect_same_kind(op, source, gx)
+            if isinstance(gx, LazyArray) and gx.begun and not (shared or source.hooks):
+                late[source] = gx
+                continue
+            (gx,) = REFERENCE.take([gx])
             if not source.hooks:
                 source.accumulate(gx, copy=shared or is_read_only(gx))
                 continue
@@ -157,6 +170,12 @@ def _pass_on(
             grads[source] = kernels.call(add_gradients, there, there, gx)
         else:
             grads[source] = gx
+
+
+def _accumulate_late(leaf: Any, late: dict[Any, LazyArray]) -> None:
+    """Add to a leaf's gradient what is waiting for it, if anything is."""
+    if leaf in late:
+        leaf.accumulate(*REFERENCE.take([late.pop(leaf)]), copy=False)
 
 
 def _expect_same_kind(op: Op, leaf: Any, gx: Any) -> None:

@@ -17,11 +17,13 @@ class LazyArray:
 
     Attributes:
         shape, dtype, backend: those of the array.
+        begun: whether a GPU is computing it already, beside what is launched until `realize`.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     backend: str
+    begun = False
     _array: Array | None = None
 
     def compute(self) -> Array:

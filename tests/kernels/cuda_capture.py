@@ -2,21 +2,23 @@
 
 While a stream captures, kernels and whatever writes into an array are not run; what makes a new
 array is, on whatever garbage there is; both are put on the tape. A launch of the graph runs the
-tape, each result in the memory that it had. What would wait for the GPU raises, and so does cuBLAS,
-and so does a launch on another stream. A graph keeps no array alive: to launch it raises once one
-that was there before, and that it uses, has been let go of. What is on the tape can be counted, by
-the name of the kernel or of CuPy's function.
+tape, each result in the memory that it had. What would wait for the GPU raises, and so does cuBLAS;
+a launch on a stream that no event has made a part of the capture; and a race between those that are
+(`cuda_streams.py`). A graph keeps no array alive: to launch it raises once one that was there
+before, and that it uses, has been let go of. What is on the tape can be counted, by the name of the
+kernel or of CuPy's function.
 """
 
 import weakref
 from collections import Counter
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from types import SimpleNamespace
 
 import cuda_emulator
 import numpy as np
 import pytest
+from cuda_streams import Order, constant_arguments
 from standin import standin
 from standin.arrays import METHODS, ndarray, pool, wrap
 
@@ -45,20 +47,26 @@ class Tape:
         self.streams = [default]  # the last one is the current one
         self.capturing = None  # the stream that does
         self.steps, self.uses, self.before = [], [], {}
+        self.order = None
 
     def begin(self, stream):
         self.capturing, self.steps, self.uses = stream, [], []
+        self.order = Order(stream)
         self.before = pool.arrays.copy()  # weak references; what comes later is the graph's own
 
     def end(self):
-        self.capturing = None
+        order, self.capturing, self.order = self.order, None, None
+        if not order.is_joined():
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnjoined: another stream still works")
         return Graph(self.steps, self.uses)
 
-    def record(self, name, step, *used):
-        if self.streams[-1] is not self.capturing:
+    def record(self, name, step, read, written):
+        stream = self.streams[-1]
+        if stream not in self.order.known:
             raise CUDARuntimeError(f"{name} is launched on another stream than that which captures")
-        self.steps.append((name, step))
-        for array in arrays_in(used):
+        self.order.use(stream, name, read, written)
+        self.steps.append((name, step, stream is self.capturing))
+        for array in (*read, *written):
             owner = array if array.base is None else array.base
             if self.before.get(id(owner._host)) is owner:
                 self.uses.append(weakref.ref(owner))
@@ -71,10 +79,13 @@ class Tape:
                 result = function(*args, **options)
             finally:
                 self.capturing = stream
-            works = name not in UNWRITTEN and not is_view(result, args)
-            if stream is not None and isinstance(result, ndarray) and works:
+            if stream is None or not isinstance(result, ndarray) or is_view(result, args):
+                return result
+            self.order.made(self.streams[-1], result)
+            if name not in UNWRITTEN:
                 memory, call = result._host, held((args, options))
-                self.record(name, lambda: copy(function, call, memory), args, options)
+                again = lambda: copy(function, call, memory)  # noqa: E731 - of this call
+                self.record(name, again, list(arrays_in((args, options))), [result])
             return result
 
         return run
@@ -85,9 +96,11 @@ class Tape:
             if self.capturing is None:
                 return function(array, *args)
             call = held((array, *args))
-            # A kernel has a name of its own.
-            name_of = getattr(array, "name", name)
-            self.record(name_of, lambda: function(*of_the_device(call)), array, args)
+            again = lambda: function(*of_the_device(call))  # noqa: E731 - of this call
+            if isinstance(array, cuda_emulator.Kernel):
+                self.record(array.name, again, *array.reads_and_writes(args[-1]))
+            else:
+                self.record(name, again, list(arrays_in(args)), [array])
             return array
 
         return run
@@ -155,12 +168,16 @@ class Graph:
     def launch(self, stream=None):
         assert all(use() is not None for use in self.uses), "a graph uses memory that was freed"
         self.launches += 1
-        for _, step in self.steps:
+        for _, step, _ in self.steps:
             step()
 
-    def nodes(self):
-        """How many nodes it has of each name; CuPy's reductions may have more than one."""
-        return Counter(name for name, _ in self.steps)
+    def nodes(self, first=None):
+        """How many nodes it has of each name; CuPy's reductions may have more than one.
+
+        Args:
+            first: only those on the stream that was captured, or only those on others.
+        """
+        return Counter(name for name, _, there in self.steps if first in (None, there))
 
 
 @contextmanager
@@ -188,7 +205,27 @@ def capturing(cupy):
             return graphs[-1]
 
         def is_capturing(self):
-            return tape.capturing is self
+            return tape.capturing is not None and self in tape.order.known
+
+        def wait_event(self, event):
+            if tape.capturing is None:
+                return
+            if event.order is not tape.order:
+                raise CUDARuntimeError("cudaErrorStreamCaptureIsolation: an event from outside")
+            for stream, number in event.known.items():
+                now = tape.order.known[self]
+                now[stream] = max(now[stream], number)
+
+    class Event:
+        """What a stream knew when it was recorded."""
+
+        def __init__(self, block=False, disable_timing=False, interprocess=False):
+            self.order, self.known = None, {}
+
+        def record(self, stream):
+            self.order = tape.order
+            if tape.order is not None and stream in tape.order.known:
+                self.known = dict(tape.order.known[stream])
 
     tape = Tape(Stream(null=True))
     Stream.synchronize = tape.waiting(cupy.cuda.Stream.synchronize)
@@ -210,6 +247,7 @@ def capturing(cupy):
         launch = cuda_emulator.Kernel.__call__
         patch.setattr(cuda_emulator.Kernel, "__call__", tape.in_place("kernel", launch))
         patch.setattr(cupy.cuda, "Stream", Stream)
+        patch.setattr(cupy.cuda, "Event", Event, raising=False)
         patch.setattr(cupy.cuda, "get_current_stream", lambda device_id=-1: tape.streams[-1])
         memory_pool = lambda: SimpleNamespace(malloc=None)  # noqa: E731 - a class of one line
         patch.setattr(cupy.cuda, "MemoryPool", memory_pool, raising=False)
@@ -235,15 +273,15 @@ def of_a_device_array(tape, function):
 class Uncompiled(cuda_emulator.Kernel):
     """A kernel that can be captured, but not run."""
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, code, name):
+        self.name, self.constant = name, constant_arguments(code, name)
 
 
 @contextmanager
 def counting():
     """Inside, there is a GPU that captures kernels without compiling them; gives the graphs."""
     with standin(textbook=False) as cupy:
-        cupy.RawModule = lambda **_: SimpleNamespace(get_function=Uncompiled)
+        cupy.RawModule = lambda code, **_: SimpleNamespace(get_function=partial(Uncompiled, code))
         cuda_emulator.forget_kernels()
         try:
             with capturing(cupy) as graphs:

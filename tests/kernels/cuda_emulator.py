@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cuda_streams import arrays_at, constant_arguments
 from standin import standin
 
 from minires import backend
@@ -79,22 +80,28 @@ class RawModule:
     """The kernels of a .cu file, as `cupy.RawModule` has them."""
 
     def __init__(self, *, code, options=()):
-        self.library = compiled(code, tuple(options))
+        self.code, self.library = code, compiled(code, tuple(options))
 
     def get_function(self, name):
-        return Kernel(self.library, name)
+        return Kernel(self.code, self.library, name)
 
 
 class Kernel:
     """One of them: called with a grid, a block and a tuple of arguments."""
 
-    def __init__(self, library, name):
-        self.name = name
+    def __init__(self, code, library, name):
+        self.name, self.constant = name, constant_arguments(code, name)
         self.run = library[f"launch_{name}"]
         self.run.restype = ctypes.c_bool
         signature = library[f"signature_{name}"]
         signature.restype = ctypes.c_char_p
         self.declared = signature().decode().split()
+
+    def reads_and_writes(self, args):
+        """The arrays that it only reads, and those that it may write."""
+        arrays = [(a, c) for a, c in zip(args, self.constant, strict=True) if is_device_array(a)]
+        tables = [at for a in args if isinstance(a, np.ndarray) for at in arrays_at(a)]
+        return [a for a, c in arrays if c], [a for a, c in arrays if not c] + tables
 
     def __call__(self, grid, block, args):
         grid = (*grid, 1, 1)[:3]

@@ -19,10 +19,10 @@ from minires.kernels.cuda.tiles import correlation_tile, gradient_tile
 ARCHITECTURES = (80, 90)  # A100, H100
 SIZES = {  # threads and macros with which a file is compiled, where there are several or others
     "conv": [
-        correlation_tile(O, C).settings(tf32) | relu
+        correlation_tile(O, C, columns).settings(tf32) | relu
         for tf32 in (False, True)
         for O in (16, 32, 64)
-        for C in (4, 16)
+        for C, columns in ((4, 10**6), (16, 10**6), (32, 2**14), (64, 2**15))
         for relu in ({}, {"RELU": 1})
     ],
     "weight_gradient": [

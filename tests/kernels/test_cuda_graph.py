@@ -1,17 +1,21 @@
 """A training step that is captured as a CUDA graph and replayed: the same history, bit for bit."""
 
 import gc
+import weakref
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from cuda_capture import CUDARuntimeError, capturing
+from cuda_capture import CUDARuntimeError, capturing, counting
 from cuda_emulator import DEVICES, device
+from cuda_streams import RaceError
 
 from minires import functional as F
 from minires import manual_seed
 from minires.data.dataset import Dataset
 from minires.errors import GraphError, LabelError, NonFiniteError, UsageError
+from minires.kernels.cuda import beside
+from minires.kernels.cuda.beside import SecondStream
 from minires.kernels.cuda.graph import Replayed, expect_graphs
 from minires.models.blocks import BasicBlock
 from minires.nn import Conv2d, GlobalAvgPool2d, Linear, Parameter, Sequential
@@ -172,6 +176,176 @@ def test_a_fake_capture_raises_for_a_launch_on_another_stream(graphs, cupy):
         x + x
     assert not cupy.cuda.get_current_stream().is_capturing()
     assert stream.end_capture().nodes() == {"__add__": 1}
+
+
+def captured_on_two_streams(cupy, work):
+    """Capture work(x, first, second), with events that either stream records of itself."""
+    first, second = (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
+
+    def after(one, other):
+        event = cupy.cuda.Event(disable_timing=True)
+        event.record(other)
+        one.wait_event(event)
+
+    x = cupy.ones(3, "float32")
+    with first:
+        first.begin_capture()
+        kept = work(x, first, second, after)
+        graph = first.end_capture()
+    del kept
+    return graph
+
+
+def test_a_fake_capture_takes_what_events_put_in_order(graphs, cupy):
+    def work(x, first, second, after):
+        y = x + 1
+        after(second, first)
+        with second:
+            z = y * 2
+        after(first, second)
+        y += z
+        return z
+
+    assert captured_on_two_streams(cupy, work).nodes(first=False) == {"__mul__": 1}
+
+
+def reads_too_early(x, first, second, after):
+    after(second, first)
+    y = x + 1
+    with second:
+        y * 2
+
+
+def writes_too_early(x, first, second, after):
+    after(second, first)
+    with second:
+        x * 2
+    x += 1
+
+
+def lets_go_too_early(x, first, second, after):
+    y = x + 1
+    after(second, first)
+    with second:
+        y * 2
+    del y
+    after(first, second)
+
+
+def never_joins(x, first, second, after):
+    after(second, first)
+    with second:
+        x * 2
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        (reads_too_early, "__mul__ does not wait for __add__ on another stream"),
+        (writes_too_early, "__iadd__ does not wait for __mul__ on another stream"),
+        (lets_go_too_early, "memory that __mul__ uses on another stream was let go of"),
+        (never_joins, "cudaErrorStreamCaptureUnjoined"),
+    ],
+)
+def test_a_fake_capture_raises_for_a_race_between_streams(graphs, cupy, work, said):
+    with pytest.raises((RaceError, CUDARuntimeError), match=said):
+        captured_on_two_streams(cupy, work)
+
+
+def capture_a_step(cupy):
+    numbers = cupy.zeros((6, 1, 8, 8), "float32"), cupy.zeros(6, "int64"), cupy.zeros((), "float32")
+    trainer(graph=True).replayed.capture(*numbers)
+
+
+def test_the_gradients_of_weights_are_computed_on_a_second_stream():
+    with counting() as (cupy, graphs):
+        capture_a_step(cupy)
+    own, beside = graphs[0].nodes(first=True), graphs[0].nodes(first=False)
+    assert beside == {"weight_gradient": 9, "add_parts": 9}
+    assert not {*own} & {*beside}
+    assert own["update"] == 1
+
+
+def test_few_arrays_are_held_for_the_second_stream(monkeypatch):
+    held, begin = [], SecondStream.begin
+
+    def counted(self, work, *arrays):
+        number = begin(self, work, *arrays)
+        held.append(len(self._held))
+        return number
+
+    monkeypatch.setattr(SecondStream, "begin", counted)
+    with counting() as (cupy, _):
+        capture_a_step(cupy)
+    assert max(held) == 4
+
+
+def test_garbage_is_collected_before_a_capture(graphs, cupy):
+    """In one, memory of other streams must not be let go of."""
+    garbage = [cupy.ones(3, "float32")]
+    garbage.append(garbage)
+    seen = weakref.ref(garbage[0])
+    del garbage
+    x = cupy.ones(2, "float32")
+    (alive,) = Replayed(lambda x: (seen() is not None,)).capture(x).results
+    assert not alive
+
+
+def test_what_comes_after_backward_waits_for_the_second_stream(graphs, cupy):
+    """A weight's other gradients, and a write to what its gradient is made from."""
+    w = Parameter(cupy.asarray(np.random.default_rng(0).normal(size=(2, 2, 3, 3)), "float32"))
+
+    def learn(x):
+        w.grad = None
+        y = F.conv2d(F.conv2d(x, w, padding=1), w, padding=1)
+        ((y * y).sum() + (w * w).sum()).backward()
+        x += 1
+        return (w.grad,)
+
+    def image():
+        return cupy.ones((1, 2, 4, 3), "float32")
+
+    expected, step = learn(image())[0].get(), Replayed(learn)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(image())[0].get(), expected)
+    assert [graph.launches for graph in graphs] == [2]
+
+
+def waits_for_nothing(patch):
+    patch.setattr(SecondStream, "wait", lambda *_: None)
+
+
+def holds_nothing(patch):
+    begin = SecondStream.begin
+
+    def forgetting(self, work, *arrays):
+        number = begin(self, work, *arrays)
+        self._held[number] = self._held[number][0], ()
+        return number
+
+    patch.setattr(SecondStream, "begin", forgetting)
+
+
+def begins_too_early(patch):
+    """It waits for the event of the first piece of work again."""
+    recorded, events = beside._recorded, []
+
+    def first_of(stream):
+        own = stream is not beside.load("cupy").cuda.get_current_stream()
+        event = recorded(stream)
+        if own or not stream.is_capturing():
+            return event
+        events.append(event)
+        return events[0]
+
+    patch.setattr(beside, "_recorded", first_of)
+
+
+@pytest.mark.parametrize("wrong", [waits_for_nothing, holds_nothing, begins_too_early])
+def test_a_second_stream_that_goes_wrong_is_seen(monkeypatch, wrong):
+    wrong(monkeypatch)
+    with counting() as (cupy, _), pytest.raises(RaceError, match="on another stream"):
+        capture_a_step(cupy)
 
 
 def test_a_fake_graph_uses_memory_that_it_does_not_keep(graphs, cupy):

@@ -13,6 +13,8 @@ from minires import functional as F
 from minires.autograd.hooks import backward_hook
 from minires.backend import to_numpy
 from minires.data.dataset import Dataset
+from minires.kernels.cuda import conv
+from minires.kernels.cuda import tiles as cuda_tiles
 from minires.ops.update import update, update_all
 
 TOLERANCE = 2e-5
@@ -54,6 +56,7 @@ CONVOLUTIONS = [  # x, w, stride, padding
     ((2, 1, 11, 9), (5, 1, 7, 7), 2, 3),
     ((1, 1, 1, 1), (1, 1, 1, 1), 1, 0),
     ((4, 70, 3, 2), (65, 70, 2, 1), 3, 1),
+    ((2, 32, 5, 4), (64, 32, 3, 3), 1, 1),
 ]
 
 
@@ -61,6 +64,33 @@ CONVOLUTIONS = [  # x, w, stride, padding
 def test_convolution(cupy, x, w, stride, padding):
     arrays = numbers(0, *x), numbers(1, *w), numbers(2, w[0])
     compare(cupy, lambda x, w, b: F.conv2d(x, w, b, stride, padding), *arrays)
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize(("wanted", "slices"), [(1, 1), (8, 2), (100, 4)])
+def test_few_tiles_are_made_by_several_slices_of_threads(cupy, monkeypatch, wanted, slices, tf32):
+    """There are three tiles, of as many as are wanted."""
+    used, launch = [], conv.launch
+
+    def launched(file, name, grid, *arguments, **settings):
+        used.extend([settings["SLICES"]] if name == "correlate" else [])
+        launch(file, name, grid, *arguments, **settings)
+
+    monkeypatch.setattr(conv, "launch", launched)
+    monkeypatch.setattr(cuda_tiles, "BLOCKS", wanted)
+    conv.plan.cache_clear()
+    arrays = [
+        in_tf32(numbers(s, *shape)) for s, shape in enumerate([(7, 64, 5, 4), (64, 64, 3, 3)])
+    ]
+    with minires.tf32(tf32):
+        compare(
+            cupy,
+            lambda x, w: F.conv2d(x, w, None, 1, 1),
+            *arrays,
+            tolerance=2e-3 if tf32 else TOLERANCE,
+        )
+    conv.plan.cache_clear()
+    assert set(used) == {slices}
 
 
 def in_tf32(array):

@@ -89,6 +89,8 @@ correlate(const float *__restrict__ x, const float *__restrict__ scale,
         __syncthreads();
     }
 
+    add_slices(sums);
+    if (slice() > 0) return;
     for (int p = 0; p < Sums::COLUMNS; p++) {
         const int written = first_column + Sums::column(p);
         if (written >= columns) continue;

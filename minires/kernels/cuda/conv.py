@@ -20,12 +20,12 @@ from ...ops.windows import output_size
 from ..geometry import Axis, axes
 from ..lazy import realized
 from ..registry import Kernel, register
+from .beside import begun
 from .launch import blocks, launch, structure
 from .layout import are_counted, are_maps, empty, images, planes
 from .maps import LazyMaps, unrectified
-from .tiles import correlation_tile, gradient_tile
+from .tiles import BLOCKS, correlation_tile, gradient_tile
 
-_BLOCKS = 512  # that sum a weight gradient, at least: a few for each multiprocessor
 Maps: TypeAlias = tuple[Array, Array | None, Array | None]  # see `unrectified`
 LANES = 32  # numbers that a block adds up from their parts
 
@@ -78,7 +78,7 @@ class CudaLinear(Kernel):
         X, kernel, p = op.saved
         gx, gw, gb = p.backward((X, None, None), kernel, _pixel(planes(gy)), op.needs_grad)
         gx = None if gx is None else gx.realize()[:, :, 0, 0]
-        return gx, None if gw is None else gw[:, :, 0, 0], gb
+        return gx, None if gw is None else realized(gw)[:, :, 0, 0], gb
 
 
 def _pixel(p: Array) -> Array:
@@ -124,8 +124,7 @@ class Plan:
         if wanted[0]:
             gx = LazyInputGradient(self.input_gradient, g, w)
         if wanted[1]:
-            gw = load("cupy").empty_like(w)
-            self.weight_gradient(x, g, gw)
+            gw = begun(self.weight_gradient, load("cupy").empty_like(w), x, g)
         if wanted[2]:
             gb = g.sum(axis=(1, 2, 3))
         return gx, gw, gb
@@ -140,9 +139,9 @@ class Correlation:
     def __init__(self, O: int, C: int, down: Axis, across: Axis, N: int, tf32: bool) -> None:
         self.O = O
         self.maps = _maps(C, down, across, N)
-        tile = correlation_tile(O, C)
-        self.settings = tile.settings(tf32)
         columns = down.out * across.out * N
+        tile = correlation_tile(O, C, columns)
+        self.settings = tile.settings(tf32)
         self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
 
     def __call__(
@@ -209,7 +208,7 @@ class WeightGradient:
         self.settings = tile.settings(tf32)
         tiles = blocks(self.depth, tile.BQ), blocks(O, tile.BR)
         steps = blocks(down.out * across.out * N, tile.BK)
-        a_part = math.ceil(steps / blocks(_BLOCKS, tiles[0] * tiles[1]))
+        a_part = math.ceil(steps / blocks(BLOCKS, tiles[0] * tiles[1]))
         self.columns_a_part, self.parts = a_part * tile.BK, blocks(steps, a_part)
         self.grid = (*tiles, self.parts)
 

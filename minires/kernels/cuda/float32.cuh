@@ -10,14 +10,15 @@ struct Sums {
     static constexpr int APART = BQ / TQ;  // how far apart the columns of a thread lie
     float of[ROWS][COLUMNS] = {};
 
-    __device__ static int row(int r) { return threadIdx.x / APART * TR + r; }
+    __device__ static int row(int r) { return maker() / APART * TR + r; }
     __device__ static int column(int p) { return threadIdx.x % APART + p * APART; }
-    __device__ float at(int r, int p) const { return of[r][p]; }
+    __device__ float &at(int r, int p) { return of[r][p]; }
 
-    // of += Σ_k a_k b_k over the BK numbers of each row and each column that are there.
+    // of += Σ_k a_k b_k over the numbers of each row and each column that are this slice's.
     __device__ void add(const float (*a)[BR + PAD], const float (*b)[BQ + PAD]) {
+        a += slice() * (BK / SLICES), b += slice() * (BK / SLICES);
 #pragma unroll 16
-        for (int k = 0; k < BK; k++) {
+        for (int k = 0; k < BK / SLICES; k++) {
             float left[ROWS], right[COLUMNS];
             for (int r = 0; r < ROWS; r++) left[r] = a[k][row(r)];
             for (int p = 0; p < COLUMNS; p++) right[p] = b[k][column(p)];

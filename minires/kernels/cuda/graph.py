@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ...backend import Array, Write, load, moment, writes_since
 from ...errors import UsageError
+from .beside import SecondStream
 
 Arrays = tuple[Array, ...]
 
@@ -60,6 +61,7 @@ class Replayed:
         self.function = function
         self.failure = ""
         self._stream = cuda.Stream(non_blocking=True)  # the default one cannot be captured
+        self._second = SecondStream()
         self._pool = cuda.MemoryPool()
         self._seen: set[tuple[tuple[int, ...], ...]] = set()
         self._captured: dict[tuple[tuple[int, ...], ...], Captured] = {}
@@ -71,7 +73,7 @@ class Replayed:
             return self.function(*arrays)
         if shapes not in self._seen:
             self._seen.add(shapes)
-            return self._apart(self.function, *arrays)
+            return self._apart(self._run, *arrays)
         if shapes not in self._captured:
             try:
                 self._captured[shapes] = self.capture(*arrays)
@@ -91,6 +93,11 @@ class Replayed:
         for write in writes:
             write.moment = moment()
         return results
+
+    def _run(self, *arrays: Array) -> Arrays:
+        """What `function` returns; the gradients of weights are computed beside the rest."""
+        with self._second:
+            return self.function(*arrays)
 
     def _apart(self, work: Callable[..., Any], *arrays: Array) -> Any:
         """`work` on the stream and with the pool of the graph, before and after all else."""
@@ -112,7 +119,7 @@ class Replayed:
         self._stream.synchronize()
         self._stream.begin_capture()
         try:
-            results = self.function(*buffers)
+            results = self._run(*buffers)
         except BaseException:
             _end(self._stream)
             raise

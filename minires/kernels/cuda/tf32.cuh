@@ -36,16 +36,19 @@ struct Sums {
 
     __device__ static int group() { return threadIdx.x % 32 / 4; }
     __device__ static int place() { return threadIdx.x % 4; }
-    __device__ static int first_row() { return threadIdx.x / 32 / (BQ / 32) * 16 * HIGH; }
+    __device__ static int first_row() {
+        return maker() / 32 / (BQ / 32) * 16 * HIGH;
+    }
     __device__ static int first_column() { return threadIdx.x / 32 % (BQ / 32) * 8 * WIDE; }
 
     __device__ static int row(int r) { return first_row() + r / 2 * 16 + r % 2 * 8 + group(); }
     __device__ static int column(int p) {
         return first_column() + p / 2 * 8 + p % 2 + 2 * place();
     }
-    __device__ float at(int r, int p) const { return of[r / 2][p / 2][r % 2 * 2 + p % 2]; }
+    __device__ float &at(int r, int p) { return of[r / 2][p / 2][r % 2 * 2 + p % 2]; }
 
     __device__ void add(const float (*a)[BR + PAD], const float (*b)[BQ + PAD]) {
+        a += slice() * (BK / SLICES), b += slice() * (BK / SLICES);
         add_products([&](int k, int r) { return a[k][r]; }, [&](int k, int c) { return b[k][c]; });
     }
 
@@ -56,7 +59,7 @@ struct Sums {
 
     template <typename A, typename B> __device__ void add_products(A a, B b) {
 #pragma unroll
-        for (int k = 0; k < BK; k += 8) {
+        for (int k = 0; k < BK / SLICES; k += 8) {
             unsigned left[HIGH][4], right[WIDE][2];
             for (int i = 0; i < HIGH; i++)
                 for (int e = 0; e < 4; e++)
