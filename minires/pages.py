@@ -1,7 +1,7 @@
 """Pages that are a single HTML file, and let a browser run or load nothing that is not theirs.
 
-All pages share palette.css (colours, light and dark, and the look of buttons), and their scripts
-shared.js (elements, and texts in a language).
+All pages share palette.css (colours, light and dark, fonts, the look of buttons and feature maps),
+and their scripts shared.js (elements, texts in a language, numbers, feature maps).
 """
 
 import base64

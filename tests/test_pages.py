@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from minires.pages import page
+from minires.pages import PALETTE, page
 
 PAGES = {
     "page": ("minires.inspect", {"title": "t", "footer": "f", "data": "{}"}),
@@ -35,3 +35,9 @@ def test_the_policy_has_the_hashes_of_the_style_and_the_script(text):
 def test_nothing_in_a_page_needs_what_the_policy_forbids(text):
     tags = re.findall(r"<[a-z][^>]*>", re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL))
     assert not [tag for tag in tags if re.search(r"\s(style|on\w+)\s*=|javascript:", tag)]
+
+
+def test_the_font_of_all_pages_has_chinese_on_every_system():
+    font = re.search(r"font: (.*);", PALETTE.read_text(encoding="utf-8"))[1]
+    for family in ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC"):
+        assert f'"{family}"' in font

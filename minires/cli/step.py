@@ -16,8 +16,6 @@ from .options import INTEGER, names, options_of
 from .output import untrained_size, writing
 from .shared import DataDir, Threads, data_loader
 
-_SIZE = 32  # pixels, what images are enlarged to: enough to see what a stage does
-
 
 @command(
     "minires step plain20 resnet20 --out step.html",
@@ -27,7 +25,8 @@ _SIZE = 32  # pixels, what images are enlarged to: enough to see what a stage do
 def step(
     asked: dict[str, Any],
     nets: Annotated[
-        list[str], typer.Argument(help="One model, or two side by side: plain20 resnet20.")
+        list[str],
+        typer.Argument(help="One model, or two side by side: plain20 resnet20; resnet18."),
     ],
     out: Annotated[
         Path, typer.Option(help="Page to write; step.html by default.", show_default=False)
@@ -40,8 +39,8 @@ def step(
     size: Annotated[
         int | None,
         typer.Option(
-            help="Height the images are enlarged to, a multiple of their own; 32 by default, and "
-            "with --weights their own.",
+            help="Height the images are enlarged to, a multiple of their own; by default 32, for "
+            "nets of large images 224, and with --weights their own.",
             **INTEGER,
         ),
     ] = None,
@@ -57,7 +56,8 @@ def step(
     height = images.train_images.shape[2]
     if config.weights is not None and size not in (None, height):
         say(untrained_size(height, size), file=sys.stderr)
-    page = page_of(config, images.enlarged(size or (_SIZE if config.weights is None else height)))
+    usual = height if config.weights else min(spec.image()[1] for spec in config.specs)
+    page = page_of(config, images.enlarged(size or usual))
     with writing(out):
         page.save(out)
     say(f"page: {out} ({len(page.html) / 1e6:.1f} MB); open it in a browser")

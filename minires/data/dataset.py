@@ -237,6 +237,12 @@ class Dataset:
             shift=self.shift * times,
         )
 
+    def in_colour(self) -> "Dataset":
+        """Return a dataset of 3 channels, in which a grey image is three times the same."""
+        parts = self.train_images, self.test_images
+        train, test = (images.repeat(3 // self.channels, 1) for images in parts)
+        return replace(self, train_images=train, test_images=test)
+
     def inputs(self, images: Array) -> Array:
         """Return uint8 images as input of a model: white is 1, the mean image subtracted."""
         expect_pixels(images, self.train_images.shape[1:])

@@ -65,7 +65,7 @@ class Stepping:
     @cached_property
     def specs(self) -> tuple[NetSpec, ...]:
         """The nets, parsed."""
-        return tuple(map(NetSpec.parse, self.nets))
+        return tuple(NetSpec.parse(name, "any") for name in self.nets)
 
 
 def page_of(config: Stepping, dataset: Dataset) -> Page:
@@ -74,6 +74,8 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     Raises:
         UsageError: the nets are too large for a page, or have no module `path`.
     """
+    if any(spec.image(dataset.channels)[0] == 3 for spec in config.specs):
+        dataset = dataset.in_colour()
     nets = [(spec, _model(spec, config, dataset)) for spec in config.specs]
     x, labels = _batch(config, dataset)
     _check_size([model for _, model in nets], x, config)
@@ -81,7 +83,7 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
     for spec, model in nets:
         _train(config, spec, model, dataset)
         trace = record(model, x, labels, config.channels, config.image)
-        traces.append((str(spec), trace.within(config.path) if config.path else trace))
+        traces.append((spec.name, trace.within(config.path) if config.path else trace))
     title, footer = _about(config, dataset, x.shape, str(dataset.classes[labels[config.image]]))
     return step_page(traces, title, footer, dataset.classes)
 

@@ -134,13 +134,20 @@ def _operation(r: Record) -> dict[str, Any]:
 
 def _summary(s: Summary, signed: bool) -> dict[str, Any]:
     numbers = {key: _rounded(getattr(s, key)) for key in ("norm", "mean", "std", "low", "high")}
-    maps = s.maps if s.maps is None else _maps(s.maps, signed)
+    maps = s.maps if s.maps is None else maps_of(s.maps, signed)
     return {**numbers, "histogram": s.histogram, "maps": maps}
 
 
-def _maps(maps: Array, signed: bool) -> dict[str, Any]:
-    ends = list(map(_rounded, _ends(maps, signed)))
-    return {"shape": maps.shape, "data": encoded(maps, signed), "ends": ends}
+def maps_of(maps: Array, signed: bool) -> dict[str, Any]:
+    """Return feature maps (channels, height, width) as `valueAt` of the pages reads them.
+
+    They are bytes in base64 between two ends, the lowest and the highest value; signed ones have 0
+    in the middle.
+    """
+    finite, (low, high) = _finite(maps), _ends(maps, signed)
+    levels = np.rint(255 * (finite - low) / (high - low or 1.0)).astype(np.uint8)
+    data = base64.b64encode(levels.tobytes()).decode()
+    return {"shape": maps.shape, "data": data, "ends": [_rounded(low), _rounded(high)]}
 
 
 def _inside(r: Record) -> dict[str, Any]:
@@ -157,23 +164,12 @@ def _inside(r: Record) -> dict[str, Any]:
         else:
             O, C, kh, kw = part.shape
             rows = part.transpose(0, 2, 1, 3).reshape(1, O * kh, C * kw)
-            inside |= {name: _maps(rows, signed=True), "kernel": (kh, kw)}
+            inside |= {name: maps_of(rows, signed=True), "kernel": (kh, kw)}
     if isinstance(r.op, MaxPool2d):
         inside["kernel"] = r.op.kernel_size
     if isinstance(r.op, Conv2d | MaxPool2d):
         inside |= {"stride": r.op.stride, "padding": r.op.padding}
     return inside
-
-
-def encoded(maps: Array, signed: bool) -> str:
-    """Return feature maps as bytes in base64, from the lowest value to the highest.
-
-    Signed ones have 0 in the middle.
-    """
-    finite = _finite(maps)
-    low, high = _ends(maps, signed)
-    scaled = 127.5 * (1 + finite / high) if signed else 255 * (finite - low) / (high - low or 1.0)
-    return base64.b64encode(np.rint(scaled).astype(np.uint8).tobytes()).decode()
 
 
 def _ends(maps: Array, signed: bool) -> tuple[float, float]:
@@ -186,7 +182,7 @@ def _ends(maps: Array, signed: bool) -> tuple[float, float]:
 
 
 def _finite(maps: Array) -> Array:
-    return np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
+    return np.nan_to_num(np.asarray(maps, np.float64), nan=0, posinf=0, neginf=0)
 
 
 def _kind(op: Op) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..autograd import Op
 from ..autograd.hooks import forward_hook
 from ..backend import Array
 from ..inspect.layers import watch_layers
-from ..inspect.step_page import encoded
+from ..inspect.step_page import maps_of
 from ..modes import no_grad, set_modes
 from .config import LabConfig, limits
 from .session import Session
@@ -32,26 +32,13 @@ _DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Maps:
-    """Feature maps or images: shape (maps, height, width), and bytes in base64."""
-
-    shape: tuple[int, ...]
-    data: str
-
-    @classmethod
-    def of(cls, arrays: Array) -> "Maps":
-        """Return maps (N, H, W); the lowest value of all becomes 0, and the highest 255."""
-        return cls(arrays.shape, encoded(arrays, signed=False))
-
-
-@dataclass(frozen=True)
 class Scene:
     """What stays as it is until the next session.
 
     Attributes:
         number: of the session; config: the settings; limits: the ranges of the settings.
         data: the dataset's name; classes, labels: of it, and of the images that are looked at.
-        images: those images, each the mean of its channels.
+        images: those images, each the mean of its channels; see `maps_of`.
         layers: the paths of each net's layers; blocks: of its blocks.
     """
 
@@ -61,7 +48,7 @@ class Scene:
     data: str
     classes: tuple[str, ...]
     labels: list[int]
-    images: Maps
+    images: dict[str, Any]
     layers: list[list[str]]
     blocks: list[list[str]]
 
@@ -126,7 +113,7 @@ class NetLook:
     """
 
     std: list[float]
-    maps: list[Maps]
+    maps: list[dict[str, Any]]
     probabilities: list[float]
     wrong: list[bool]
 
@@ -160,7 +147,7 @@ def scene_of(session: Session, number: int) -> Scene:
         dataset.name,
         dataset.classes,
         dataset.test_labels[:IMAGES].tolist(),
-        Maps.of(images),
+        maps_of(images, signed=False),
         [list(training.layers) for training in session.trainings],
         [list(training.blocks) for training in session.trainings],
     )
@@ -224,7 +211,7 @@ def _net_look(training: NetTraining, images: Array, labels: Array, image: int) -
     std = dict(zip(layers.paths, layers.std.tolist(), strict=True))
     return NetLook(
         [std[path] for path in training.layers],
-        [Maps.of(maps[path]) for path in ("", *training.blocks)],
+        [maps_of(maps[path], signed=False) for path in ("", *training.blocks)],
         chosen.tolist(),
         (logits.data.argmax(axis=1) != labels).tolist(),
     )

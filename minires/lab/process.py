@@ -22,6 +22,10 @@ class TrainingProcess:
         address: of the first session.
         data_dir: the folder of CIFAR-10, or None.
         folder: of images, or None.
+
+    Attributes:
+        latest: by kind, how many messages there were, and the last one.
+        told: the number of the last notice that any page was sent.
     """
 
     def __init__(self, address: str, data_dir: Path | None, folder: Path | None = None) -> None:
@@ -33,8 +37,8 @@ class TrainingProcess:
             self.process.start()
         other.close()
         self._lock = threading.Lock()  # of commands
-        # By kind: how many messages there were, and the last one.
         self.latest = dict.fromkeys("SNLF", (0, ""))
+        self.told = 0
         self._wake: dict[int, Callable[[], object]] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

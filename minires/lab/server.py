@@ -118,14 +118,16 @@ async def _serve(page: WebSocket, training: TrainingProcess) -> None:
     training.on_message(id(page), lambda: loop.call_soon_threadsafe(news.set))
 
     async def tell() -> None:
-        notices, _ = training.latest["N"]  # those from before are no news
-        sent = {"S": 0, "N": notices if training.process.is_alive() else 0, "L": 0, "F": 0}
+        # A notice that another page was sent is no news, unless it is that the training has ended.
+        sent = {"S": 0, "N": training.told if training.process.is_alive() else 0, "L": 0, "F": 0}
         while True:
             news.clear()
             for kind, (number, text) in list(training.latest.items()):  # the scene first
                 if sent[kind] != number:
                     sent[kind] = number
                     await page.send_text(text)
+                    if kind == "N":
+                        training.told = number
             await news.wait()
 
     news_teller = asyncio.create_task(tell())

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -119,6 +120,10 @@ class Worker:
         """Undo the last surgery."""
         self._session.undo()
         self._begin(self._session)
+
+    def do_free(self) -> None:
+        """Leave the guided experiment: the session goes on, without a guide in its address."""
+        self._session.config = replace(self._session.config, guide=0)
 
     def do_run(self, running: bool) -> None:
         """Train, or pause."""

@@ -66,6 +66,9 @@ def test_step_writes_a_page(tmp_path):
     result = minires("step", "plain8", "resnet8", *how, cwd=tmp_path)
     assert re.match(r"page: step.html \(\d+\.\d MB\); open it in a browser", result.stdout)
     assert (tmp_path / "step.html").exists()
+    large = ("resnet18", "--batch", "2", "--path", "layer4.1", "--out", "18.html")
+    assert minires("step", *large, cwd=tmp_path).stderr == ""
+    assert "2 images of digits, 224x224 pixels" in (tmp_path / "18.html").read_text()
     for arguments, code, said in (
         (("resnet9",), 2, "no net 'resnet9'"),
         (("resnet8", "--batch", "x"), 2, "'--batch': expected an integer, got 'x'"),

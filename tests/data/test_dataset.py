@@ -153,3 +153,14 @@ def test_a_rank_with_no_test_image_of_a_batch_tests_none():
     data = replace(digits(), share=(0, 3))
     few = replace(data, test_images=data.test_images[:1], test_labels=data.test_labels[:1])
     assert list(few.testing_batches()) == []
+
+
+def test_grey_images_in_colour_are_the_same_three_times():
+    grey = digits()
+    colour = grey.in_colour()
+    assert np.array_equal(colour.in_colour().train_images, colour.train_images)
+    assert colour.channels == 3
+    assert all(np.array_equal(colour.test_images[:, [k]], grey.test_images) for k in range(3))
+    assert np.array_equal(
+        colour.inputs(colour.test_images[:1])[0, 2], grey.inputs(grey.test_images[:1])[0, 0]
+    )

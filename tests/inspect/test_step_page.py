@@ -13,7 +13,7 @@ import pytest
 
 from minires import models
 from minires.data import digits
-from minires.errors import UsageError
+from minires.errors import NameWarning, UsageError
 from minires.experiments import stepping
 from minires.experiments.stepping import Stepping, page_of
 from minires.inspect.step_page import TEXTS, Page, bytes_of, step_page
@@ -218,6 +218,24 @@ def test_training_before_changes_what_is_seen():
 
     assert loss(0) != loss(3)
     assert loss(3) == loss(3)
+
+
+def test_nets_for_large_images_step_through_grey_ones_in_three_channels():
+    page = page_of(
+        Stepping(("resnet18", "plain8"), batch=2, channels=2, after=1), digits().enlarged(32)
+    )
+    large, small = data_of(page)["nets"]
+    assert (large["name"], small["name"]) == ("resnet18", "plain8")
+    assert "MaxPool2d" in {op["name"] for op in large["ops"]}
+    assert sum(op["addition"] for op in large["ops"]) == 8
+    for net in (large, small):
+        assert net["image"]["maps"]["shape"] == [3, 32, 32]
+
+
+def test_a_name_of_both_families_is_that_of_large_images():
+    with pytest.warns(NameWarning, match="cifar-resnet50 is the one for 32x32"):
+        families = [spec.family for spec in Stepping(("resnet50", "cifar-resnet50")).specs]
+    assert families == ["imagenet", "cifar"]
 
 
 def test_a_module_can_be_shown_alone():

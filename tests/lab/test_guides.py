@@ -143,6 +143,8 @@ def test_batch_norm_off():
     assert said(3)[:2] == pytest.approx(gradients(session), rel=0.05)
     assert said(3)[2:] == pytest.approx([without[0], without[-2]], rel=0.05)
     assert normed[:-1] == pytest.approx(1, abs=0.01)
+    learned, guesses = errors(on(session, 30))
+    assert guesses > 85 > learned
 
 
 def test_xavier_or_he():
@@ -153,12 +155,16 @@ def test_xavier_or_he():
     ratio = math.log(falls[0] / falls[1]) / 18
     assert math.exp(ratio) == pytest.approx(math.sqrt(2), rel=0.1)
     assert gradients(session)[0] < gradients(session)[1] / 100
+    assert min(errors(on(session, 30))) > 85
 
 
 def test_a_learning_rate_too_high():
     session, _ = played(6, 1)
     updates = [max(layer.update for layer in training.numbers()) for training in session.trainings]
     assert said(6)[:2] == pytest.approx(updates, rel=0.05)
+    low, high = errors(on(session, 90))
+    assert low < 30
+    assert high > 80
 
 
 def test_overfit_100_images():

@@ -95,6 +95,42 @@ def test_it_pauses_walks_and_runs_by_mouse_and_keyboard(page):
     expect(page.locator("#run")).to_have_text("❚❚ pause")
 
 
+def test_numbers_where_the_pointer_is_and_where_arrow_keys_go(page):
+    expect(page.locator("#legend")).to_contain_text(re.compile(r"test \d"))  # an epoch has ended
+    pause(page)
+    curves, said = page.locator("#errors"), page.locator("#errors-at")
+    curves.focus()
+    page.keyboard.press("End")
+    expect(said).to_have_text(
+        f"step {step(page)} · {' · '.join(page.locator('#legend span').all_inner_texts()[:2])}"
+    )
+    box = curves.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 50)
+    expect(said).to_have_text(re.compile(r"step 0 · plain8: training –, test – · resnet8: "))
+    assert curves.locator(".cursor").count() == 1
+
+    chart = page.locator(".layer-chart").first
+    chart.locator("canvas").focus()
+    for key in ("ArrowRight", "ArrowRight"):  # the first press is the first layer
+        page.keyboard.press(key)
+    numbers = r"plain8 layer1.0.conv1: \S+ · resnet8 layer1.0.conv1: \S+$"
+    expect(chart.locator("output")).to_have_text(re.compile(numbers))
+    box = chart.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 9, box["y"] + 50)
+    expect(chart.locator("output")).to_have_text(re.compile(r"plain8 fc: \S+ · resnet8 fc: \S+$"))
+
+    features = panel(page, 1).locator(".chosen")
+    features.locator(".maps").focus()
+    for key in ("ArrowDown", "PageDown", "ArrowDown"):  # the first press is the corner
+        page.keyboard.press(key)
+    expect(features.locator("output")).to_have_text(re.compile(r"channel 1, row 1, column 0: \S+$"))
+    low, high = map(float, features.locator(".scale").inner_text().split())
+    value = features.locator("output").inner_text().split()[-1]
+    assert low <= float(value) <= high
+    page.click("#step")
+    expect(features.locator("output")).not_to_have_text(re.compile(f"{re.escape(value)}$"))
+
+
 def test_surgery_marks_the_curves_and_is_undone(page):
     pause(page)
     arc = panel(page, 1).locator(".arc").nth(1)
@@ -175,13 +211,12 @@ def test_a_link_is_opened_before_the_first_frame_of_the_session_it_replaces(brow
     opened.goto(f"{served.url}#{SMALL}&seed=1")
     expect(opened.locator("#shared input")).to_have_value("1")
     expect(opened.locator("#errors polyline.mean")).to_have_count(2)
-    first = opened.evaluate("location.hash")
     frames.clear()
     opened.evaluate("hash => { location.hash = hash }", f"{SMALL}&seed=2")
     expect(opened.locator("#shared input")).to_have_value("2")
-    opened.evaluate("hash => { location.hash = hash }", first[1:])
+    opened.evaluate("hash => { location.hash = hash }", f"{SMALL}&seed=0")
     frames.set()
-    expect(opened.locator("#shared input")).to_have_value("1")
+    expect(opened.locator("#shared input")).to_have_value("0")
     context.close()
 
 
@@ -211,6 +246,31 @@ def test_settings_begin_a_new_session(page):
     page.locator("#shared input").fill("1")
     page.locator("#shared input").press("Tab")
     expect(page).to_have_url(re.compile("seed=1$"))
+
+
+def test_every_other_setting_and_key(page):
+    for name, value, said in (
+        ("init", "xavier", "init=he,xavier"),
+        ("factor", "0.5", "factor=1,0.5"),
+        ("inputs", "0", "standardised=1,0"),
+    ):
+        panel(page, 1).locator(f"[name={name}]").select_option(value)
+        expect(page).to_have_url(re.compile(said))
+    for name, value in (("batch", "16"), ("trainImages", "1000")):
+        page.locator(f"#shared [name={name}]").select_option(value)
+        expect(page).to_have_url(re.compile(f"={value}&"))
+    page.click("#save")
+    expect(page.locator("#notice")).to_contain_text("before the first epoch has ended")
+    pause(page)
+    panel(page, 1).locator(".arc").first.click()
+    expect(page.locator("#surgeries li")).to_have_count(1)
+    page.locator("h1").click()
+    page.keyboard.press("u")
+    expect(page.locator("#surgeries li")).to_have_count(0)
+    page.keyboard.press("r")
+    expect(page.locator("#run")).to_have_text("❚❚ pause")
+    page.locator("#shared [name=dataset]").select_option("folder")
+    expect(page.locator("#notice")).to_contain_text("dataset=folder needs minires lab --folder")
 
 
 def test_an_image_is_chosen(page):
@@ -252,6 +312,8 @@ def test_a_link_opens_a_guide_and_its_session(page):
     assert page.url.endswith("#guide=5")
     page.select_option("#guide", "0")
     expect(page.locator("#story")).to_be_hidden()
+    expect(page).to_have_url(re.compile("/[#]?$"))
+    expect(page.locator("#guide")).to_have_value("0")
     panel(page, 0).locator("[name=depth]").select_option("8")
     expect(page).to_have_url(re.compile("#net=plain8,resnet20$"))
 

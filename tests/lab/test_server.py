@@ -113,6 +113,21 @@ def test_a_page_that_comes_later_is_told_everything_but_old_notices(served):
     assert "N" not in kinds
 
 
+def test_the_first_page_is_told_what_went_wrong_before_it_came():
+    lab = Served("dataset=cifar10&net=plain8,resnet8")
+    lab.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not lab.training.latest["N"][0] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with live(lab) as page:
+            assert "cifar10 needs" in until(page, "N")["text"]
+        with live(lab) as page:
+            assert "N" not in {page.recv(timeout=60)[0] for _ in range(3)}
+    finally:
+        lab.stop()
+
+
 def test_a_message_that_is_too_large_closes_the_page_alone(served):
     with live(served) as page:
         page.send("x" * (LARGEST + 1))

@@ -91,6 +91,16 @@ def test_surgery_is_seen_in_the_next_frame_and_undone(training):
     assert not frame["undo"]
 
 
+def test_without_its_guide_a_session_goes_on(training):
+    training.command("open", address=f"{SMALL}&guide=5")
+    frame = training.until("F", lambda frame: frame["number"] == 2 and frame["step"] > 1)
+    assert frame["address"].endswith("&guide=5")
+    training.command("free")
+    later = training.until("F", lambda later: "guide" not in later["address"])
+    assert later["number"] == 2
+    assert later["step"] >= frame["step"]
+
+
 def test_a_session_that_is_opened_has_a_scene_of_its_own(training):
     training.command("open", address="net=resnet8&images=48&batch=8&lr=0.02")
     scene = training.until("S", lambda scene: scene["number"] == 2)

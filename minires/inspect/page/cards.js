@@ -59,10 +59,10 @@ function featureMaps({ maps }, gradient, title, over = null) {
   if (!maps) return [];
   const { row, said, choose } = probed(images(maps, gradient), title, (k, i, j) => {
     over?.show(k, i, j);
-    return t("valueAt", { ...place(k, i, j), value: near(valueAt(maps, k, i, j), stepOf(maps)) });
+    return valueSaid(maps, k, i, j);
   });
   if (over) choose(0, maps.shape[1] >> 1, maps.shape[2] >> 1);
-  return [make("h3", {}, title), row, scale(maps.ends, gradient), said];
+  return [make("h3", {}, title), row, scale(maps.ends, colourOf(gradient)), said];
 }
 
 const values = (summary) => [heading("values", { mean: short(summary.mean), std: short(summary.std) }), histogram(summary)];

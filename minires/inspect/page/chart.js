@@ -33,7 +33,7 @@ const chart = {
     const every = Math.ceil((high - low) / 4);
     for (let log = low; log <= high; log += every) {
       drawn.push(make("line", { class: "grid", x1: this.left, x2: this.width, y1: y(log), y2: y(log) }));
-      drawn.push(make("text", { x: this.left - 6, y: y(log) + 4, "text-anchor": "end" }, log >= -2 && log <= 3 ? String(10 ** log) : `1e${log}`));
+      drawn.push(make("text", { x: this.left - 6, y: y(log) + 4, "text-anchor": "end" }, powerOfTen(log)));
     }
     nets.forEach((net, number) => {
       const points = net.ops

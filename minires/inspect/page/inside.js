@@ -23,7 +23,7 @@ function addition(net, op) {
     const name = t(["termBranch", "termShortcut", "termSum"][n]);
     return [make("p", { class: "note" }, name), probed(images(maps, false, Infinity, ends), name, says, said).row];
   });
-  return [heading("addition"), ...rows, scale(ends, false), said];
+  return [heading("addition"), ...rows, scale(ends), said];
 }
 
 /** Kernels or their gradient as one image: a row for each output channel, a column for each input channel. */
@@ -40,7 +40,7 @@ function kernelImage(op, name) {
   for (let y = kh; y < height; y += kh) lines.append(make("line", { x1: 0, x2: width, y1: y, y2: y }));
   for (let x = kw; x < width; x += kw) lines.append(make("line", { x1: x, x2: x, y1: 0, y2: height }));
   row.firstChild.insertBefore(lines, row.firstChild.lastChild);
-  return make("figure", {}, make("figcaption", { class: "note" }, label), row, said, scale(maps.ends, true));
+  return make("figure", {}, make("figcaption", { class: "note" }, label), row, said, scale(maps.ends, gradientColour));
 }
 
 /** The kernels of a convolution, and on the way back their gradient beside them. */

@@ -1,11 +1,13 @@
 // The curves: training and test error of both nets, with a mark for each surgery.
 
-import { percent } from "./values.js";
-import { byId, make, t } from "./shared.js";
+import { byId, choosable, make, t } from "./shared.js";
 
 const HEIGHT = 230;
 const [LEFT, RIGHT, TOP, BOTTOM] = [34, 10, 12, 20];
 const WINDOW = 25; // training steps that the strong line is smoothed over
+const PLACES = 200; // along the curves, that pointer and arrow keys choose among
+
+export const percent = (x) => (x === null || x === undefined ? t("notANumber") : `${x.toFixed(1)} %`);
 
 function smoothed(values, stride) {
   const weight = 1 - Math.exp(-stride / WINDOW);
@@ -23,8 +25,34 @@ function niceStep(range) {
   return [1, 2, 5, 10].map((m) => m * power).find((step) => range / step <= 6);
 }
 
+const svg = byId("errors");
+let shown = null; // what is drawn: the frame, the means of each net, and where a training step is
+
+const { choose, again } = choosable(
+  svg, byId("errors-at"), () => [PLACES + 1], { ArrowLeft: [-1], ArrowRight: [1], Home: [-Infinity], End: [Infinity] }, errorsAt,
+);
+svg.onpointermove = svg.onpointerdown = ({ clientX }) => {
+  const { left, width } = svg.getBoundingClientRect();
+  choose(Math.round((PLACES * (clientX - left - LEFT)) / (width - LEFT - RIGHT)));
+};
+
+/** Mark a place of the curves, and say the errors there. */
+function errorsAt(place) {
+  if (!shown) return "";
+  const { names, frame, means, x } = shown;
+  const step = Math.round((frame.step * place) / PLACES);
+  svg.querySelector(".cursor")?.remove();
+  svg.append(make("line", { class: "cursor", x1: x(step), x2: x(step), y1: TOP, y2: HEIGHT - BOTTOM }));
+  const said = frame.nets.map(({ stride, tests }, number) => {
+    const point = Math.min(Math.ceil(step / stride), means[number].length) - 1;
+    return errorsSaid(names[number], means[number][point], tests.findLast(([at]) => at <= step));
+  });
+  return [t("atStep", { step }), ...said].join(" · ");
+}
+
+const errorsSaid = (net, train, test) => t("errorsSaid", { net, train: percent(train), test: percent(test?.[1]) });
+
 export function drawErrors(names, frame) {
-  const svg = byId("errors");
   const width = Math.max(svg.clientWidth, 280);
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const last = Math.max(frame.step, 10);
@@ -41,20 +69,23 @@ export function drawErrors(names, frame) {
     const text = points.map(([step, error]) => `${x(step).toFixed(1)},${y(error).toFixed(1)}`).join(" ");
     drawn.push(make("polyline", { class: `${kind} net${number}`, points: text }));
   };
+  const means = frame.nets.map((net) => smoothed(net.errors, net.stride));
   const said = frame.nets.map((net, number) => {
     const at = (k) => (k + 1) * net.stride;
-    const mean = smoothed(net.errors, net.stride);
+    const mean = means[number];
     line("raw", number, net.errors.map((error, k) => [at(k), error]));
     line("mean", number, mean.map((error, k) => [at(k), error]));
     line("test", number, net.tests);
-    return t("errorsSaid", { net: names[number], train: percent(mean.at(-1)), test: percent(net.tests.at(-1)?.[1]) });
+    return errorsSaid(names[number], mean.at(-1), net.tests.at(-1));
   });
   frame.surgeries.forEach((surgery, k) => {
     drawn.push(make("line", { class: "mark", x1: x(surgery.step), x2: x(surgery.step), y1: TOP, y2: HEIGHT - BOTTOM }));
     drawn.push(make("text", { class: "flag", x: x(surgery.step) + 3, y: TOP + 9 + 11 * (k % 4) }, `${k + 1}`));
   });
   svg.replaceChildren(...drawn);
-  svg.setAttribute("aria-label", said.join("; "));
+  svg.setAttribute("aria-label", [...said, t("hintCurve")].join("; "));
+  shown = { names, frame, means, x };
+  again();
   return said;
 }
 

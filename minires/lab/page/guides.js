@@ -12,6 +12,7 @@ export async function startGuides() {
     const guide = guides[Number(byId("guide").value) - 1];
     show();
     if (guide) send("open", { address: guide.address });
+    else send("free");
   };
   onLanguage(list);
   list();
@@ -25,9 +26,13 @@ function list() {
   show();
 }
 
-/** Show the guide of a session. */
-export function showGuide(number) {
-  byId("guide").value = number;
+let told = null; // the guide that the last frame's address had
+
+/** Show the guide of a session's address, if it is another one than before. */
+export function showGuide(address) {
+  const number = new URLSearchParams(address).get("guide") ?? "0";
+  if (number === told) return;
+  told = byId("guide").value = number;
   show();
 }
 

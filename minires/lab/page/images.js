@@ -1,25 +1,26 @@
 // The images that are looked at: which of them each net has wrong, and its probabilities for one.
 
-import { drawMaps, percent, pixels } from "./values.js";
+import { percent } from "./errors.js";
 import { send } from "./link.js";
-import { byId, make, t } from "./shared.js";
+import { byId, make, paint, t, valueAt } from "./shared.js";
 
 let buttons = [];
 let bars = [];
 
 export function showImages(scene) {
-  buttons = pixels(scene.images).map((image, number) => {
+  const [, height, width] = scene.images.shape;
+  buttons = scene.labels.map((label, number) => {
     const canvas = make("canvas", { "aria-hidden": "true" });
-    drawMaps(canvas, [image], 1);
+    paint(canvas, width, height, (i, j) => valueAt(scene.images, number, i, j), scene.images.ends);
     const dots = make("span", { class: "dots" }, make("i", {}), make("i", {}));
     const button = make("button", { type: "button", "aria-pressed": "false" }, canvas, dots);
     button.onclick = () => send("image", { number });
     button.say = (wrong) => {
       const names = scene.config.nets.map((net) => net.net).filter((_, k) => wrong[k]);
-      const label = t("image", { label: scene.classes[scene.labels[number]] }) + (names.length ? t("wrongOf", { nets: names.join(", ") }) : "");
-      if (button.title !== label) {
-        button.title = label;
-        button.setAttribute("aria-label", label);
+      const title = t("image", { label: scene.classes[label] }) + (names.length ? t("wrongOf", { nets: names.join(", ") }) : "");
+      if (button.title !== title) {
+        button.title = title;
+        button.setAttribute("aria-label", title);
       }
     };
     return button;

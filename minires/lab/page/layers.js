@@ -1,8 +1,7 @@
 // A number of every layer, on a logarithmic scale: both nets over the same depth, and the trace of
 // the last seconds, so that vanishing and exploding is a movement.
 
-import { short } from "./values.js";
-import { make, t } from "./shared.js";
+import { choosable, make, powerOfTen, short, t } from "./shared.js";
 
 const TRACE = 4000; // ms
 const APART = 250; // ms between two lines of the trace, at least: each costs as much as the newest
@@ -13,12 +12,20 @@ export class LayerChart {
   constructor(key) {
     this.key = key;
     this.past = [[], []];
-    this.canvas = make("canvas", { role: "img" });
-    this.output = make("output", {});
+    this.canvas = make("canvas", {});
+    this.output = make("output", { class: "said note", "data-text": "hintCurve" });
     this.title = make("h2", { "data-text": key });
     this.box = make("section", { class: "card layer-chart" }, this.title, this.canvas, this.output);
-    this.canvas.onpointermove = (event) => this.tell(event.offsetX);
-    this.canvas.onpointerleave = () => this.tell(null);
+    this.place = null; // the layer that pointer or arrow keys have chosen, counted in the deeper net
+    const moves = { ArrowLeft: [-1], ArrowRight: [1], Home: [-Infinity], End: [Infinity] };
+    const { choose, again } = choosable(this.canvas, this.output, () => [this.deepest()], moves, (place) => this.numbersAt(place));
+    this.again = again;
+    this.canvas.onpointermove = this.canvas.onpointerdown = ({ offsetX }) =>
+      choose(Math.round(((this.deepest() - 1) * (offsetX - LEFT)) / (this.width - LEFT - RIGHT)));
+  }
+
+  deepest() {
+    return Math.max(...(this.layers ?? [[]]).map((net) => net.length), 1);
   }
 
   forget() {
@@ -35,7 +42,8 @@ export class LayerChart {
       if (past.length > 1 && past.at(-1).time - past.at(-2).time < APART) past.pop();
       this.past[number] = [...past, { time: now, values: net }];
     });
-    this.draw(now);
+    if (this.place === null) this.draw(now);
+    else this.again();
   }
 
   range() {
@@ -63,7 +71,7 @@ export class LayerChart {
     context.clearRect(0, 0, this.width, height);
     const [low, high] = this.range();
     const y = (value) => TOP + ((height - TOP - BOTTOM) * (high - Math.log10(value))) / (high - low);
-    context.font = "11px system-ui, sans-serif";
+    context.font = `11px ${colours.faint.fontFamily}`;
     context.textAlign = "right";
     const every = Math.ceil((high - low) / 5);
     for (let log = low; log <= high; log += every) {
@@ -74,12 +82,17 @@ export class LayerChart {
       context.lineTo(this.width - RIGHT, y(10 ** log));
       context.stroke();
       context.fillStyle = colours.faint.color;
-      context.fillText(log >= -2 && log <= 3 ? String(10 ** log) : `1e${log}`, LEFT - 5, y(10 ** log) + 4);
+      context.fillText(powerOfTen(log), LEFT - 5, y(10 ** log) + 4);
     }
     context.textAlign = "left";
     context.fillText(t("firstLayer"), LEFT, height - 4);
     context.textAlign = "right";
     context.fillText(t("lastLayer"), this.width - RIGHT, height - 4);
+    if (this.place !== null) {
+      const x = this.x(this.place, this.deepest());
+      context.fillStyle = colours.now.color;
+      context.fillRect(x - 0.5, TOP, 1, height - TOP - BOTTOM);
+    }
     this.past.forEach((traces, number) => {
       context.strokeStyle = context.fillStyle = colours[`net${number}`].color;
       traces.forEach((trace, k) => {
@@ -95,7 +108,7 @@ export class LayerChart {
       const values = this.past[number].at(-1).values;
       return t("layersSaid", { net: name, first: short(values[0]), last: short(values.at(-1)) });
     });
-    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${said.join("; ")}`);
+    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${[...said, t("hintCurve")].join("; ")}`);
   }
 
   line(context, values, y) {
@@ -124,26 +137,23 @@ export class LayerChart {
     });
   }
 
-  /** Say the numbers of the layer that is pointed at. */
-  tell(offset) {
-    if (offset === null || !this.layers) {
-      this.output.textContent = "";
-      return;
-    }
-    const share = Math.min(Math.max((offset - LEFT) / (this.width - LEFT - RIGHT), 0), 1);
-    this.output.textContent = this.names
-      .map((name, number) => {
-        const values = this.past[number].at(-1)?.values ?? [];
-        const i = Math.round(share * (values.length - 1));
-        return `${name} ${this.layers[number][i]}: ${short(values[i])}`;
-      })
-      .join(" · ");
+  /** Mark a layer, and say its numbers. */
+  numbersAt(place) {
+    if (!this.past[0].length) return "";
+    this.place = place;
+    this.draw(performance.now());
+    const said = this.names.map((name, number) => {
+      const { values } = this.past[number].at(-1);
+      const i = Math.round((place * (values.length - 1)) / Math.max(this.deepest() - 1, 1));
+      return `${name} ${this.layers[number][i]}: ${short(values[i])}`;
+    });
+    return said.join(" · ");
   }
 }
 
 /** Styles that have a colour of the palette, as it is now: light-dark() is not resolved in a custom property. */
 const colours = Object.fromEntries(
-  ["rule", "faint", "net0", "net1"].map((name) => {
+  ["rule", "faint", "now", "net0", "net1"].map((name) => {
     const probe = make("span", { hidden: "" });
     probe.style.color = `var(--${name})`;
     document.body.append(probe);

@@ -1,6 +1,5 @@
 // The laboratory's page: draws what the training process sends, and sends it commands.
 
-import { short } from "./values.js";
 import { drawErrors, drawLegend } from "./errors.js";
 import { showGuide, startGuides } from "./guides.js";
 import { showImages, showLook } from "./images.js";
@@ -8,7 +7,7 @@ import { LayerChart } from "./layers.js";
 import { connect, send } from "./link.js";
 import { makeNets } from "./nets.js";
 import { sharedSettings } from "./settings.js";
-import { byId, make, t } from "./shared.js";
+import { byId, make, short, t } from "./shared.js";
 import { onLanguage, setLanguage } from "./text.js";
 
 const newest = {}; // by kind: the message that is to be drawn next
@@ -43,10 +42,7 @@ function draw() {
 }
 
 function drawScene(value) {
-  if (value.number !== scene?.number) {
-    frame = null;
-    showGuide(value.config.guide);
-  }
+  if (value.number !== scene?.number) frame = null;
   scene = value;
   nets = makeNets(scene);
   sharedSettings(scene);
@@ -64,6 +60,7 @@ function drawFrame(value) {
       return;
     }
   }
+  showGuide(frame.address);
   // Charts ask for their size, so they are drawn before anything makes the browser lay out again.
   for (const key of ["gradient", "update"]) charts[key].add(frame.nets.map((net) => net[key]), scene.layers, names());
   const said = drawErrors(names(), frame);

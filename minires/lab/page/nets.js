@@ -1,9 +1,8 @@
 // The two nets: their blocks with feature maps and shortcuts, and surgery on the block chosen.
 
-import { drawMaps, pixels, short } from "./values.js";
 import { send } from "./link.js";
 import { netSettings } from "./settings.js";
-import { byId, make, t } from "./shared.js";
+import { byId, make, paint, probed, scale, short, t, valueAt, valueSaid } from "./shared.js";
 
 const FACTORS = [-1, 0, 0.1, 0.5, 1, 2];
 
@@ -55,13 +54,9 @@ export class Net {
   choose(path) {
     this.path = path;
     for (const cell of this.cells) cell.body.setAttribute("aria-pressed", String(cell.path === path));
-    this.large = Array.from({ length: 8 }, () => make("canvas", { width: 8, height: 8 }));
-    this.large.forEach((canvas, k) => {
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", t("map", { number: k, path }));
-    });
-    const parts = [make("h3", {}, t("chosen", { path }))];
-    if (path !== "fc") parts.push(make("div", { class: "maps" }, ...this.large));
+    this.probe = null;
+    this.features = make("div", {});
+    const parts = [make("h3", {}, t("chosen", { path })), this.features];
     if (path.includes(".")) parts.push(this.blockActions(path));
     const layers = this.layers.filter((layer) => layer === path || layer.startsWith(`${path}.`));
     parts.push(make("div", { class: "actions" }, ...layers.flatMap((layer) => this.layerActions(layer))));
@@ -120,16 +115,30 @@ export class Net {
     if (document.activeElement !== this.branch) this.branch.value = edit.branch;
   }
 
-  look(look) {
-    this.maps = look.maps.map(pixels);
-    this.cells.forEach((cell, k) => k < this.maps.length && drawMaps(cell.canvas, this.maps[k].slice(0, 4), 2));
+  look({ maps }) {
+    this.maps = maps;
+    this.cells.slice(0, maps.length).forEach(({ canvas }, k) => paintFour(canvas, maps[k]));
     this.showMaps();
   }
 
   showMaps() {
     const maps = this.maps[this.paths.indexOf(this.path)];
-    if (maps) this.large.forEach((canvas, k) => drawMaps(canvas, maps.slice(k, k + 1), 1));
+    if (!maps) return;
+    const [n, height, width] = maps.shape;
+    const label = (number) => t("map", { number, path: this.path });
+    this.canvases = this.probe ? this.canvases : Array.from({ length: n }, (_, k) => make("canvas", { role: "img", "aria-label": label(k) }));
+    this.canvases.forEach((canvas, k) => paint(canvas, width, height, (i, j) => valueAt(maps, k, i, j), maps.ends));
+    this.probe ??= probed(this.canvases, this.path, (...at) => valueSaid(this.maps[this.paths.indexOf(this.path)], ...at));
+    this.features.replaceChildren(this.probe.row, scale(maps.ends), this.probe.said);
+    this.probe.again();
   }
+}
+
+/** The first four of some maps in one canvas. */
+function paintFour(canvas, maps) {
+  const [, height, width] = maps.shape;
+  const value = (i, j) => valueAt(maps, 2 * (i >= height) + (j >= width), i % height, j % width);
+  paint(canvas, 2 * width, 2 * height, value, maps.ends);
 }
 
 /** Panels of both nets. */
