@@ -34,7 +34,7 @@ class TrainingProcess:
         other.close()
         self._lock = threading.Lock()  # of commands
         # By kind: how many messages there were, and the last one.
-        self.latest = dict.fromkeys("SNLF", (0, ""))
+        self.latest = dict.fromkeys("SNLFW", (0, ""))
         self._wake: dict[int, Callable[[], object]] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
