@@ -1,5 +1,5 @@
-// What the scripts of all pages share: elements, texts in the language that is chosen, numbers, and
-// feature maps whose pixels pointer and arrow keys choose.
+// What the scripts of all pages share: elements, texts in the language that is chosen, numbers, feature
+// maps whose pixels pointer and arrow keys choose, and the theme.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -158,4 +158,45 @@ export function probed(canvases, label, says, said = make("output", { class: "sa
       choose(k, Math.floor((offsetY * height) / canvas.clientHeight), Math.floor((offsetX * width) / canvas.clientWidth));
   });
   return { row, said, choose, again };
+}
+
+// --- what is chosen and kept: language and theme -----------------------------------------------
+
+const chosen = {};
+
+/** What was chosen last on a page of this place; a page that may keep nothing has its own choices. */
+export function kept(name) {
+  try {
+    return localStorage.getItem(name) ?? chosen[name];
+  } catch {
+    return chosen[name]; // as inside a notebook
+  }
+}
+
+export function keep(name, value) {
+  chosen[name] = value;
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // As above; the choice works all the same.
+  }
+}
+
+/** The language that was chosen last, or the browser's. */
+export function keptLanguage() {
+  const language = kept("language") ?? navigator.language;
+  return language.startsWith("zh") ? "zh" : "en";
+}
+
+const THEMES = ["system", "light", "dark"];
+
+/** Show the theme that was chosen last, and say it on its button, which chooses the next one. */
+export function showTheme() {
+  const at = Math.max(THEMES.indexOf(kept("theme")), 0);
+  document.documentElement.dataset.theme = THEMES[at];
+  byId("theme").textContent = `◐ ${t(THEMES[at])}`;
+  byId("theme").onclick = () => {
+    keep("theme", THEMES[(at + 1) % THEMES.length]);
+    showTheme();
+  };
 }

@@ -84,14 +84,20 @@ def page_of(config: Stepping, dataset: Dataset) -> Page:
         _train(config, spec, model, dataset)
         trace = record(model, x, labels, config.channels, config.image)
         traces.append((spec.name, trace.within(config.path) if config.path else trace))
-    title, footer = _about(config, dataset, x.shape, str(dataset.classes[labels[config.image]]))
+    title, footer = about(config, dataset, x.shape, str(dataset.classes[labels[config.image]]))
     return step_page(traces, title, footer, dataset.classes)
 
 
-def _about(
+def about(
     config: Stepping, dataset: Dataset, shape: tuple[int, ...], label: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return title and footer of the page, in each language."""
+    """Return title and footer of a page, in each language.
+
+    Args:
+        config: what it shows.
+        dataset: where its images are from; shape: theirs (N, C, H, W).
+        label: of the image whose feature maps are shown.
+    """
     title, file = "pageTitleOf" if config.path else "pageTitle", ""
     before = "afterSteps" if config.after else "atInitialisation"
     if config.weights:

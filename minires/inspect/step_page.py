@@ -59,6 +59,7 @@ def step_page(
     title: str | Mapping[str, str],
     footer: str | Mapping[str, str] = "",
     classes: Sequence[str] = (),
+    factors: Sequence[Sequence[tuple[str, float]]] = (),
 ) -> Page:
     """Return the page of one model, or of two side by side, in English and Chinese.
 
@@ -67,6 +68,9 @@ def step_page(
         title: of the page; one text, or one for each language, "en" and "zh".
         footer: a sentence about models and data, likewise.
         classes: the names of the labels 0, 1, ...; their numbers by default.
+        factors: in a page whose gradients can be changed, a name for each operation of each model,
+            and what the gradients that it hands on are multiplied by. The page then dispatches an
+            event "factor" where another one is chosen.
     """
     kinds = {type(r.op): r.op for _, trace in traces for r in trace.records}
     own = {"title": _in_each(title), "footer": _in_each(footer)}
@@ -76,6 +80,7 @@ def step_page(
             for language, texts in TEXTS.items()
         },
         "nets": [_net(name, trace, classes) for name, trace in traces],
+        "factors": factors,
         "walk": _walk([trace.records for _, trace in traces]),
         "kinds": {op.name: _kind(op) for op in kinds.values()},
     }

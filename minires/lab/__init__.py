@@ -17,6 +17,10 @@ and velocities after a step; activations come from forward passes of their own, 
 that update nothing. (A hook on the training's own pass would make its lazy arrays be computed in
 another order, and their last bits with it.)
 
+The walk (walk.py) is the page of `minires step`, recorded at the weights of now from the training
+step that comes, while training pauses. It is served on demand, in a frame in the page. What a
+gradient is multiplied by there is a surgery (gradients.py) on an operation of that step.
+
 A surgery (surgery.py) is a step, a net, a kind, a module and a value. What lasts, such as a cut
 shortcut, exchanges a block by an `EditedBlock` with the same parameters. Before each surgery both
 trainings are saved in memory; undo returns to that moment, and takes the surgery out of the

@@ -86,6 +86,7 @@ class Frame:
     Attributes:
         number: that of its scene; step: training steps taken.
         running: whether it trains; rate: training steps of both nets a second.
+        walk: the number of the recording of the step that comes, while one is shown; or 0.
         address: of the session; surgeries: those so far; undo: whether the last can be undone.
         nets: of the two nets.
     """
@@ -94,6 +95,7 @@ class Frame:
     step: int
     running: bool
     rate: float
+    walk: int
     address: str
     surgeries: list[Surgery]
     undo: bool
@@ -153,13 +155,14 @@ def scene_of(session: Session, number: int) -> Scene:
     )
 
 
-def frame_of(session: Session, number: int, running: bool, rate: float) -> Frame:
+def frame_of(session: Session, number: int, running: bool, rate: float, walk: int = 0) -> Frame:
     """Return the frame of a session."""
     return Frame(
         number,
         session.step,
         running,
         rate,
+        walk,
         session.address,
         list(session.done),
         session.can_undo,

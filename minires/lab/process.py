@@ -37,7 +37,8 @@ class TrainingProcess:
             self.process.start()
         other.close()
         self._lock = threading.Lock()  # of commands
-        self.latest = dict.fromkeys("SNLF", (0, ""))
+        # By kind: how many messages there were, and the last one.
+        self.latest = dict.fromkeys("SNLFW", (0, ""))
         self.told = 0
         self._wake: dict[int, Callable[[], object]] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)

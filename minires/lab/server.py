@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,21 +33,22 @@ from .process import TrainingProcess
 HOST = "127.0.0.1"
 LARGEST = 16_384  # bytes of a command
 _PAGES = 16  # open at once
+_POLICY = "Content-Security-Policy"
 _PAGE = Path(__file__).with_name("page")
 
 
 class Headers:
-    """Adds the headers of safety to every answer."""
+    """Adds the headers of safety to every answer, but for those that it has."""
 
     def __init__(self, app: ASGIApp, host: str, frames: str) -> None:
         self._app = app
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            f"connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; "
-            f"frame-ancestors {frames}"
+            f"connect-src 'self' ws://{host}; frame-src 'self'; base-uri 'none'; "
+            f"form-action 'none'; frame-ancestors {frames}"
         )
         self._headers = {
-            "Content-Security-Policy": policy,
+            _POLICY: policy,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
@@ -57,7 +58,9 @@ class Headers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -96,10 +99,18 @@ def application(
     async def shared(_request: Any) -> FileResponse:
         return FileResponse(pages.SHARED, media_type="text/javascript")
 
+    async def walk(_request: Any) -> HTMLResponse:
+        number, page = training.latest["W"]
+        # Which scripts it runs the page itself says; where it may be shown, a header alone can say.
+        around = "'self'" if frames == "'none'" else f"'self' {frames}"
+        policy = f"frame-ancestors {around}"
+        return HTMLResponse(page[1:], 200 if number else 404, {_POLICY: policy})
+
     inside = [
         WebSocketRoute("/live", live),
         Route("/palette.css", palette),
         Route("/shared.js", shared),
+        Route("/walk", walk),
         Mount("/", StaticFiles(directory=_PAGE, html=True)),
     ]
     return Starlette(
@@ -122,7 +133,8 @@ async def _serve(page: WebSocket, training: TrainingProcess) -> None:
         sent = {"S": 0, "N": training.told if training.process.is_alive() else 0, "L": 0, "F": 0}
         while True:
             news.clear()
-            for kind, (number, text) in list(training.latest.items()):  # the scene first
+            for kind in sent:  # the scene first
+                number, text = training.latest[kind]
                 if sent[kind] != number:
                     sent[kind] = number
                     await page.send_text(text)

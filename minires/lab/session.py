@@ -12,7 +12,7 @@ from ..inspect.memory import check_memory
 from ..kernels import blas_threads
 from .address import format_address, parse_address
 from .config import LabConfig
-from .surgery import Surgery
+from .surgery import LASTING, Surgery
 from .training import NetTraining
 
 _UNDO = 5  # surgeries that can be undone: each keeps the parameters of both nets
@@ -27,7 +27,7 @@ class Session:
     Args:
         config: the settings.
         dataset: the data named there.
-        surgeries: done when their steps come.
+        surgeries: done when their steps come, which are in order.
 
     Attributes:
         step: training steps taken so far, by each net that has not ended.
@@ -52,8 +52,7 @@ class Session:
         self.coming = deque(surgeries)
         if len(self.coming) > _MOST:
             raise UsageError(f"a session has at most {_MOST} surgeries, got {len(self.coming)}")
-        for surgery in self.coming:
-            self.trainings[surgery.net].check(surgery)
+        self._rehearse()
         self._saved: deque[Any] = deque(maxlen=_UNDO)
         self._do_what_is_due()
 
@@ -133,6 +132,16 @@ class Session:
         del self.done[count:]
         for number, (training, state) in enumerate(zip(self.trainings, states, strict=True)):
             training.restore(state, [s for s in self.done if s.net == number])
+
+    def _rehearse(self) -> None:
+        """Check the surgeries to come; what lasts of one is there when the next one is checked."""
+        for surgery in self.coming:
+            training = self.trainings[surgery.net]
+            training.check(surgery)
+            if surgery.kind in LASTING:
+                training.operate(surgery)
+        for training in self.trainings:
+            training.forget_edits()
 
     def _do_what_is_due(self) -> None:
         while self.coming and self.coming[0].step <= self.step:

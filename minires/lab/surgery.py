@@ -17,7 +17,8 @@ class Surgery:
         step: how many training steps were taken before it.
         net: 0 or 1.
         kind: one of `KINDS`.
-        path: of the block or the layer; "" for those of the whole net.
+        path: of the block or the layer, or the operation's name, see `OperationNames`; "" for those
+            of the whole net.
         value: what `KINDS` says.
 
     Raises:
@@ -87,6 +88,7 @@ class EditedBlock(Block):
 #   freeze     1: the parameters of the block stay as they are; 0: they are trained
 #   init       the layer's weights are drawn anew, and its velocity is 0
 #   zero       in the next training step no gradient goes back from the layer
+#   gradient   in the next training step, the factor of the gradients that the operation hands on
 #   lr, momentum
 KINDS: dict[str, tuple[str, float, float]] = {
     "shortcut": ("block", 0, 1),
@@ -94,6 +96,7 @@ KINDS: dict[str, tuple[str, float, float]] = {
     "freeze": ("block", 0, 1),
     "init": ("layer", 0, LARGEST),
     "zero": ("layer", 0, LARGEST),
+    "gradient": ("operation", -10, 10),
     "lr": ("", *RATES),
     "momentum": ("", *MOMENTUM),
 }

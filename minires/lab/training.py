@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..arguments import shown
 from ..autograd import norm
-from ..autograd.hooks import backward_hook
-from ..backend import manual_seed, stream
+from ..backend import Array, manual_seed, stream
 from ..data import Dataset
 from ..errors import MiniresError, UsageError
 from ..experiments.gradient_flow.ablations import scaled
@@ -22,6 +20,7 @@ from ..text import few
 from ..train import Progress, Recipe, Trainer, restore_training, training_state
 from .config import INITS, LabConfig, NetConfig
 from .curve import Curve
+from .gradients import operation_names, scaled_gradients
 from .surgery import KINDS, LASTING, EditedBlock, Surgery
 
 STEPS = 1_000_000  # of a training that is not ended otherwise
@@ -67,6 +66,7 @@ class NetTraining:
         ended: why it is trained no further, such as a loss that is not finite; or None.
         blocks: those that the model was made of, by path; edits: what surgery has done to each.
         layers: its convolutions and its linear layer by path, without those of projections.
+        factors: of gradients in the next training step, see `scaled_gradients`.
         inputs: makes images an input of the model, see `Dataset.inputs`.
     """
 
@@ -99,9 +99,9 @@ class NetTraining:
         }
         self.curve = Curve()
         self.ended: str | None = None
-        self.zeroed: set[str] = set()
+        self.factors: dict[str, float] = {}
         self.edits: dict[str, Edits] = {}
-        self._forget_edits()
+        self.forget_edits()
         self._steps = self.trainer.run()
 
     @property
@@ -114,16 +114,18 @@ class NetTraining:
         if self.ended is not None:
             return None
         try:
-            with ExitStack() as hooks:
-                for path in self.zeroed:
-                    hooks.enter_context(backward_hook(lambda step: step.scale(0), path=path))
+            with scaled_gradients(self.factors):
                 progress = next(self._steps)
         except MiniresError as error:
             self.ended = str(error)
             return None
-        self.zeroed.clear()
+        self.factors.clear()
         self.curve.add(self._rate.error)
         return progress
+
+    def coming(self) -> tuple[Array, Array]:
+        """Return the images, as the model gets them, and the labels of the next training step."""
+        return next(self.trainer.coming_batches())
 
     def numbers(self) -> Iterator[LayerNumbers]:
         """Yield what the last training step did to each layer."""
@@ -140,10 +142,12 @@ class NetTraining:
     # --- surgery ----------------------------------------------------------------------------
 
     def check(self, surgery: Surgery) -> None:
-        """Raise UsageError for a surgery on a module that the net does not have."""
+        """Raise UsageError for a surgery on what the net does not have."""
         what, *_ = KINDS[surgery.kind]
-        there = {"block": list(self.blocks), "layer": list(self.layers)}
-        paths = there.get(what, [""])
+        if what == "operation":
+            paths = operation_names(self.model, *(part[:2] for part in self.coming()))
+        else:
+            paths = {"block": list(self.blocks), "layer": list(self.layers)}.get(what, [""])
         if surgery.path not in paths:
             raise UsageError(
                 f"{surgery.kind} of {self.settings.net} is for {', '.join(few(paths)) or 'no path'}"
@@ -156,7 +160,9 @@ class NetTraining:
         if surgery.kind == "init":
             self._draw(self.layers[path], surgery)
         elif surgery.kind == "zero":
-            self.zeroed.add(path)
+            self.factors[f"{path}.{type(self.layers[path]).__name__}"] = 0
+        elif surgery.kind == "gradient":
+            self.factors[path] = value
         elif surgery.kind == "lr":
             self._rate.lr = value
         elif surgery.kind == "momentum":
@@ -190,7 +196,7 @@ class NetTraining:
             if p is w:
                 velocity[...] = 0
 
-    def _forget_edits(self) -> None:
+    def forget_edits(self) -> None:
         """Set blocks, learning rate and momentum to those at the start."""
         for path, block in self.blocks.items():
             self._edit(path, Edits(block.shortcut is not None))
@@ -205,14 +211,14 @@ class NetTraining:
         Raises:
             NonFiniteError: a parameter is not finite.
         """
-        return training_state(self.trainer), deepcopy(self.curve), self.ended, set(self.zeroed)
+        return training_state(self.trainer), deepcopy(self.curve), self.ended, dict(self.factors)
 
     def restore(self, saved: Any, surgeries: list[Surgery]) -> None:
         """Return to a moment that was saved, after these surgeries on this net."""
-        state, curve, self.ended, zeroed = saved
-        self.curve, self.zeroed = deepcopy(curve), set(zeroed)
+        state, curve, self.ended, factors = saved
+        self.curve, self.factors = deepcopy(curve), dict(factors)
         restore_training(self.trainer, *state)
-        self._forget_edits()
+        self.forget_edits()
         for surgery in surgeries:
             if surgery.kind in LASTING:
                 self.operate(surgery)

@@ -1,7 +1,8 @@
 """The training process: trains a session, obeys commands between two steps, tells where it is.
 
 Commands and messages are JSON in bytes. The first byte of a message is its kind: S a `Scene`, F a
-`Frame`, L a `Look`, N a `Notice`; each replaces the one before of its kind.
+`Frame`, L a `Look`, N a `Notice`, W the page of a walk, which is HTML; each replaces the one before
+of its kind.
 """
 
 import inspect
@@ -12,6 +13,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from ..kernels import all_threads
 from .frames import IMAGES, Notice, frame_of, look_of, message, scene_of
 from .saving import save, script
 from .session import Session
+from .walk import walk_page
 
 _FRAME = 1 / 15  # s between two frames, at least
 _LOOK = 0.3  # s between two looks, at least
@@ -67,6 +70,7 @@ class Worker:
         self._load_data = load_data
         self._datasets: dict[str, Dataset] = {}
         self._number = 0
+        self._walks = count(1)
         self._image = 0
         self._steps: Generator[None, None, None] = (None for _ in ())
         try:
@@ -106,6 +110,7 @@ class Worker:
         session = Session.open(address, self._data)
         self._number += 1
         self._running = True
+        self._walk = 0
         self._rate = 0.0
         self._begin(session)
         self._send("S", scene_of(session, self._number))
@@ -115,11 +120,13 @@ class Worker:
         """Do a surgery; see `Session.operate`."""
         self._session.operate(net, kind, path, value)
         self._next_look = 0.0
+        self._record_again()
 
     def do_undo(self) -> None:
         """Undo the last surgery."""
         self._session.undo()
         self._begin(self._session)
+        self._record_again()
 
     def do_free(self) -> None:
         """Leave the guided experiment: the session goes on, without a guide in its address."""
@@ -128,6 +135,7 @@ class Worker:
     def do_run(self, running: bool) -> None:
         """Train, or pause."""
         self._running = flag(running, "running")
+        self._walk = 0
         self._since = (time.perf_counter(), self._session.step)
 
     def do_step(self) -> None:
@@ -135,6 +143,16 @@ class Worker:
         self._running = False
         next(self._steps, None)
         self._next_look = 0.0
+        self._record_again()
+
+    def do_walk(self, shown: bool) -> None:
+        """Pause, and show the walk through the training step that comes, or show it no more."""
+        shown = flag(shown, "shown")
+        self.do_run(False)
+        if shown:
+            self._next_frame = 0.0
+            self._tell()  # that it pauses: to record a large net takes seconds
+            self._record()
 
     def do_image(self, number: int) -> None:
         """Choose the image that is looked at."""
@@ -149,6 +167,17 @@ class Worker:
     def do_script(self) -> None:
         """Send the script that does the same."""
         self._send("N", Notice("script", script(self._session)))
+
+    def _record(self) -> None:
+        """Send the walk through the training step that comes."""
+        page = walk_page(self._session)
+        self._connection.send_bytes(b"W" + page.html.encode(errors="backslashreplace"))
+        self._walk = next(self._walks)
+
+    def _record_again(self) -> None:
+        """Send the walk anew if it is shown: the step that comes is another one."""
+        if self._walk:
+            self._record()
 
     def _begin(self, session: Session) -> None:
         """Train this session from where it is, and show it at once."""
@@ -173,7 +202,9 @@ class Worker:
             seconds, steps = now - self._since[0], self._session.step - self._since[1]
             if seconds > 1:
                 self._rate, self._since = steps / seconds, (now, self._session.step)
-            self._send("F", frame_of(self._session, self._number, self._running, self._rate))
+            self._send(
+                "F", frame_of(self._session, self._number, self._running, self._rate, self._walk)
+            )
             self._next_frame = _next(self._next_frame, now, _FRAME)
         now = time.perf_counter()
         if now >= self._next_look:

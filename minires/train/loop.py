@@ -96,8 +96,7 @@ class Trainer:
         batch_size = self.recipe.batch_size
         length = epoch_length(self.dataset, batch_size)
         while not self.finished:
-            epoch, first = divmod(self.iteration, length)
-            batches = self.dataset.training_batches(batch_size, self.seed, epoch, first=first)
+            batches, first = self.coming_batches(), self.iteration % length
             last = min(length, first + self.recipe.iterations - self.iteration)
             for number in range(first, last):
                 started = time.perf_counter()
@@ -105,6 +104,12 @@ class Trainer:
                 test_error = self.test_error() if number + 1 == last else None
                 self.seconds += time.perf_counter() - started
                 yield self._progress(self.iteration / length, test_error)
+
+    def coming_batches(self) -> Iterator[tuple[Array, Array]]:
+        """Return the batches that come in this epoch, or all of the next one at its end."""
+        batch_size = self.recipe.batch_size
+        epoch, first = divmod(self.iteration, epoch_length(self.dataset, batch_size))
+        return self.dataset.training_batches(batch_size, self.seed, epoch, first=first)
 
     def step(self, x: Array, labels: Array) -> None:
         """Take a training step on one batch: forward, backward, update.

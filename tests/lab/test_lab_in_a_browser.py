@@ -83,7 +83,7 @@ def test_both_nets_are_moving(page):
     expect(label).to_have_attribute("aria-label", re.compile("resnet8: first layer .*, last layer"))
 
 
-def test_it_pauses_walks_and_runs_by_mouse_and_keyboard(page):
+def test_it_pauses_takes_a_step_and_runs_by_mouse_and_keyboard(page):
     pause(page)
     stopped = step(page)
     page.click("#step")
@@ -233,6 +233,100 @@ def test_a_link_is_opened_though_a_frame_is_drawn_before_the_page_hears_of_it(pa
     expect(page.locator("#shared input")).to_have_value("1")
 
 
+def walk_through(page):
+    """Pause and walk; return the page of the walk, which begins with the way back."""
+    page.click("#walk")
+    shown = page.frame_locator("#walk-view")
+    expect(shown.locator("#where")).to_contain_text("backward")
+    expect(page.locator("main")).to_be_hidden()
+    wait_until_loaded(page)
+    return shown
+
+
+def wait_until_loaded(page):
+    """Wait until the page of the walk takes keys."""
+    view = "document.getElementById('walk-view').contentDocument"
+    page.wait_for_function(f"() => {view}.readyState === 'complete' && {view}.title")
+
+
+def test_the_walk_is_the_step_page_at_the_weights_of_now(page):
+    shown = walk_through(page)
+    expect(page.locator("#run")).to_have_text("▶ run")
+    stopped = step(page)
+    expect(shown.locator("footer")).to_contain_text(f"after {stopped} steps of training")
+    expect(shown.locator(".op-card")).to_have_count(2)
+    expect(shown.locator("#choices")).to_be_hidden()
+    losses = shown.locator(".net > h2").all_inner_texts()
+    expect(page.locator("#walk-view")).to_be_focused()
+    page.keyboard.press("ArrowRight")  # the keyboard is in the frame already
+    expect(shown.locator("#where")).to_contain_text("Linear fc")
+    page.keyboard.press("s")
+    expect(page.locator("#where")).to_contain_text(f"step {stopped + 1} ")
+    expect(shown.locator("footer")).to_contain_text(f"after {stopped + 1} steps")
+    expect(shown.locator("#where")).to_contain_text("Linear fc")
+    wait_until_loaded(page)
+    assert shown.locator(".net > h2").all_inner_texts() != losses
+    shown.locator("h1").click()
+    page.keyboard.press("w")
+    expect(page.locator("main")).to_be_visible()
+    expect(page.locator("#walk-view")).to_be_hidden()
+    expect(page.locator("#walk")).to_be_focused()
+    walk_through(page)
+    page.click("#run")
+    expect(page.locator("main")).to_be_visible()
+    expect(page.locator("#where")).not_to_contain_text(f"step {stopped + 1} ")
+
+
+def test_a_gradient_is_changed_in_the_walk_and_the_link_gives_the_same_bits(page, served):
+    shown = walk_through(page)
+    stopped = step(page)
+    shown.locator("#addition").click()
+    expect(shown.locator("#where")).to_contain_text("resnet8: Add layer3.0")
+    right = shown.locator('.net[data-number="1"]')
+    choice = right.get_by_role("button", name="× 0", exact=True)
+    expect(choice).to_have_attribute("aria-pressed", "false")
+    choice.focus()
+    page.keyboard.press("Enter")
+    expect(choice).to_have_attribute("aria-pressed", "true")
+    expect(choice).to_be_focused()
+    expect(shown.locator("#where")).to_contain_text("resnet8: Add layer3.0")
+    expect(right.locator(".op-card")).to_contain_text("norm 0")
+    assert f"{stopped}:1:gradient:layer3.0.Add:0" in page.url
+    page.click("#step")
+    expect(page.locator("#where")).to_contain_text(f"step {stopped + 1} ")
+    expect(choice).to_have_attribute("aria-pressed", "false")
+    losses = shown.locator(".net > h2").all_inner_texts()
+    page.click("#walk")
+    expect(page.locator("#surgeries li")).to_have_text(
+        f"step {stopped}, resnet8: what layer3.0.Add hands on × 0 for one step"
+    )
+    link = page.url.split("#")[1]
+    page.evaluate("hash => { location.hash = hash }", f"{SMALL}&seed=2")
+    expect(page.locator("#shared input")).to_have_value("2")
+    page.evaluate("hash => { location.hash = hash }", link)
+    expect(page.locator("#shared input")).not_to_have_value("2")
+    pause(page)
+    while (before := step(page)) < stopped + 1:
+        page.click("#step")
+        expect(page.locator("#where")).to_contain_text(f"step {before + 1} ")
+    if before == stopped + 1:
+        shown = walk_through(page)
+        assert shown.locator(".net > h2").all_inner_texts() == losses
+
+
+def test_the_walk_has_the_language_and_the_theme_of_the_page(page):
+    page.select_option("#language", "zh")
+    page.click("#walk")
+    shown = page.frame_locator("#walk-view")
+    expect(shown.locator("#where")).to_contain_text("反向")
+    page.click("#theme")
+    page.click("#theme")
+    expect(shown.locator("html")).to_have_attribute("data-theme", "dark")
+    page.select_option("#language", "en")
+    expect(shown.locator("#where")).to_contain_text("backward")
+    expect(shown.locator(".factor").first).to_contain_text("what it hands on")
+
+
 def test_settings_begin_a_new_session(page):
     panel(page, 0).locator("[name=depth]").select_option("14")
     expect(page.locator("#legend")).to_contain_text("plain14: training")
@@ -345,7 +439,11 @@ def test_light_and_dark(page):
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_sticks_out_at_any_width(page, width):
+    shown = walk_through(page)
     page.set_viewport_size({"width": width, "height": 800})
+    for wide in (page, shown.owner.element_handle().content_frame()):
+        assert wide.evaluate("() => document.documentElement.scrollWidth") <= width
+    page.click("#run")
     page.select_option("#guide", "0")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     page.select_option("#language", "zh")
@@ -402,11 +500,15 @@ def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser)
         again.stop()
 
 
-def test_axe_finds_nothing_serious(page):
+@pytest.mark.parametrize("walk", [False, True])
+def test_axe_finds_nothing_serious(page, served, walk):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="it looks for faults")
     page.select_option("#guide", "7")
     expect(page.locator("#story")).to_contain_text("Overfit 100 images")
     pause(page)
+    if walk:
+        walk_through(page)
+        page.goto(f"{served.url}walk#step-60")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         found = axe.Axe().run(page).response["violations"]

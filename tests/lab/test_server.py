@@ -75,6 +75,22 @@ def test_the_page_and_its_files_are_small_and_safe(served):
     assert total < 400_000
 
 
+def test_the_walk_is_a_page_with_a_policy_of_its_own_that_the_page_alone_may_frame(served):
+    assert get(served, "walk")[0].status == 404
+    with live(served) as page:
+        page.send(json.dumps({"do": "walk", "shown": True}))
+        until(page, "F", lambda frame: frame["walk"])
+        answer, content = get(served, "walk?1")
+        page.send(json.dumps({"do": "run", "running": True}))
+    assert answer.status == 200
+    assert "html" in answer.headers["Content-Type"]
+    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert b"default-src 'none'; style-src 'sha256-" in content
+    assert b"at initialisation" in content or b"steps of training" in content
+    assert "frame-src 'self'" in get(served)[0].headers["Content-Security-Policy"]
+
+
 def test_without_the_token_there_is_nothing(served):
     url = urlsplit(served.url)
     for path in ("/", "/index.html", "/live", "/wrong/", f"{url.path[:-2]}/"):

@@ -51,6 +51,7 @@ def operated():
     made.operate(0, "init", "layer2.0.conv1")
     train(made, 1)
     made.operate(1, "zero", "layer1.0.conv2")
+    made.operate(0, "gradient", "layer1.0.Add", -0.5)
     made.operate(1, "lr", value=0.05)
     made.operate(0, "momentum", value=0.5)
     return train(made, 4)
@@ -256,6 +257,8 @@ def test_one_value_is_for_both_nets_and_defaults_are_left_out():
         ("at=1:0:branch:layer1.0:inf", "the value of branch"),
         ("at=1:0:freeze:layer9.0:1", "freeze of plain20 is for layer1.0, "),
         ("at=1:0:lr:conv1:0.1", "lr of plain20 is for no path"),
+        ("at=1:0:gradient:layer1.0.Add:0", "gradient of plain20 is for CrossEntropy, fc.Linear, "),
+        ("at=1:1:gradient:layer1.0.Add:11", "the value of gradient"),
         ("seed=" + "1" * 9000, "at most 8,000 characters"),
         ("&".join(["at=1:0:lr::0.1"] * 101), "at most 100 surgeries"),
     ],

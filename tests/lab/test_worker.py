@@ -76,6 +76,33 @@ def test_it_trains_at_once_pauses_and_walks_step_by_step(training):
     training.until("F", lambda frame: frame["step"] > paused["step"] + 4)
 
 
+def test_the_walk_is_recorded_again_when_the_step_that_comes_is_another(training):
+    training.command("walk", shown=True)
+    paused = training.until("F", lambda frame: not frame["running"])
+    assert paused["walk"] == 0, "it says that it pauses before it records"
+    assert training.until("F", lambda frame: frame["walk"] == 1)["step"] == paused["step"]
+    training.command("operate", net=1, kind="gradient", path="layer1.0.Add", value=0)
+    training.until("F", lambda frame: frame["walk"] == 2 and len(frame["surgeries"]) == 1)
+    training.command("step")
+    training.until("F", lambda frame: frame["walk"] == 3 and frame["step"] == paused["step"] + 1)
+    training.command("undo")
+    training.until("F", lambda frame: frame["walk"] == 4 and not frame["surgeries"])
+    training.command("operate", net=1, kind="gradient", path="layer1.0.Sum", value=0)
+    assert "gradient of resnet8 is for" in training.until("N")["text"]
+    training.command("walk", shown=False)
+    training.until("F", lambda frame: frame["walk"] == 0 and not frame["running"])
+    training.command("walk", shown=True)
+    training.until("F", lambda frame: frame["walk"] == 5)
+    training.command("run", running=True)
+    training.until("F", lambda frame: frame["walk"] == 0 and frame["running"])
+    training.command("walk", shown=True)
+    training.until("F", lambda frame: frame["walk"] == 6)
+    training.command("open", address=SMALL)
+    training.until("F", lambda frame: frame["walk"] == 0 and frame["running"])
+    training.command("walk", shown="yes")
+    assert "shown" in training.until("N")["text"]
+
+
 def test_surgery_is_seen_in_the_next_frame_and_undone(training):
     training.command("run", running=False)
     before = training.until("F", lambda frame: not frame["running"])

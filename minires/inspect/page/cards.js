@@ -46,12 +46,27 @@ function backwardCard(net, op, kind) {
     ...(op.name === "CrossEntropy" ? [heading("softmaxLess"), bars(net, net.probabilities.map((p, k) => p - (k === net.label)))] : []),
     heading("gradients"),
     rowsOf([["gy", sizes(op.shape), t("norm", { norm: short(op.gradient.norm) })], ...(net.adds ? alone : []), ...handed]),
+    ...factorOf(net, op),
     ...featureMaps(op.gradient, true, t("gradientIn")),
     ...kernelsOf(op, ["w", "gw"]),
     ...channelsOf(op, ["w", "b", "gw", "gb"]),
     ...values(op.gradient),
   ];
   return [words, numbers];
+}
+
+/** Choices of what the gradients that an operation hands on are multiplied by, where a page offers them. */
+function factorOf(net, op) {
+  const number = nets.indexOf(net);
+  const given = factors[number]?.[net.ops.indexOf(op)];
+  if (!given) return [];
+  const [name, factor] = given;
+  const buttons = [...new Set([0, 0.5, 1, 2, -1, factor])].map((value) => {
+    const button = make("button", { type: "button", "aria-pressed": String(value === factor) }, `× ${value}`.replace("-", "−"));
+    button.onclick = () => document.dispatchEvent(new CustomEvent("factor", { detail: { net: number, path: name, value } }));
+    return button;
+  });
+  return [make("div", { class: "factor", role: "group", "aria-label": t("factor") }, make("span", { class: "note" }, t("factor")), ...buttons)];
 }
 
 /** The maps of an output or a gradient; over the chosen pixel of an output, its window. */

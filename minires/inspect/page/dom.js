@@ -3,7 +3,7 @@
 // the walk which operation of each net is at work.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const { nets, walk, kinds } = data;
+const { nets, walk, kinds, factors } = data;
 
 /** A table, the first cell of each row its head. */
 function rowsOf(cells) {

@@ -60,6 +60,7 @@ function show(moment, address = true) {
 }
 
 function fromAddress() {
+  if (location.hash === "#backward") return firstBackward;
   const found = /^#step-(\d+)(?:-(branch|shortcut))?$/.exec(location.hash);
   byId("through").value = (adding && found && found[2]) || "both";
   return found ? Number(found[1]) - 1 : 0;
@@ -149,18 +150,10 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("hashchange", () => show(fromAddress(), false));
 window.addEventListener("resize", () => show(now, false));
 
-const themes = ["system", "light", "dark"];
-let theme = "system";
-byId("theme").onclick = () => {
-  theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-  document.documentElement.dataset.theme = theme;
-  byId("theme").querySelector("span").textContent = t(theme);
-};
-
-/** All of the page in a language, and where it was. */
+/** All of the page in a language and in the theme that was chosen, and where it was. */
 function speak(language) {
   setLanguage(language);
-  byId("theme").querySelector("span").textContent = t(theme);
+  showTheme();
   playing(timer !== null);
   nets.forEach((net, number) => {
     heads[number].textContent = t("lossOf", { net: net.name, loss: short(net.loss) });
@@ -170,9 +163,11 @@ function speak(language) {
   show(now, false);
 }
 byId("language").onchange = ({ target }) => {
-  keepLanguage(target.value);
+  keep("language", target.value);
   speak(target.value);
 };
+window.addEventListener("storage", () => speak(keptLanguage())); // they were chosen on another page, or the one around this
+byId("choices").hidden = factors.length > 0;
 
 now = fromAddress();
-speak(firstLanguage());
+speak(keptLanguage());

@@ -7,8 +7,9 @@ import { LayerChart } from "./layers.js";
 import { connect, send } from "./link.js";
 import { makeNets } from "./nets.js";
 import { sharedSettings } from "./settings.js";
-import { byId, make, short, t } from "./shared.js";
+import { byId, keep, keptLanguage, make, short, showTheme, t } from "./shared.js";
 import { onLanguage, setLanguage } from "./text.js";
+import { busy, showWalk, startWalk, toggleWalk } from "./walk.js";
 
 const newest = {}; // by kind: the message that is to be drawn next
 let scene = null;
@@ -61,6 +62,7 @@ function drawFrame(value) {
     }
   }
   showGuide(frame.address);
+  showWalk(frame.walk);
   // Charts ask for their size, so they are drawn before anything makes the browser lay out again.
   for (const key of ["gradient", "update"]) charts[key].add(frame.nets.map((net) => net[key]), scene.layers, names());
   const said = drawErrors(names(), frame);
@@ -91,6 +93,7 @@ function drawLook(value) {
 }
 
 function drawNotice(notice) {
+  busy(false);
   if (notice.kind === "script") {
     byId("code").querySelector("pre").textContent = notice.text;
     byId("code").showModal();
@@ -118,36 +121,27 @@ byId("again").onclick = () => frame && send("open", { address: frame.address.spl
 byId("script").onclick = () => send("script");
 byId("save").onclick = () => send("save");
 byId("close").onclick = () => byId("code").close();
+byId("walk").onclick = toggleWalk;
 byId("language").onchange = () => {
-  localStorage.setItem("language", byId("language").value);
-  setLanguage(byId("language").value);
+  keep("language", byId("language").value);
+  setLanguage(keptLanguage());
 };
-document.addEventListener("keydown", (event) => {
+function onKey(event) {
   const { tagName } = event.target;
-  if (event.ctrlKey || event.metaKey || event.altKey || byId("code").open || ["SELECT", "INPUT", "PRE"].includes(tagName)) return;
-  const keys = { s: () => send("step"), r: () => byId("again").click(), u: () => send("undo") };
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || byId("code").open || ["SELECT", "INPUT", "PRE"].includes(tagName)) return;
+  const keys = { w: toggleWalk, s: () => send("step"), r: () => byId("again").click(), u: () => send("undo") };
   if (tagName !== "BUTTON") keys[" "] = run;
   if (keys[event.key]) {
     event.preventDefault();
     keys[event.key]();
   }
-});
+}
+document.addEventListener("keydown", onKey);
+startWalk(onKey);
 window.addEventListener("hashchange", (event) => {
   asked = sessionOf(new URL(event.newURL)); // a frame drawn meanwhile has put its own into `location`
   if (frame) drawFrame(frame);
 });
-
-const themes = ["system", "light", "dark"];
-let theme = localStorage.getItem("theme") ?? "system";
-function showTheme() {
-  document.documentElement.dataset.theme = theme;
-  byId("theme").textContent = `◐ ${t(theme)}`;
-}
-byId("theme").onclick = () => {
-  theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-  localStorage.setItem("theme", theme);
-  showTheme();
-};
 
 onLanguage(() => {
   showTheme();
@@ -157,7 +151,6 @@ onLanguage(() => {
   if (look?.number === scene.number) drawLook(look);
 });
 
-const language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
-await setLanguage(language);
+await setLanguage(keptLanguage());
 await startGuides();
 connect(receive, (state) => (state === "connected" ? say("") : say(t(state), true, true)));
