@@ -11,10 +11,9 @@ from ..autograd import norm
 from ..backend import Array, manual_seed, stream
 from ..data import Dataset
 from ..errors import MiniresError, UsageError
-from ..experiments.gradient_flow.ablations import scaled
 from ..models.blocks import Block
 from ..nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Parameter
-from ..nn.init import drawn
+from ..nn.init import drawn, scaled
 from ..optim import StepSchedule
 from ..text import few
 from ..train import Progress, Recipe, Trainer, restore_training, training_state

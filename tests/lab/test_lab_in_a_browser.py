@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from minires.data import digits
+from minires.lab.server import Served
 
-server = pytest.importorskip("minires.lab.server", reason="it needs a web server")
+pytest.importorskip("uvicorn", reason="it needs a web server")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
@@ -24,7 +25,7 @@ expect.set_options(timeout=60_000)
 
 @pytest.fixture(scope="module")
 def served():
-    lab = server.Served(SMALL)
+    lab = Served(SMALL)
     lab.start()
     yield lab
     lab.stop()
@@ -475,7 +476,7 @@ def test_over_a_slow_network_a_page_follows_and_is_obeyed(page):
 def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser):
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
-    lab = server.Served(f"{SMALL}&seed=1")
+    lab = Served(f"{SMALL}&seed=1")
     lab.start()
     try:
         page.goto(lab.url)
@@ -487,7 +488,7 @@ def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser)
         lab.stop()
     expect(page.locator("#notice")).to_contain_text("The server does not answer; trying again")
     link = page.url.split("#")[1]
-    again = server.Served(SMALL, urlsplit(lab.url).port)
+    again = Served(SMALL, urlsplit(lab.url).port)
     again.start()
     try:
         expect(page.locator("#notice")).to_contain_text("another one was started here")

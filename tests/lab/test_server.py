@@ -13,7 +13,8 @@ pytest.importorskip("uvicorn", reason="the laboratory's server")
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from minires.lab.server import LARGEST, Served
+from minires.lab.server import Served
+from minires.lab.web import LARGEST
 
 SMALL = "net=plain8,resnet8&images=48&batch=8"
 
