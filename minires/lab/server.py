@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .process import TrainingProcess
 
-HOST = "127.0.0.1"
+_HOSTS = "127.0.0.1", "localhost"
 
 
 class Served:
@@ -34,17 +34,17 @@ class Served:
         folder: Path | None = None,
         frames: str = "'none'",
     ) -> None:
-        self._socket = socket.create_server((HOST, port), backlog=64)
-        port = self._socket.getsockname()[1]
+        self._socket = socket.create_server((_HOSTS[0], port), backlog=64)
+        hosts = [f"{host}:{self._socket.getsockname()[1]}" for host in _HOSTS]
         self.training = TrainingProcess(address, data_dir, folder)
         token = secrets.token_urlsafe(16)
-        self.url = f"http://{HOST}:{port}/{token}/"
+        self.url = f"http://{hosts[0]}/{token}/"
         try:
             from .web import web_server  # last, as the training process starts in the meantime
         except ImportError:
             self.close()
             raise
-        self.server = web_server(self.training, token, port, frames)
+        self.server = web_server(self.training, token, hosts, frames)
 
     def run(self, show: bool) -> None:
         """Serve until Ctrl-C; open the page in a browser if `show`."""

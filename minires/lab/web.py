@@ -9,6 +9,7 @@ and what is behind the "#" of its address opens its session there.
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .. import pages
 from .process import TrainingProcess
-from .server import HOST
 
 LARGEST = 16_384  # bytes of a command
 _PAGES = 16  # open at once
@@ -62,16 +62,17 @@ class Headers:
         await self._app(scope, receive, with_headers)
 
 
-def web_server(training: TrainingProcess, token: str, port: int, frames: str) -> uvicorn.Server:
+def web_server(
+    training: TrainingProcess, token: str, hosts: Sequence[str], frames: str
+) -> uvicorn.Server:
     """Return the server of a laboratory, which is not running yet.
 
     Args:
         training: what its pages show.
         token: the first part of every path.
-        port: that it is served on.
+        hosts: names of this machine with the port, as in an address of a page.
         frames: which pages may show it in a frame, as a policy says it.
     """
-    hosts = [f"{HOST}:{port}", f"localhost:{port}"]
     open_pages: set[int] = set()
 
     async def live(page: WebSocket) -> None:
@@ -110,7 +111,7 @@ def web_server(training: TrainingProcess, token: str, port: int, frames: str) ->
     application = Starlette(
         routes=[Mount(f"/{token}", routes=inside)],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[h.partition(":")[0] for h in hosts]),
             Middleware(Headers, host=hosts[0], frames=frames),
         ],
     )
