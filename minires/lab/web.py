@@ -80,6 +80,7 @@ def web_server(
         if page.headers.get("origin") != f"http://{host}" or host not in hosts:
             await page.close(1008)
         elif len(open_pages) >= _PAGES:
+            await page.accept()  # a page is told the code of an open connection alone
             await page.close(1013)
         else:
             open_pages.add(id(page))

@@ -368,6 +368,35 @@ def test_every_other_setting_and_key(page):
     expect(page.locator("#notice")).to_contain_text("dataset=folder needs minires lab --folder")
 
 
+def test_after_a_refused_setting_the_one_in_force_is_shown(page):
+    link = page.url
+    data = page.locator("#shared [name=dataset]")
+    data.select_option("folder")
+    expect(page.locator("#notice")).to_contain_text("needs minires lab --folder")
+    expect(data).to_have_value("digits")
+    seed = page.locator("#shared [name=seed]")
+    before = seed.input_value()
+    seed.fill("-5")
+    seed.press("Tab")
+    expect(seed).to_have_value(before)
+    assert page.url == link
+
+
+def test_a_setting_keeps_the_keyboard_when_it_begins_a_session(page):
+    for place in ('#nets [data-net="1"] [name=depth]', "#shared [name=batch]"):
+        page.locator(place).first.focus()
+        link = page.url
+        page.keyboard.press("ArrowDown")
+        expect(page).not_to_have_url(link)
+        expect(page.locator(place).first).to_be_focused()
+
+
+def test_a_link_that_is_no_text_is_refused_like_others(page):
+    page.evaluate("() => { location.hash = '%E0%A4%A' }")
+    expect(page.locator("#notice")).to_contain_text("an address has net, ")
+    expect(page).to_have_url(re.compile("seed="))
+
+
 def test_an_image_is_chosen(page):
     page.locator("#images button").nth(5).click()
     expect(page.locator("#images button").nth(5)).to_have_attribute("aria-pressed", "true")
