@@ -54,6 +54,7 @@ def page(browser, served):
     opened.goto(f"{served.url}#{SMALL}&seed={seed}")
     expect(opened.locator("#shared input")).to_have_value(f"{seed}")
     expect(opened.locator("#errors polyline.mean")).to_have_count(2)
+    expect(opened.locator("#where")).to_contain_text(re.compile("step [1-9]"))
     yield opened
     context.close()
     assert complaints == []
