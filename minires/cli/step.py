@@ -12,6 +12,7 @@ from ..experiments.degradation import data_of
 from ..experiments.stepping import Stepping, page_of
 from ..runs import run_of
 from .app import command, say
+from .completion import nets_of
 from .options import INTEGER, names, options_of
 from .output import untrained_size, writing
 from .shared import DataDir, Threads, data_loader
@@ -26,7 +27,10 @@ def step(
     asked: dict[str, Any],
     nets: Annotated[
         list[str],
-        typer.Argument(help="One model, or two side by side: plain20 resnet20; resnet18."),
+        typer.Argument(
+            autocompletion=nets_of("any"),
+            help="One model, or two side by side: plain20 resnet20; resnet18.",
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="Page to write; step.html by default.", show_default=False)

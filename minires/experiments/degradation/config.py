@@ -45,6 +45,7 @@ class Config:
         NETS,
         "By commas: plain or resnet and a depth of 6n + 2, or preact and one of 9n + 2: "
         "plain20,resnet110,preact164.",
+        nets="cifar",
     )
     schedule: str = option(
         "quick", "quick (minutes, the default) or paper (64,000 iterations a model)."
