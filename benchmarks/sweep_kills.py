@@ -119,6 +119,8 @@ def main(
                         if client is not None and client.returncode > 0:
                             said = (folder / "client").read_text().splitlines()
                             sentences[said[-1] if len(said) == 1 else f"{len(said)} lines"] += 1
+                            if sentences.total() > 2 * kills:
+                                raise SystemExit(f"the client ends whatever is killed: {said[-1]}")
                         if lost is not None:
                             slowest, lost = max(slowest, time.monotonic() - lost), None
                         processes.start("client")
