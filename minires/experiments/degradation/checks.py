@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
 from ...backend import load
 from ...data import Dataset
 from ...errors import RunError, UsageError
@@ -46,7 +45,7 @@ def check_fitting(config: Config, dataset: Dataset, ranks: Ranks) -> None:
     not fit into the backend's memory, the deepest first."""
     recipe = config.recipe(dataset)
     data = {"data": dataset.name, "the data's SHA-256": dataset.digest}
-    ranks.expect_same({"the version of minires": __version__, **asdict(config), **data})
+    ranks.expect_same({**asdict(config), **data})
     expect_divisible(recipe, dataset, ranks)
     image, batch = dataset.train_images.shape[1:], recipe.batch_size // ranks.size
     for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
