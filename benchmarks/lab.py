@@ -5,12 +5,14 @@
 
 Starts `minires lab` several times and opens its page in Chromium: seconds from the command to the
 first curves; frames that reach the page and training steps, a second; milliseconds from a click
-on a shortcut to its mark on the curves. Then the same two nets train without the laboratory, with
-the same threads, for the speed that is left to it. Prints a table in Markdown and writes
-benchmarks/results/lab.json. With --minutes, one session runs so long instead, and its memory is
-printed every minute: of the server, of the training process, and of the page's objects, in MB.
+on a shortcut to its mark on the curves, of clicks about a second apart, as a user's are. Then the
+same two nets train without the laboratory, with the same threads, for the speed that is left to
+it. Prints a table in Markdown and writes benchmarks/results/lab.json. With --minutes, one session
+runs so long instead, and its memory is printed every minute: of the server, of the training
+process, and of the page's objects, in MB.
 """
 
+import random
 import re
 import shutil
 import signal
@@ -92,7 +94,10 @@ def session(browser: Browser, nets: str, batch: int, seconds: float) -> dict[str
         page.wait_for_timeout(1000 * seconds)
         taken = time.perf_counter() - started
         rates = frames / taken, (step_of(page) - step) / taken
-        answers = [page.evaluate(ANSWER) for _ in range(8)]
+        answers = []
+        for _ in range(8):
+            page.wait_for_timeout(random.uniform(700, 1300))  # at once it would meet the look again
+            answers.append(page.evaluate(ANSWER))
         page.close()
     return {
         "first_curves_s": first,

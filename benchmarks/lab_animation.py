@@ -3,7 +3,8 @@
     python benchmarks/lab_animation.py
 
 Starts the laboratory, opens its page in Chromium, and takes a screenshot every few training steps;
-half way it cuts three shortcuts of the residual net. Writes benchmarks/results/lab/lab.gif.
+half way it cuts three shortcuts of the residual net. Writes benchmarks/results/lab/lab.gif, and the
+last screenshot as lab.png.
 """
 
 import shutil
@@ -42,11 +43,11 @@ def screenshots(page: Page, count: int, every: int) -> list[Image.Image]:
 
 def main(
     count: Annotated[int, typer.Option(help="Screenshots.")] = 40,
-    every: Annotated[int, typer.Option(help="Training steps between two of them.")] = 5,
+    every: Annotated[int, typer.Option(help="Training steps between two of them.")] = 4,
     width: Annotated[int, typer.Option(help="Of the animation, in pixels.")] = 900,
     out: Annotated[Path, typer.Option(help="File to write.")] = RESULTS / "lab" / "lab.gif",
 ) -> None:
-    """Write the animation."""
+    """Write the animation and its last screenshot."""
     served = Served()
     served.start()
     with sync_playwright() as playwright:
@@ -57,6 +58,7 @@ def main(
         taken = screenshots(page, count, every)
         browser.close()
     served.stop()
+    taken[-1].save(out.with_suffix(".png"), optimize=True)
     size = width, width * SIZE["height"] // SIZE["width"]
     small = [shot.convert("RGB").resize(size, Image.Resampling.LANCZOS) for shot in taken]
     palette = small[-1].quantize(COLOURS, Image.Quantize.FASTOCTREE)

@@ -29,8 +29,9 @@ def integer(value: Any, name: str, at_least: int = -LARGEST, at_most: int = LARG
     """
     if is_integer(value) and at_least <= value <= at_most:
         return int(value)
+    too_large = is_integer(value) and value > at_most
     bounds = [f"at least {at_least}"] if at_least > -LARGEST else []
-    bounds += [f"at most {at_most}"] if at_most < LARGEST or not bounds else []
+    bounds += [f"at most {at_most}"] if at_most < LARGEST or not bounds or too_large else []
     span = " and ".join(bounds)
     expected = span if is_integer(value) else f"an integer of {span}"
     raise UsageError(f"{name} must be {expected}, got {shown(value)}")

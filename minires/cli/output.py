@@ -6,7 +6,6 @@ from itertools import count
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -43,6 +42,8 @@ def show_summary(out: Path, *figures: str) -> None:
     """
     text = (out / "summary.md").read_text(encoding="utf-8")
     if console.file.isatty():
+        from rich.markdown import Markdown  # takes a while to import
+
         console.print(Markdown(text))
     else:
         say(*text.splitlines())

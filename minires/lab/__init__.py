@@ -4,7 +4,7 @@ Two processes and a page:
 
     browser          page/: plain modules of JavaScript; draws what it is sent, keeps nothing
       |  websocket   down: the newest scene, frame, look and notice, as JSON; up: commands
-    server           server.py: loopback alone, a token in the address; forwards, computes nothing
+    server           web.py: loopback alone, a token in the address; forwards, computes nothing
       |  pipe        the same messages, in the same bytes
     training         worker.py: a process of its own; obeys between two training steps
 

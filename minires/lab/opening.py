@@ -1,15 +1,12 @@
 """Open the laboratory: for the command, and in a cell of a notebook."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..arguments import integer
 from ..errors import RunError, UsageError
 from ..text import html_text
 from .address import parse_address
-
-if TYPE_CHECKING:
-    from .server import Served
+from .server import Served
 
 _NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"  # whose pages may show it in a frame
 
@@ -20,7 +17,7 @@ def open_lab(
     data_dir: Path | None = None,
     folder: Path | None = None,
     frames: str = "'none'",
-) -> "Served":
+) -> Served:
     """Return a laboratory that trains already, and is to be served.
 
     Args:
@@ -44,14 +41,12 @@ def open_lab(
         session = session or "dataset=folder"
     parse_address(session)  # an error here ends the call, not the training process
     try:
-        from .server import Served
+        return Served(session, port, data_dir, folder, frames)
     except ImportError as error:
         raise UsageError(
             f"minires lab needs a web server, which cannot be imported ({error}); "
             'pip install ".[lab]"'
         ) from error
-    try:
-        return Served(session, port, data_dir, folder, frames)
     except OSError as error:
         raise RunError(f"port {port} cannot be used: {error.strerror or error}") from error
 
@@ -63,7 +58,7 @@ class Shown:
         url: its page.
     """
 
-    def __init__(self, served: "Served", height: int) -> None:
+    def __init__(self, served: Served, height: int) -> None:
         self._served = served
         self._height = height
         self.url = served.url

@@ -5,7 +5,6 @@ from itertools import count
 from pathlib import Path
 
 from ..errors import UsageError
-from ..experiments.degradation.figure import degradation_figure
 from ..runs import RunFolder
 from ..runs.machine import machine
 from .session import Session
@@ -56,6 +55,8 @@ def save(session: Session, where: Path = Path("runs")) -> list[Path]:
         UsageError: no epoch has ended.
         RunError: a folder cannot be written.
     """
+    from ..experiments.degradation.figure import degradation_figure  # takes a while to import
+
     trainings = list(session.trainings)
     if not any(training.trainer.rows for training in trainings):
         raise UsageError("there is nothing to save before the first epoch has ended")

@@ -1,157 +1,14 @@
-"""The server of the laboratory, on the loopback alone: pages, and a websocket to the training.
+"""A laboratory that is being served, on the loopback alone: its training process and its server."""
 
-Another page in the same browser can start nothing: every path begins with a random token, the
-websocket asks for the origin of the page itself, other names of the host are turned away, and the
-page's content security policy lets it load and run nothing but its own files. The token is new with
-every start, on the same port as well: an address that was seen somewhere once, as in a history,
-opens nothing later. So a page that outlived its server cannot go on with the next one; it says so,
-and what is behind the "#" of its address opens its session there.
-"""
-
-import asyncio
 import secrets
 import socket
 import threading
 import webbrowser
 from pathlib import Path
-from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import FileResponse, HTMLResponse
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
-
-from .. import pages
 from .process import TrainingProcess
 
-HOST = "127.0.0.1"
-LARGEST = 16_384  # bytes of a command
-_PAGES = 16  # open at once
-_POLICY = "Content-Security-Policy"
-_PAGE = Path(__file__).with_name("page")
-
-
-class Headers:
-    """Adds the headers of safety to every answer, but for those that it has."""
-
-    def __init__(self, app: ASGIApp, host: str, frames: str) -> None:
-        self._app = app
-        policy = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            f"connect-src 'self' ws://{host}; frame-src 'self'; base-uri 'none'; "
-            f"form-action 'none'; frame-ancestors {frames}"
-        )
-        self._headers = {
-            _POLICY: policy,
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-            "Cross-Origin-Resource-Policy": "same-origin",
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
-
-
-def application(
-    training: TrainingProcess, token: str, port: int, frames: str = "'none'"
-) -> Starlette:
-    """Return the application.
-
-    Args:
-        training: what its pages show.
-        token: the first part of every path.
-        port: that it is served on.
-        frames: which pages may show it in a frame, as a policy says it.
-    """
-    hosts = [f"{HOST}:{port}", f"localhost:{port}"]
-    open_pages: set[int] = set()
-
-    async def live(page: WebSocket) -> None:
-        host = page.headers.get("host", "")
-        if page.headers.get("origin") != f"http://{host}" or host not in hosts:
-            await page.close(1008)
-        elif len(open_pages) >= _PAGES:
-            await page.close(1013)
-        else:
-            open_pages.add(id(page))
-            try:
-                await _serve(page, training)
-            finally:
-                open_pages.discard(id(page))
-
-    async def palette(_request: Any) -> FileResponse:
-        return FileResponse(pages.PALETTE, media_type="text/css")
-
-    async def shared(_request: Any) -> FileResponse:
-        return FileResponse(pages.SHARED, media_type="text/javascript")
-
-    async def walk(_request: Any) -> HTMLResponse:
-        number, page = training.latest["W"]
-        # Which scripts it runs the page itself says; where it may be shown, a header alone can say.
-        around = "'self'" if frames == "'none'" else f"'self' {frames}"
-        policy = f"frame-ancestors {around}"
-        return HTMLResponse(page[1:], 200 if number else 404, {_POLICY: policy})
-
-    inside = [
-        WebSocketRoute("/live", live),
-        Route("/palette.css", palette),
-        Route("/shared.js", shared),
-        Route("/walk", walk),
-        Mount("/", StaticFiles(directory=_PAGE, html=True)),
-    ]
-    return Starlette(
-        routes=[Mount(f"/{token}", routes=inside)],
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
-            Middleware(Headers, host=hosts[0], frames=frames),
-        ],
-    )
-
-
-async def _serve(page: WebSocket, training: TrainingProcess) -> None:
-    """Send a page the newest messages, and take its commands, until it is closed."""
-    await page.accept()
-    news, loop = asyncio.Event(), asyncio.get_running_loop()
-    training.on_message(id(page), lambda: loop.call_soon_threadsafe(news.set))
-
-    async def tell() -> None:
-        # A notice that another page was sent is no news, unless it is that the training has ended.
-        sent = {"S": 0, "N": training.told if training.process.is_alive() else 0, "L": 0, "F": 0}
-        while True:
-            news.clear()
-            for kind in sent:  # the scene first
-                number, text = training.latest[kind]
-                if sent[kind] != number:
-                    sent[kind] = number
-                    await page.send_text(text)
-                    if kind == "N":
-                        training.told = number
-            await news.wait()
-
-    news_teller = asyncio.create_task(tell())
-    try:
-        while True:
-            text = await page.receive_text()
-            await asyncio.to_thread(training.command, text)
-    except (WebSocketDisconnect, OSError):
-        pass
-    finally:
-        training.on_message(id(page), None)
-        news_teller.cancel()
+_HOSTS = "127.0.0.1", "localhost"
 
 
 class Served:
@@ -162,10 +19,11 @@ class Served:
         port: 0 for any that is free.
         data_dir: the folder of CIFAR-10, or None.
         folder: of images, or None; a page chooses whether it is used, and never which.
-        frames: see `application`.
+        frames: see `web_server`.
 
     Raises:
         OSError: the port is taken.
+        ImportError: the web server is not installed.
     """
 
     def __init__(
@@ -176,22 +34,17 @@ class Served:
         folder: Path | None = None,
         frames: str = "'none'",
     ) -> None:
-        self._socket = socket.create_server((HOST, port), backlog=64)
-        port = self._socket.getsockname()[1]
+        self._socket = socket.create_server((_HOSTS[0], port), backlog=64)
+        hosts = [f"{host}:{self._socket.getsockname()[1]}" for host in _HOSTS]
         self.training = TrainingProcess(address, data_dir, folder)
         token = secrets.token_urlsafe(16)
-        self.url = f"http://{HOST}:{port}/{token}/"
-        self.server = uvicorn.Server(
-            uvicorn.Config(
-                application(self.training, token, port, frames),
-                ws="websockets-sansio",
-                ws_max_size=LARGEST,
-                log_level="critical",
-                access_log=False,
-                timeout_graceful_shutdown=1,
-                lifespan="off",
-            )
-        )
+        self.url = f"http://{hosts[0]}/{token}/"
+        try:
+            from .web import web_server  # last, as the training process starts in the meantime
+        except ImportError:
+            self.close()
+            raise
+        self.server = web_server(self.training, token, hosts, frames)
 
     def run(self, show: bool) -> None:
         """Serve until Ctrl-C; open the page in a browser if `show`."""

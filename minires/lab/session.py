@@ -119,6 +119,11 @@ class Session:
         if training.ended is not None:
             raise UsageError(f"{training.settings.net} is trained no further; undo, or start again")
         self._operate(surgery)
+        try:
+            training.check_operations()
+        except UsageError:
+            self.undo()
+            raise
 
     def undo(self) -> None:
         """Return both nets to the moment before the last surgery, which is forgotten.

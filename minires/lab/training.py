@@ -11,10 +11,9 @@ from ..autograd import norm
 from ..backend import Array, manual_seed, stream
 from ..data import Dataset
 from ..errors import MiniresError, UsageError
-from ..experiments.gradient_flow.ablations import scaled
 from ..models.blocks import Block
 from ..nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Parameter
-from ..nn.init import drawn
+from ..nn.init import drawn, scaled
 from ..optim import StepSchedule
 from ..text import few
 from ..train import Progress, Recipe, Trainer, restore_training, training_state
@@ -145,7 +144,7 @@ class NetTraining:
         """Raise UsageError for a surgery on what the net does not have."""
         what, *_ = KINDS[surgery.kind]
         if what == "operation":
-            paths = operation_names(self.model, *(part[:2] for part in self.coming()))
+            paths = self._operations()
         else:
             paths = {"block": list(self.blocks), "layer": list(self.layers)}.get(what, [""])
         if surgery.path not in paths:
@@ -153,6 +152,18 @@ class NetTraining:
                 f"{surgery.kind} of {self.settings.net} is for {', '.join(few(paths)) or 'no path'}"
                 f"; got {shown(surgery.path)}"
             )
+
+    def check_operations(self) -> None:
+        """Raise UsageError if an operation whose gradient is changed next is in the net no more."""
+        gone = set(self.factors).difference(self._operations()) if self.factors else set()
+        if gone:
+            raise UsageError(
+                f"{', '.join(sorted(gone))} of {self.settings.net} would be gone, whose gradient "
+                "is changed in the step that comes; undo that, or take the step first"
+            )
+
+    def _operations(self) -> list[str]:
+        return operation_names(self.model, *(part[:2] for part in self.coming()))
 
     def operate(self, surgery: Surgery) -> None:
         """Do a surgery that was checked."""

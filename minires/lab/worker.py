@@ -114,7 +114,7 @@ class Worker:
         self._rate = 0.0
         self._begin(session)
         self._send("S", scene_of(session, self._number))
-        self._tell()
+        self._send_frame()  # a look, which takes as long as a training step, comes after the first
 
     def do_operate(self, net: int, kind: str, path: str = "", value: float = 1) -> None:
         """Do a surgery; see `Session.operate`."""
@@ -202,14 +202,17 @@ class Worker:
             seconds, steps = now - self._since[0], self._session.step - self._since[1]
             if seconds > 1:
                 self._rate, self._since = steps / seconds, (now, self._session.step)
-            self._send(
-                "F", frame_of(self._session, self._number, self._running, self._rate, self._walk)
-            )
+            self._send_frame()
             self._next_frame = _next(self._next_frame, now, _FRAME)
         now = time.perf_counter()
         if now >= self._next_look:
             self._send("L", look_of(self._session, self._number, self._image))
             self._next_look = _next(self._next_look, now, _LOOK)
+
+    def _send_frame(self) -> None:
+        """Send where the session stands."""
+        where = self._number, self._running, self._rate, self._walk
+        self._send("F", frame_of(self._session, *where))
 
     def _send(self, kind: str, value: Any) -> None:
         self._connection.send_bytes(kind.encode() + message(value))

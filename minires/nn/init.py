@@ -43,6 +43,13 @@ def _normal(shape: tuple[int, ...], std: float) -> Array:
     return (generator().standard_normal(shape) * std).astype(np.float32)
 
 
+def scaled(
+    init: Callable[[tuple[int, ...]], Array], factor: float
+) -> Callable[[tuple[int, ...]], Array]:
+    """Return an initialisation that draws the weights of `init` times a factor."""
+    return lambda shape: init(shape) * np.float32(factor)
+
+
 def drawn(init: Callable[[tuple[int, ...]], Array], shape: tuple[int, ...]) -> Array:
     """Return `init(shape)`, the initial weights.
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from commands import ENVIRONMENT, TINY, fails, in_a_process, minires, start, wait_for
 
+from minires import cli
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
@@ -304,3 +306,15 @@ def test_mistakes_in_flow_get_a_sentence(tmp_path, arguments, code, sentence):
     (tmp_path / "file").write_text("")
     fails(minires("flow", *arguments, cwd=tmp_path), code, sentence)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_command_is_imported_alone_and_every_one_is_known():
+    code = (
+        "import sys; sys.argv[1:] = ['plot']; import minires.cli as cli; "
+        "print(*(n for n in cli._COMMANDS if f'minires.cli.{n}' in sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "plot\n"
+    sources = Path(cli.__file__).parent.glob("*.py")
+    commands = {path.stem for path in sources if "\n@command(" in path.read_text("utf-8")}
+    assert set(cli._COMMANDS) == commands

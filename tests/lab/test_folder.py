@@ -83,9 +83,8 @@ def test_a_folder_that_cannot_be_used_ends_the_command(tmp_path):
 
 
 def test_the_first_session_is_on_the_folder(colours, monkeypatch):
-    server = pytest.importorskip("minires.lab.server")
     asked = []
-    monkeypatch.setattr(server, "Served", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("minires.lab.opening.Served", lambda *arguments: asked.append(arguments))
     open_lab(folder=colours)
     open_lab("net=plain8", folder=colours)
     assert [address for address, *_ in asked] == ["dataset=folder", "net=plain8"]

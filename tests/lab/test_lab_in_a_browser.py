@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from minires.data import digits
+from minires.lab.server import Served
 
-server = pytest.importorskip("minires.lab.server", reason="it needs a web server")
+pytest.importorskip("uvicorn", reason="it needs a web server")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
@@ -24,7 +25,7 @@ expect.set_options(timeout=60_000)
 
 @pytest.fixture(scope="module")
 def served():
-    lab = server.Served(SMALL)
+    lab = Served(SMALL)
     lab.start()
     yield lab
     lab.stop()
@@ -367,6 +368,35 @@ def test_every_other_setting_and_key(page):
     expect(page.locator("#notice")).to_contain_text("dataset=folder needs minires lab --folder")
 
 
+def test_after_a_refused_setting_the_one_in_force_is_shown(page):
+    link = page.url
+    data = page.locator("#shared [name=dataset]")
+    data.select_option("folder")
+    expect(page.locator("#notice")).to_contain_text("needs minires lab --folder")
+    expect(data).to_have_value("digits")
+    seed = page.locator("#shared [name=seed]")
+    before = seed.input_value()
+    seed.fill("-5")
+    seed.press("Tab")
+    expect(seed).to_have_value(before)
+    assert page.url == link
+
+
+def test_a_setting_keeps_the_keyboard_when_it_begins_a_session(page):
+    for place in ('#nets [data-net="1"] [name=depth]', "#shared [name=batch]"):
+        page.locator(place).first.focus()
+        link = page.url
+        page.keyboard.press("ArrowDown")
+        expect(page).not_to_have_url(link)
+        expect(page.locator(place).first).to_be_focused()
+
+
+def test_a_link_that_is_no_text_is_refused_like_others(page):
+    page.evaluate("() => { location.hash = '%E0%A4%A' }")
+    expect(page.locator("#notice")).to_contain_text("an address has net, ")
+    expect(page).to_have_url(re.compile("seed="))
+
+
 def test_an_image_is_chosen(page):
     page.locator("#images button").nth(5).click()
     expect(page.locator("#images button").nth(5)).to_have_attribute("aria-pressed", "true")
@@ -475,7 +505,7 @@ def test_over_a_slow_network_a_page_follows_and_is_obeyed(page):
 def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser):
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
-    lab = server.Served(f"{SMALL}&seed=1")
+    lab = Served(f"{SMALL}&seed=1")
     lab.start()
     try:
         page.goto(lab.url)
@@ -487,7 +517,7 @@ def test_what_is_said_when_training_or_server_ends_and_its_link_goes_on(browser)
         lab.stop()
     expect(page.locator("#notice")).to_contain_text("The server does not answer; trying again")
     link = page.url.split("#")[1]
-    again = server.Served(SMALL, urlsplit(lab.url).port)
+    again = Served(SMALL, urlsplit(lab.url).port)
     again.start()
     try:
         expect(page.locator("#notice")).to_contain_text("another one was started here")

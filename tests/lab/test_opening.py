@@ -1,6 +1,7 @@
 """The command and the notebook: errors before anything is started, an end without a trace."""
 
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from minires.cli import app
 from minires.errors import RunError, UsageError
 from minires.kernels import get_num_threads
 from minires.lab.opening import open_lab, show
+from minires.lab.server import Served
 from minires.runs import RunFolder
 
 
@@ -36,9 +38,10 @@ def test_what_cannot_be_opened_is_said_at_once(arguments, message):
 
 def test_without_a_web_server_there_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "starlette.applications", None)
-    monkeypatch.delitem(sys.modules, "minires.lab.server", raising=False)
+    monkeypatch.delitem(sys.modules, "minires.lab.web", raising=False)
     with pytest.raises(UsageError, match=r'needs a web server.*pip install "\.\[lab\]"'):
         open_lab()
+    assert multiprocessing.active_children() == []
 
 
 def test_a_port_that_is_taken_is_named():
@@ -61,7 +64,7 @@ def test_a_cell_of_a_notebook_shows_it():
 
 
 def test_threads_are_those_that_the_nets_are_trained_with(tmp_path, monkeypatch):
-    server = pytest.importorskip("minires.lab.server", reason="it needs a web server")
+    pytest.importorskip("uvicorn", reason="it needs a web server")
     monkeypatch.chdir(tmp_path)
 
     def save_and_end(served, show):
@@ -75,7 +78,7 @@ def test_threads_are_those_that_the_nets_are_trained_with(tmp_path, monkeypatch)
             news.clear()
         served.close()
 
-    monkeypatch.setattr(server.Served, "run", save_and_end)
+    monkeypatch.setattr(Served, "run", save_and_end)
     before = get_num_threads()
     arguments = ["lab", "net=resnet8&images=16&batch=8", "--no-open", "--threads", "3"]
     CliRunner().invoke(app, arguments, catch_exceptions=False)

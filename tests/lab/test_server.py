@@ -13,7 +13,8 @@ pytest.importorskip("uvicorn", reason="the laboratory's server")
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from minires.lab.server import LARGEST, Served
+from minires.lab.server import Served
+from minires.lab.web import LARGEST
 
 SMALL = "net=plain8,resnet8&images=48&batch=8"
 
@@ -157,11 +158,12 @@ def test_a_page_too_many_is_turned_away(served):
     with ExitStack() as pages:
         for _ in range(16):
             pages.enter_context(live(served))
-        with pytest.raises(InvalidStatus), live(served):
-            pass
+        with live(served) as page, pytest.raises(ConnectionClosed):
+            page.recv(timeout=60)
+        assert page.close_code == 1013
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with suppress(InvalidStatus), live(served) as page:
+        with suppress(ConnectionClosed), live(served) as page:
             until(page, "F")
             return
         time.sleep(0.1)

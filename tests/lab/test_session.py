@@ -248,6 +248,7 @@ def test_one_value_is_for_both_nets_and_defaults_are_left_out():
         ("lr=nan", "lr must be between"),
         ("batch=100000", "batch must be at least 2 and at most 256"),
         ("guide=8", "guide must be at least 0 and at most 7"),
+        ("seed=99999999999999999999", "seed must be at least 0 and at most"),
         ("images=1", "images must be 0 or at least 2"),
         ("dataset=imagenet", "dataset must be digits, cifar10, folder"),
         ("colour=red", "an address has net, "),

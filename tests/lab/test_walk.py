@@ -130,6 +130,18 @@ def test_the_page_names_every_operation_and_what_its_gradients_are_multiplied_by
     assert all(factor == 1 for _, factor in shown["factors"][0])
 
 
+def test_an_operation_whose_gradient_is_changed_next_stays_until_then():
+    paused = after(2)
+    paused.operate(1, "gradient", "layer3.0.Add", 0)
+    address = paused.address
+    with pytest.raises(UsageError, match=r"layer3.0.Add of resnet8 would be gone"):
+        paused.operate(1, "shortcut", "layer3.0", 0)
+    assert paused.address == address
+    assert paused.trainings[1].edits["layer3.0"].shortcut
+    next(paused.run())
+    paused.operate(1, "shortcut", "layer3.0", 0)
+
+
 def test_an_operation_that_a_surgery_before_it_brings_can_be_in_an_address():
     given = f"{SMALL}&at=1:0:shortcut:layer1.0:1&at=2:0:gradient:layer1.0.Add:0"
     session = after(3, given)

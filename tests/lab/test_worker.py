@@ -103,6 +103,16 @@ def test_the_walk_is_recorded_again_when_the_step_that_comes_is_another(training
     assert "shown" in training.until("N")["text"]
 
 
+def test_the_first_look_comes_after_a_step_has_been_shown(training):
+    """A look takes as long as a step: the curves are not to wait for it."""
+    frames = []
+    while (text := training.connection.recv_bytes().decode())[0] != "L":
+        if text[0] == "F":
+            frames.append(json.loads(text[1:])["step"])
+    assert frames[0] == 0
+    assert frames[-1] >= 1
+
+
 def test_surgery_is_seen_in_the_next_frame_and_undone(training):
     training.command("run", running=False)
     before = training.until("F", lambda frame: not frame["running"])

@@ -20,16 +20,12 @@ from ...errors import NonFiniteError
 from ...inspect.layers import Layers, watch_layers
 from ...models import NetSpec, cifar_net
 from ...nn import BatchNorm2d, Identity, he_normal, xavier_normal
+from ...nn.init import scaled
 from ...nn.layers import Init
 from ...optim import StepSchedule
 from ...train import Recipe, Trainer
 from ..degradation import NETS
 from .measurement import Measurement
-
-
-def scaled(init: Init, factor: float) -> Init:
-    """Return an initialisation that draws the weights of `init` times a factor."""
-    return lambda shape: init(shape) * np.float32(factor)
 
 
 @dataclass(frozen=True)

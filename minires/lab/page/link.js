@@ -2,10 +2,11 @@
 
 let socket = null;
 let wait = 500;
+const TRY_LATER = 1013; // why a server closes a page too many
 
 /**
- * Call `onMessage(kind, value)` for every message, and `onState` with "connected" or "cut off"; connect again
- * when cut. A server of another start knows this page's address no longer: then the state is "replaced", for good.
+ * Call `onMessage(kind, value)` for every message, and `onState` with "connected", "cut off" or "crowded"; connect
+ * again when cut. A server of another start knows this page's address no longer: then the state is "replaced", for good.
  */
 export function connect(onMessage, onState) {
   const address = new URL("live", location.href);
@@ -17,13 +18,13 @@ export function connect(onMessage, onState) {
     onState("connected");
   };
   socket.onmessage = (event) => onMessage(event.data[0], JSON.parse(event.data.slice(1)));
-  socket.onclose = async () => {
+  socket.onclose = async ({ code }) => {
     const answer = await fetch("guides.json").catch(() => null);
     if (answer?.status === 404) {
       onState("replaced");
       return;
     }
-    onState("cut off");
+    onState(code === TRY_LATER ? "crowded" : "cut off");
     setTimeout(() => connect(onMessage, onState), wait);
     wait = Math.min(2 * wait, 8000);
   };

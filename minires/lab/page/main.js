@@ -6,7 +6,7 @@ import { showImages, showLook } from "./images.js";
 import { LayerChart } from "./layers.js";
 import { connect, send } from "./link.js";
 import { makeNets } from "./nets.js";
-import { sharedSettings } from "./settings.js";
+import { restoreSettings, sharedSettings } from "./settings.js";
 import { byId, keep, keptLanguage, make, short, showTheme, t } from "./shared.js";
 import { onLanguage, setLanguage } from "./text.js";
 import { busy, showWalk, startWalk, toggleWalk } from "./walk.js";
@@ -28,7 +28,12 @@ function receive(kind, value) {
 }
 
 function sessionOf(link) {
-  return decodeURIComponent(link.hash.slice(1));
+  const session = link.hash.slice(1);
+  try {
+    return decodeURIComponent(session);
+  } catch {
+    return session; // the training process says what is wrong with it
+  }
 }
 
 const names = () => scene.config.nets.map((net) => net.net);
@@ -45,8 +50,11 @@ function draw() {
 function drawScene(value) {
   if (value.number !== scene?.number) frame = null;
   scene = value;
+  const { name, form } = document.activeElement;
   nets = makeNets(scene);
   sharedSettings(scene);
+  // Settings are made anew; the keyboard stays where it was.
+  if (form) [...document.forms].find(({ id, dataset }) => id === form.id && dataset.net === form.dataset.net).elements[name]?.focus();
   showImages(scene);
   Object.values(charts).forEach((chart) => chart.forget());
 }
@@ -99,6 +107,7 @@ function drawNotice(notice) {
     byId("code").showModal();
     return;
   }
+  if (notice.kind === "error") restoreSettings();
   const text = { error: notice.text, saved: t("saved", { path: notice.text }), gone: t("gone") }[notice.kind];
   say(text, notice.kind !== "saved", notice.kind === "gone");
 }

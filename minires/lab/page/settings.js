@@ -15,7 +15,7 @@ function choice(key, values, value, textOf = String) {
   const all = values.some((v) => String(v) === String(value)) ? values : [...values, value];
   const select = make("select", { name: key }, ...all.map((v) => make("option", { value: v }, textOf(v))));
   select.value = value;
-  return { select, label: make("label", {}, t(key), select) };
+  return { value, select, label: make("label", {}, t(key), select) };
 }
 
 /** Controls by the name of what they set; `rates` shows those that surgery may have changed. */
@@ -40,7 +40,9 @@ export function netSettings(number, scene) {
   }
   controls.shortcut.select.disabled = kind === "plain";
   const box = make("form", { class: "settings", "data-net": number }, ...Object.values(controls).map((c) => c.label));
-  const show = (select, value) => {
+  const show = (control, value) => {
+    const { select } = control;
+    control.value = value;
     if (document.activeElement === select || Number(select.value) === value) return;
     if (![...select.options].some((option) => Number(option.value) === value)) select.append(make("option", { value }, String(value)));
     select.value = value;
@@ -49,8 +51,8 @@ export function netSettings(number, scene) {
   return {
     box,
     rates(lr, momentum) {
-      show(controls.lr.select, lr);
-      show(controls.momentum.select, momentum);
+      show(controls.lr, lr);
+      show(controls.momentum, momentum);
     },
   };
 }
@@ -60,29 +62,36 @@ let shared = {};
 
 export function sharedSettings(scene) {
   const { dataset, batch, seed, images } = scene.config;
-  const input = make("input", { type: "number", min: 0, max: 2147483647, step: 1, value: seed, required: "" });
+  const input = make("input", { name: "seed", type: "number", min: 0, max: 2147483647, step: 1, value: seed, required: "" });
   shared = {
     dataset: choice("dataset", ["digits", "cifar10", "folder"], dataset, (v) => t(v)),
     images: choice("trainImages", IMAGES, images, (v) => (v ? String(v) : t("all"))),
     batch: choice("batch", BATCHES, batch),
-    seed: { select: input, label: make("label", {}, t("seed"), input) },
+    seed: { value: seed, select: input, label: make("label", {}, t("seed"), input) },
   };
   for (const { select } of Object.values(shared)) select.onchange = openSession;
   byId("shared").onsubmit = (event) => event.preventDefault();
   byId("shared").replaceChildren(...Object.values(shared).map((c) => c.label));
 }
 
+/** Show the settings that are in force, after others were asked for in vain. */
+export function restoreSettings() {
+  for (const { select, value } of [shared, ...nets].flatMap(Object.values)) select.value = value;
+}
+
 /** Open the session of the settings that are shown. */
 function openSession() {
+  if (!shared.seed.select.reportValidity()) {
+    restoreSettings();
+    return;
+  }
   const value = (control) => control.select.value;
   const parts = new URLSearchParams();
   parts.set("net", nets.map((c) => value(c.kind) + value(c.depth)).join(","));
   for (const name of ["shortcut", "norm", "init", "factor", "standardised", "lr", "momentum"]) {
     parts.set(name, nets.map((c) => value(c[name])).join(","));
   }
-  for (const [name, control] of Object.entries(shared)) {
-    if (control.select.reportValidity()) parts.set(name, value(control));
-  }
+  for (const [name, control] of Object.entries(shared)) parts.set(name, value(control));
   parts.set("guide", byId("guide").value);
   send("open", { address: parts.toString() });
 }
