@@ -49,9 +49,8 @@ def started(out: Path) -> subprocess.Popen[bytes]:
     mpiexec = shutil.which("mpiexec", path=beside) or shutil.which("mpiexec")
     if mpiexec is None:
         sys.exit("this needs mpiexec: pip install 'minires[mpi]'")
-    return subprocess.Popen(
-        [mpiexec, "-n", "2", sys.executable, "-c", RUN, str(out)], stderr=subprocess.DEVNULL
-    )
+    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([mpiexec, "-n", "2", sys.executable, "-c", RUN, str(out)], **nowhere)
 
 
 def processes(mpiexec: subprocess.Popen[bytes]) -> list[psutil.Process]:

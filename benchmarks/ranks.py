@@ -4,9 +4,11 @@
 
 A step of resnet-56 with 128 images of 32x32: one rank with one thread, one rank with two, and two
 ranks with one each, in turns. The latter also with all gradients in one message, which leaves
-after backward: what a step waits less with buckets than with it is the share of the all-reduce
-that is hidden. Last, on paper, 8 to 256 ranks, each with the same images: a rank's measured step,
-and a ring all-reduce of the parameters' bytes, of which backward can hide all but the last bucket.
+after backward. A rank waits for two things: the other rank, where it is the first, and messages.
+The rank that is the last waits for messages alone: what it waits less with buckets than with one
+message is the share of the all-reduce that is hidden. Last, on paper, 8 to 256 ranks, each with the
+same images: a rank's measured step, and a ring all-reduce of the parameters' bytes, of which
+backward can hide all but the last bucket.
 Prints tables in Markdown and writes benchmarks/results/ranks.json.
 """
 
@@ -50,8 +52,18 @@ RANKS = (8, 16, 32, 64, 128, 256)
 
 
 def step_times(net: str, batch: int, threads: int, bucket: int, steps: int) -> dict[str, Any]:
-    """Take steps on the ranks that run this; return seconds, those waited, and the messages."""
-    ranks = world()
+    """Take steps on the ranks that run this; return the seconds of each part, and the messages.
+
+    "waited" is what the rank waited that was last in a step, "early" the share of messages that it
+    had when its backward ended, "apart" how much longer the first rank waited.
+    """
+    ranks, early = world(), []
+    wait = ranks.wait
+
+    def watched(request: Any) -> None:
+        early.append(not request)  # MPI has set a request that has ended to its null request
+        wait(request)
+
     minires.set_num_threads(threads)
     rng = np.random.default_rng(ranks.rank)
     images = rng.standard_normal((batch // ranks.size, 3, 32, 32), dtype=np.float32)
@@ -62,17 +74,24 @@ def step_times(net: str, batch: int, threads: int, bucket: int, steps: int) -> d
     with blas_threads(threads):
         for _ in range(2 + steps):  # two to warm up
             optimiser.waited, started = 0.0, time.perf_counter()
+            early.clear()
             optimiser.zero_grad()
             loss = F.cross_entropy(model(images), labels)
             before = time.perf_counter()
+            ranks.wait = watched  # type: ignore[method-assign]
             optimiser.backward(loss)
+            ranks.wait = wait  # type: ignore[method-assign]
             backward.append(time.perf_counter() - before - optimiser.waited)
             optimiser.step()
             seconds.append(time.perf_counter() - started)
-            waited.append(optimiser.waited)
+            waited.append((optimiser.waited, statistics.mean(early or [0])))
+    of_steps = list(zip(*ranks.gather(waited[2:]), strict=True))
+    last, first = [min(step) for step in of_steps], [max(step) for step in of_steps]
     return {
         "seconds": statistics.median(seconds[2:]),
-        "waited": statistics.median(waited[2:]),
+        "waited": statistics.median(seconds for seconds, _ in last),
+        "early": statistics.mean(share for _, share in last),
+        "apart": statistics.median(b[0] - a[0] for a, b in zip(last, first, strict=True)),
         "backward": statistics.median(backward[2:]),
         "bytes": sum(bucket.own.nbytes for bucket in optimiser.buckets),
         "last_bucket": optimiser.buckets[-1].own.nbytes,
@@ -145,9 +164,11 @@ def main(
     late = best["the same, one message after backward"]["waited"]
     hidden = 1 - two["waited"] / late
     share = f"{100 * hidden:.0f} % are" if hidden > 0 else "nothing is"
+    megabytes, early = two["bytes"] / 1e6, 100 * two["early"]
     console.print(
-        f"\nA step waits {ms(two['waited'])} after backward for {two['bytes'] / 1e6:.1f} MB, and "
-        f"{ms(late)} where all of them leave then: {share} hidden.\n"
+        f"\nThe last rank waits {ms(two['waited'])} after backward for {megabytes:.1f} MB, and "
+        f"{ms(late)} where all of them leave then: {share} hidden. {early:.0f} % of the messages "
+        f"have arrived before. The first rank waits {ms(two['apart'])} more for the last.\n"
     )
     console.print(f"| ranks | {' | '.join(NETWORKS)} |\n|---|{'---|' * len(NETWORKS)}")
     paper = {n: {name: on_paper(two, n, *of) for name, of in NETWORKS.items()} for n in RANKS}

@@ -29,7 +29,7 @@ from minires.data import digits
 from minires.experiments.degradation import Config, Degradation
 
 CONFIG = Config(nets=("plain8", "resnet8"), epochs=2)
-PATIENCE = 120.0  # seconds that a client may take to end after the scheduler was lost
+PATIENCE = 120.0  # seconds that a client may take to save something, or to end
 
 CLIENT = """
 import sys
@@ -119,10 +119,14 @@ def main(
                         if client is not None and client.returncode > 0:
                             said = (folder / "client").read_text().splitlines()
                             sentences[said[-1] if len(said) == 1 else f"{len(said)} lines"] += 1
+                            if sentences.total() > 2 * kills:
+                                raise SystemExit(f"the client ends whatever is killed: {said[-1]}")
                         if lost is not None:
                             slowest, lost = max(slowest, time.monotonic() - lost), None
                         processes.start("client")
-                    if lost is not None and time.monotonic() - lost > PATIENCE:
+                    said_or_saved = (folder / "client", folder / "run" / "history.csv")
+                    recent = max(p.stat().st_mtime for p in said_or_saved if p.exists())
+                    if time.time() - recent > PATIENCE:
                         raise SystemExit(f"the client hangs for {PATIENCE:.0f} s")
                     if killed.total() < kills and time.monotonic() > next_kill:
                         name = chance.choice(list(processes.commands))

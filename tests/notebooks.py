@@ -44,10 +44,10 @@ def printed_lines(path):
 
 
 def expect_it_prints_what_is_stored(path, tmp_path, monkeypatch):
-    """Run a tutorial from its first cell to its last."""
+    """Run a tutorial from its first cell to its last; it leaves no file, and can run again."""
     if path.name.startswith("09_"):  # it shows which kernel computed an operation
         monkeypatch.delenv("MINIRES_TEXTBOOK", raising=False)
-    # A copy of the folders, for a tutorial imports simple_engine.py and may write files.
+    # A copy of the folders, for a tutorial imports simple_engine.py.
     folder = tmp_path / path.parent.relative_to(TUTORIALS)
     folder.mkdir(exist_ok=True)
     shutil.copy(TUTORIALS / "simple_engine.py", tmp_path)
@@ -55,3 +55,5 @@ def expect_it_prints_what_is_stored(path, tmp_path, monkeypatch):
     resources = {"metadata": {"path": str(folder)}}
     nbclient.NotebookClient(again, timeout=600, resources=resources).execute()
     assert without_last_digits(again) == without_last_digits(stored)
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    assert left == [tmp_path / "simple_engine.py"]

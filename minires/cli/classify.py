@@ -15,6 +15,7 @@ from ..vision.finetune import FinetuneConfig
 from ..vision.folder_images import WORKERS, problems
 from ..vision.workers import Workers
 from .app import command, say
+from .completion import nets_of
 from .options import INTEGER
 from .output import free_name, untrained_size, writing
 from .shared import Key, Strict, Threads
@@ -32,8 +33,9 @@ def classify(
     model: Annotated[
         str | None,
         typer.Option(
+            autocompletion=nets_of("imagenet"),
             help="resnet18 (the default), 34, 50, 101, 152, plain18 or plain34; that of the run "
-            "whose weights they are."
+            "whose weights they are.",
         ),
     ] = None,
     labels: Annotated[

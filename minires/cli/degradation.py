@@ -33,7 +33,8 @@ def degradation(
     """Train plain and residual models, and see which of them depth harms.
 
     Without options: plain-20, plain-56, resnet-20 and resnet-56 on digits, some minutes.
-    The run folder gets config.json, history.csv, degradation.png and summary.md. Started with
+    The run folder gets config.json, history.csv, degradation.png and summary.md. A run that has
+    ended is trained on by --resume with more --epochs than it had. Started with
     mpiexec -n 4 minires degradation ..., four ranks take each training step together.
     """
     ranks, load = world(), data_loader(data_dir, download)

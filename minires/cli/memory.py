@@ -9,6 +9,7 @@ from ..inspect.graph import size_text
 from ..inspect.memory import Memory, Profile, available
 from ..models import NetSpec
 from .app import command, say
+from .completion import nets_of
 from .options import INTEGER
 from .output import new_table, show_table
 from .shared import Input
@@ -21,7 +22,10 @@ from .shared import Input
 def memory(
     net: Annotated[
         str,
-        typer.Argument(help="A model such as resnet110, preact164, resnet50 or cifar-resnet50."),
+        typer.Argument(
+            autocompletion=nets_of("any"),
+            help="A model such as resnet110, preact164, resnet50 or cifar-resnet50.",
+        ),
     ],
     batch: Annotated[
         int,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 import typer
 
 from ..errors import UsageError
+from .completion import nets_of
 
 Command: TypeAlias = Callable[..., None]
 
@@ -112,7 +113,9 @@ def _parameter(field: Field[Any], type_: Any) -> inspect.Parameter:
         make = field.metadata.get("path")
         if make:
             parser, metavar = (lambda text: str(make(Path(text)))), PARSERS[Path][1]
-        annotation = Annotated[Any, typer.Option(parser=parser, metavar=metavar, help=help_)]
+        family = field.metadata.get("nets")
+        how: Any = {"autocompletion": nets_of(family)} if family else {}
+        annotation = Annotated[Any, typer.Option(parser=parser, metavar=metavar, help=help_, **how)]
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(field.name, kind, default=None, annotation=annotation)
 

@@ -1,5 +1,6 @@
 """`minires step`: write a page to click through one training step."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,10 +9,12 @@ import typer
 
 from .. import data
 from ..data import Dataset
+from ..errors import UsageError
 from ..experiments.degradation import data_of
 from ..experiments.stepping import Stepping, page_of
-from ..runs import run_of
+from ..runs import RunFolder, run_of
 from .app import command, say
+from .completion import nets_of
 from .options import INTEGER, names, options_of
 from .output import untrained_size, writing
 from .shared import DataDir, Threads, data_loader
@@ -26,7 +29,10 @@ def step(
     asked: dict[str, Any],
     nets: Annotated[
         list[str],
-        typer.Argument(help="One model, or two side by side: plain20 resnet20; resnet18."),
+        typer.Argument(
+            autocompletion=nets_of("any"),
+            help="One model, or two side by side: plain20 resnet20; resnet18.",
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="Page to write; step.html by default.", show_default=False)
@@ -68,4 +74,9 @@ def _images(weights: Path | None, name: str | None, data_dir: Path | None) -> Da
     run = run_of(weights) if weights is not None else None
     if name is not None or run is None:
         return data.load(name or "digits", data_dir)
+    if RunFolder.open(run)[1].get("experiment") == "finetune":
+        raise UsageError(
+            f"{weights} is of a fine-tuned net, whose images step cannot show; where it looks: "
+            f"minires classify IMAGE --weights {shlex.quote(str(weights))} --cam maps"
+        )
     return data_of(run, data_loader(data_dir, download=False))

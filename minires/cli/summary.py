@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
 from .app import command, say
+from .completion import nets_of
 from .options import names
 from .output import new_table, show_table, sizes
 from .shared import Input, ShortcutOption, StrideIn
@@ -21,7 +22,10 @@ from .shared import Input, ShortcutOption, StrideIn
 )
 def show_summary(
     net: Annotated[
-        str | None, typer.Argument(help="resnet50, plain34; resnet20, plain56, ...")
+        str | None,
+        typer.Argument(
+            autocompletion=nets_of("any"), help="resnet50, plain34; resnet20, plain56, ..."
+        ),
     ] = None,
     image: Input = None,
     shortcut: ShortcutOption = None,

@@ -166,7 +166,7 @@ class Ranks:
                     raise UsageError(
                         f"rank {rank} has {name} = {other.get(name)}, but rank 0 has "
                         f"{first.get(name)}; start all ranks with the same options, data and "
-                        "version of minires"
+                        "versions of minires and NumPy"
                     )
 
 

@@ -80,7 +80,8 @@ class DistributedSGD(SGD):
         bucket_bytes: how much is waited for before a message leaves.
 
     Attributes:
-        buckets: the messages, in the order in which they usually leave.
+        buckets: the messages of gradients, in the order in which they usually leave.
+        messages: those of running statistics, which leave before backward, and of gradients.
         waited: seconds that `backward` has waited for messages after its last operation.
 
     Raises:
@@ -108,6 +109,7 @@ class DistributedSGD(SGD):
         self._statistics = _buckets(
             [(n, t) for n, t in others if t.dtype.kind == "f"], limit, self.ranks
         )
+        self.messages = [*self._statistics, *self.buckets]
         self.ranks.expect_same({name: t.shape for name, t in model.named_tensors()})
         for name, tensor in model.named_tensors():
             note_write(tensor.data, "DistributedSGD", name)
@@ -146,7 +148,7 @@ class DistributedSGD(SGD):
         if self.ranks.size == 1:
             yield
             return
-        for bucket in (*self._statistics, *self.buckets):
+        for bucket in self.messages:
             bucket.request = None
         for bucket in self._statistics:
             self._send(bucket, [t.data for t in bucket.tensors])
@@ -157,7 +159,7 @@ class DistributedSGD(SGD):
             if not bucket.left:
                 self.send(bucket)
         started = time.perf_counter()
-        for bucket in (*self._statistics, *self.buckets):
+        for bucket in self.messages:
             self.ranks.wait(bucket.request)
         self.waited += time.perf_counter() - started
         self._take_sums()
@@ -227,7 +229,7 @@ class _Departures:
                 if self.unknown[id(bucket)] == 0:
                     self.optimiser.send(bucket)
         self.before = step.sources
-        for bucket in self.optimiser.buckets:
+        for bucket in self.optimiser.messages:
             if bucket.left:
                 bucket.request.Test()  # MPI moves messages only while it is called
 

@@ -13,12 +13,14 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..backend import load
 from ..errors import UsageError
 from ..kernels import get_num_threads, set_num_threads
 from .collective import ALONE, TIMEOUT, Ranks
+from .version import version
 
 # One of these is set, to its rank, in a process that mpiexec or srun has started; one of the others
 # to its number among those on the same machine.
@@ -69,15 +71,18 @@ def joined() -> Ranks:
 def world() -> Ranks:
     """Return the ranks that `joined` returns, when they have shared out what they work with.
 
+    All have the same versions of minires and NumPy: others may differ in the last bits.
+
     Ranks on one machine divide its CPUs among them, and on the backend cupy its GPUs, see
     `use_own_device`.
 
     Raises:
-        UsageError: as `joined`.
+        UsageError: as `joined`; or a rank has another version, which is named.
         RunError: a rank did not come in time.
     """
     ranks = joined()
     if launched():
+        ranks.expect_same({"minires": version(), "NumPy": np.__version__})
         node = platform.node()
         every = ranks.gather((node, _cpus()))
         here = [cpus for other, cpus in every if other == node]

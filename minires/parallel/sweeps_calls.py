@@ -19,6 +19,7 @@ _TICK = 0.2  # seconds after which it is asked again whether to stop
 _STOPPING = 30.0  # seconds that workers have to end the step they are at
 _NO_WORKERS = 60.0  # seconds that a cluster may be without any
 _SILENCE = 60.0  # seconds that a cluster has to answer
+_TRAVEL = 600.0  # seconds that a result has to come, or to be computed again
 _LOST = "the connection to the scheduler is lost; what arrived is saved"
 
 
@@ -117,9 +118,9 @@ class Calls:
 
     def cancel(self) -> None:
         """Forget what is still computed."""
-        self._client.unsubscribe_topic(self._sweep)
         futures = [self._shared, *(future for _, future, _ in self._running.values())]
         if self._client.status == "running":
+            self._client.unsubscribe_topic(self._sweep)
             self._client.cancel(futures)
 
     def _hand_out(self) -> None:
@@ -170,9 +171,11 @@ class Calls:
         """Return the result of a call; None if it failed, or was stopped before it began."""
         name, _, _ = self._running.pop(future.key)
         try:
-            result = future.result()
+            result = future.result(timeout=_TRAVEL)
         except MiniresError as error:
             self._fail(error)
+        except TimeoutError:
+            raise _silent(self._client.scheduler.address, _TRAVEL) from None
         except Exception as error:  # Dask's, or a bug of ours on a worker
             self._expect_scheduler()
             problem = f"{name} was not computed: {type(error).__name__}: {error}"
@@ -205,12 +208,17 @@ def answer(client: Any, ask: Callable[..., Any], *args: Any, **options: Any) -> 
     Raises:
         RunError: the scheduler is lost, or does not answer within `_SILENCE`.
     """
+    address = client.scheduler.address
     try:
         return client.sync(ask, *args, **options, callback_timeout=_SILENCE)
     except TimeoutError:
-        raise RunError(
-            f"the scheduler {client.scheduler.address}, or a worker that it asked, has not "
-            f"answered for {_SILENCE:.0f} s; what arrived is saved"
-        ) from None
+        raise _silent(address, _SILENCE) from None
     except (OSError, CancelledError) as error:
         raise RunError(_LOST) from error
+
+
+def _silent(address: str, seconds: float) -> RunError:
+    return RunError(
+        f"the scheduler {address}, or a worker that it asked, has not answered for "
+        f"{seconds:.0f} s; what arrived is saved"
+    )

@@ -3,24 +3,19 @@
 A call is a function that the worker imports from its own installation of minires, and data for it.
 """
 
-import hashlib
 import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..backend import use
 from ..errors import MiniresError, RunError, UsageError
 from ..kernels import all_threads
 from ..runs.machine import machine
+from .version import version
 
-_ROOT = Path(__file__).parents[1]
-_CODE = (".py", ".cu", ".cuh", ".npz")
 _REPORT_EVERY = 0.25  # seconds; a display shows no more
 
 # Threads, the backend and the generator of initial weights are those of the process.
@@ -105,16 +100,6 @@ def facts(backend: str, dask_worker: Any) -> dict[str, Any]:
     if "blas.num_threads" in found:
         found["blas.num_threads"] = threads
     return {"version": version(), "machine": found}
-
-
-@cache
-def version() -> str:
-    """Return the version of minires, and the start of a checksum of its code."""
-    sha = hashlib.sha256()
-    for path in sorted(p for p in _ROOT.rglob("*") if p.suffix in _CODE):
-        sha.update(path.relative_to(_ROOT).as_posix().encode())
-        sha.update(path.read_bytes())
-    return f"{__version__} ({sha.hexdigest()[:8]})"
 
 
 def other_version(worker: str, theirs: str, ours: str) -> str:

@@ -16,15 +16,21 @@ T = TypeVar("T")
 _LONGEST = 500  # letters of an error
 
 
-def option(default: Any, help: str, path: Callable[[Path], Path] | None = None) -> Any:
+def option(
+    default: Any,
+    help: str,
+    path: Callable[[Path], Path] | None = None,
+    nets: str | None = None,
+) -> Any:
     """Return a field of a configuration that a command has an option for, see `cli.options`.
 
     Args:
         default: the field's.
         help: what `--help` says of the option; "{default}" stands for the default.
         path: for a text that is a path, makes it one for every working directory.
+        nets: for names of nets, the family whose names a shell completes.
     """
-    return field(default=default, metadata={"help": help, "path": path})
+    return field(default=default, metadata={"help": help, "path": path, "nets": nets})
 
 
 def parse_config(config_class: type[T], values: dict[str, Any], out: Path) -> T:

@@ -20,6 +20,7 @@ class Recipe:
         iterations: the number of training steps.
         momentum, weight_decay: of SGD.
         warmup: over so many iterations at the start the learning rate rises to `lr`.
+        added: so many iterations come after the schedule's end, at the rate that it ends with.
     """
 
     batch_size: int
@@ -28,13 +29,19 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     warmup: int = 0
+    added: int = 0
+
+    @property
+    def scheduled(self) -> int:
+        """The iterations that the learning rate's schedule is of."""
+        return self.iterations - self.added
 
     def schedule(self, depth: int) -> StepSchedule:
         """Return the learning rate by iteration.
 
         From 110 layers on it starts low (section 4.2), unless there is a warm-up.
         """
-        milestones = (self.iterations // 2, self.iterations * 3 // 4)
+        milestones = (self.scheduled // 2, self.scheduled * 3 // 4)
         if depth < 110 or self.warmup:
             return StepSchedule(self.lr, milestones, warmup=self.warmup)
         return ErrorWarmup(self.lr, milestones, low=self.lr / 10)

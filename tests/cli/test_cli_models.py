@@ -13,7 +13,7 @@ from minires import load_weights
 from minires.data import digits
 from minires.experiments.degradation import Config, Degradation
 from minires.models import cifar_net
-from minires.runs import run_of
+from minires.runs import RunFolder, run_of
 
 
 def test_summary_shows_stages_and_the_papers_numbers():
@@ -143,6 +143,14 @@ def test_weights_outside_of_a_run_are_shown_on_digits_as_they_are(trained, tmp_p
     shown = minires("step", "resnet8", "--weights", weights, "--out", tmp_path / "page.html")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "16 images of digits, 8x8 pixels" in (tmp_path / "page.html").read_text()
+
+
+def test_step_says_that_it_cannot_show_a_fine_tuned_net(tmp_path):
+    weights = RunFolder.create(tmp_path / "run", {"experiment": "finetune"}).weights("best")
+    shown = minires("step", "resnet18", "--weights", weights, cwd=tmp_path)
+    fails(
+        shown, 2, "is of a fine-tuned net, whose images step cannot show; where it looks: minires"
+    )
 
 
 def test_the_run_of_a_weights_file(trained, tmp_path, monkeypatch):

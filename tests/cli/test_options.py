@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import pytest
 import typer
@@ -22,6 +23,7 @@ from minires.experiments.degradation import Config
 from minires.experiments.gradient_flow import FlowConfig
 from minires.experiments.landscape import LandscapeConfig
 from minires.experiments.stepping import Stepping
+from minires.models import NetSpec
 from minires.parallel.sweeps import SweepConfig
 from minires.runs import RunFolder
 from minires.runs.config import option
@@ -116,7 +118,7 @@ def test_the_help_has_defaults_and_types():
 @pytest.mark.parametrize(
     ("command", "config", "without"),
     [
-        ("degradation", Config, ()),
+        ("degradation", Config, ("added",)),
         ("flow", FlowConfig, ()),
         ("landscape", LandscapeConfig, ()),
         ("finetune", FinetuneConfig, ("data",)),
@@ -245,3 +247,41 @@ def test_a_default_is_said_in_one_form():
     for name in COMMANDS:
         result = CliRunner().invoke(app, [name, "-h"], env={"COLUMNS": "200", "TERM": "dumb"})
         assert "[default" not in result.output, name
+
+
+def completed(*words):
+    """What bash is offered for the last of these words."""
+    line = {"COMP_WORDS": shlex.join(["minires", *words]), "COMP_CWORD": str(len(words))}
+    asked = {"_MINIRES_COMPLETE": "complete_bash", **line}
+    done = CliRunner().invoke(app, [], prog_name="minires", env=asked)
+    assert done.exit_code == 0, done.output
+    return done.stdout.split()
+
+
+def test_a_shell_completes_the_names_of_nets():
+    assert completed("finetune", "--model", "plain") == ["plain18", "plain34"]
+    offered = ["plain20,plain32", "plain20,plain44", "plain20,plain56"]
+    assert completed("degradation", "--nets", "plain20,plain") == offered, "not one that is there"
+    assert "resnet1202" in completed("step", "plain20", "resnet")
+    assert completed("memory", "vgg") == []
+
+
+def test_every_argument_that_names_nets_is_completed_with_nets_that_its_command_takes():
+    found = set()
+    for command, made in typer.main.get_command(app).commands.items():
+        context = made.make_context(command, [], resilient_parsing=True)
+        for parameter in made.params:
+            if parameter.name in ("net", "nets", "model"):
+                offered = [item.value for item in parameter.shell_complete(context, "")]
+                imagenet, cifar = (name in offered for name in ("resnet18", "resnet20"))
+                family = "any" if imagenet and cifar else "imagenet" if imagenet else "cifar"
+                for name in offered:
+                    with catch_warnings(action="ignore"):  # both families have resnet50
+                        assert str(NetSpec.parse(name, family)) == name
+                found.add((command, family))
+    small, large = ("degradation", "flow", "landscape"), ("finetune", "classify")
+    assert found == {
+        *((command, "cifar") for command in small),
+        *((command, "imagenet") for command in large),
+        *((command, "any") for command in ("export", "memory", "step", "summary")),
+    }

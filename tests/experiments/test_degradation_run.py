@@ -3,6 +3,7 @@ import itertools
 import json
 import shutil
 from dataclasses import asdict, replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -116,6 +117,66 @@ def test_nets_stopped_after_some_epochs_are_resumed_to_the_same_bits(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def few():
+    """Images for epochs of 4 iterations."""
+    parts = {f"{part}_{what}": 100 for part in ("train", "test") for what in ("images", "labels")}
+    return replace(DATA, **{name: getattr(DATA, name)[:most] for name, most in parts.items()})
+
+
+def kill_after(steps, run):
+    """End a run as a SIGKILL would: nothing is saved on the way out."""
+    assert sum(1 for _ in itertools.islice(run.run(), steps)) == steps
+
+
+def test_a_finished_run_given_more_epochs_trains_on_from_its_end(tmp_path):
+    def go_on(folder, **asked):
+        return Degradation.resume(asked, tmp_path / folder, lambda config: few())
+
+    finish(Degradation.start(replace(TINY, epochs=2, seeds=(0,)), few(), tmp_path / "run"))
+    before = history(tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")
+    run = go_on("run", epochs=4)
+    assert next(run.run()).progress.iteration == 9, "from the checkpoint, not from the start"
+    finish(go_on("run"))
+    rows = history(tmp_path / "run")
+    assert [row for row in rows if row.epoch <= 2] == before
+    assert [(row.net, row.epoch) for row in rows] == [*product(TINY.nets, (1, 2, 3, 4))]
+    assert {row.lr for row in rows if row.epoch > 1} == {before[-1].lr}, "the rate it ended with"
+    facts = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (facts["epochs"], facts["added"], facts["recipe"]["added"]) == (4, 8, 8)
+    said = (tmp_path / "run" / "summary.md").read_text()
+    assert "first to end after epoch 2, and was then trained on to epoch 4, each" in said
+    assert "divided by 10 after a half and three quarters of the first 8;" in said
+    assert [event.progress for event in go_on("run").run()] == [None] * 2
+    ended = files(tmp_path / "run" / "weights")
+    # The same in pieces: killed within the third epoch of the second net, and given one more.
+    kill_after(4 + 2, go_on("killed", epochs=3))
+    assert "not finished" in (tmp_path / "killed" / "summary.md").read_text()
+    kill_after(3, go_on("killed"))
+    finish(go_on("killed", epochs=4))
+    assert history(tmp_path / "killed") == rows
+    assert files(tmp_path / "killed" / "weights") == ended
+    # And given more before it had ended.
+    kill_after(5, Degradation.start(replace(TINY, epochs=2, seeds=(0,)), few(), tmp_path / "early"))
+    finish(go_on("early", epochs=4))
+    assert history(tmp_path / "early") == rows
+    assert files(tmp_path / "early" / "weights") == ended
+
+
+def test_fewer_epochs_raise_and_as_many_change_nothing(tmp_path):
+    out = tmp_path / "run"
+    Degradation.start(Config(nets=("resnet8",)), DATA, out)  # of 12 epochs, without saying so
+    before = (out / "config.json").read_bytes()
+    for epochs, sentence in ((11, "has 12 epochs, and can be given more, but 11"), (0, "got 0")):
+        with pytest.raises(UsageError, match=sentence):
+            resume(out, epochs=epochs)
+    with pytest.raises(UsageError, match=r"has lr = None, but 0\.5 was asked for"):
+        resume(out, epochs=20, lr=0.5)
+    assert resume(out, epochs=12).config.epochs is None
+    assert (out / "config.json").read_bytes() == before
+    assert resume(out, epochs=20).config == resume(out).config == resume(out, epochs=20).config
+
+
 def test_a_finished_run_has_nothing_left_to_do(unbroken):
     before = files(unbroken / "weights")
     assert [event.progress for event in resume(unbroken).run()] == [None] * 4
@@ -204,7 +265,6 @@ def test_a_run_in_tf32_is_trained_and_tested_in_it(tmp_path, asked):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"epochs": 2}, "has epochs = 1, but 2 was asked for; the rate falls after half"),
         ({"nets": ("plain8",)}, "has nets = plain8,resnet8, but plain8 was asked for"),
         ({"seeds": (0,)}, "has seeds = 0,1, but 0 was asked for"),
         ({"lr": 0.5}, "has lr = None, but 0.5 was asked for"),

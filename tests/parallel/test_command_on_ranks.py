@@ -122,6 +122,50 @@ def test_what_other_ranks_fail_of_ends_all(tmp_path, other, sentence, others):
     assert "Traceback" not in errors
 
 
+# The command, one of whose ranks has something else than the others.
+OTHER = """
+import os, sys
+from dataclasses import replace
+import numpy
+from minires import data
+from minires.cli import main
+from minires.parallel import ranks
+
+rank, what = sys.argv.pop(1), sys.argv.pop(1)
+if os.environ["PMI_RANK"] != rank:
+    pass
+elif what == "NumPy":
+    numpy.__version__ = "1.0.0"
+elif what == "minires":
+    ranks.version = lambda: "0.0.9 (0000abcd)"
+else:
+    load = data.load
+    data.load = lambda *of: replace(load(*of), train_images=load(*of).train_images[::-1])
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("rank", "what", "sentence"),
+    [
+        (1, "NumPy", "rank 1 has NumPy = 1.0.0, but rank 0 has "),
+        (0, "minires", "but rank 0 has 0.0.9 (0000abcd); start all ranks with the same options"),
+        (1, "data", "rank 1 has the data's SHA-256 = "),
+        (0, "data of a run", "the data is not what the run in "),
+        (1, "data of a run", "the data is not what the run in "),
+    ],
+)
+def test_a_rank_with_other_data_or_versions_ends_all(tmp_path, rank, what, sentence):
+    out = tmp_path / "run"
+    command = [*TINY, "--out", out]
+    if what == "data of a run":
+        Degradation.start(CONFIG, digits(), out)
+        command = ["degradation", "--resume", "--out", out]
+    code, output, errors = finish(start(2, "-c", OTHER, rank, what, *command))
+    assert (code, errors.count(sentence), errors.count("minires: ")) == (2, 1, 1), errors
+    assert "Traceback" not in errors + output
+
+
 @pytest.mark.parametrize("stopped", [0, 1])
 def test_a_rank_that_hangs_is_named_and_ended_and_leaves_its_run(stopped, tmp_path, monkeypatch):
     out = tmp_path / "run"

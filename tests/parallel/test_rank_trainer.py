@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from simulated_ranks import Twins
 
+from minires import functional as F
 from minires import manual_seed
 from minires.data import digits
 from minires.errors import NonFiniteError, UsageError
 from minires.models import cifar_net
 from minires.nn import SyncBatchNorm2d
-from minires.parallel import rank_trainer
+from minires.parallel import DistributedSGD, rank_trainer
 from minires.parallel.rank_trainer import RankTrainer, expect_divisible
 from minires.parallel.ranks import Ranks
 from minires.train import Recipe
@@ -65,3 +66,21 @@ def test_a_batch_that_ranks_cannot_share_is_named(batch, ranks, sentence):
     else:
         with pytest.raises(UsageError, match=sentence):
             expect_divisible(Recipe(batch, 0.1, 10), DATA, many)
+
+
+def test_mpi_is_called_for_every_message_that_has_left_at_each_step_of_backward():
+    manual_seed(0)
+    net = cifar_net("resnet8", 10, 1)
+    optimiser = DistributedSGD(net, 0.1, ranks=Ranks(Twins()), bucket_bytes=50_000)
+    images, labels = next(DATA.training_batches(4, 0, 0))
+    loss = F.cross_entropy(net(images), labels)
+    left = dict.fromkeys(optimiser.messages, 0)
+    with optimiser.reducing(loss):
+        for _ in loss.backward_steps(0.5):
+            for message in left:
+                left[message] += message.left
+        called = {message: message.request.calls for message in left if message.left}
+    steps = list(left.values())
+    assert called == {message: steps for message, steps in left.items() if steps}
+    assert steps[0] == max(steps) > 30  # running statistics left before backward
+    assert steps[-1] == 0 < steps[-2]

@@ -414,6 +414,38 @@ def test_a_scheduler_that_hangs_is_a_sentence_and_the_run_is_resumed(
     same(out, unbroken)
 
 
+def test_a_scheduler_that_hangs_with_a_result_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps_calls, "_TRAVEL", 1.0)
+    take = sweeps_calls.Calls._end
+    with cluster(tmp_path, workers=1) as own, own.sweep() as sweep:
+
+        def too_late(calls, future):
+            own.scheduler.send_signal(signal.SIGSTOP)
+            return take(calls, future)
+
+        monkeypatch.setattr(sweeps_calls.Calls, "_end", too_late)
+        with pytest.raises(RunError, match=r"^the scheduler tcp:\S+, .* not answered for 1 s"):
+            results(sweep, calls_made.where, [()])
+        own.scheduler.send_signal(signal.SIGCONT)
+
+
+def test_a_scheduler_that_was_lost_while_nobody_looked_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "_PATIENCE", 1.0)
+    lost = pytest.raises(RunError, match="the connection to the scheduler is lost; what arrived")
+    with (
+        cluster(tmp_path, workers=1) as own,
+        own.sweep() as sweep,
+        lost,
+        sweep.calls(Told("lost"), "numpy") as calls,
+    ):
+        for name in range(3):
+            calls.submit(name, calls_made.where)
+        for _ in calls.arrivals(lambda: False):
+            own.scheduler.kill()
+            while sweep._client.status != "closed":
+                time.sleep(0.1)
+
+
 # --- the last one: it ends the scheduler ---------------------------------------------------------
 
 

@@ -17,6 +17,14 @@ def test_the_paper_recipe_is_the_papers():
     )
 
 
+def test_added_iterations_have_the_last_rate():
+    recipe = paper_recipe(digits())
+    longer = replace(recipe, iterations=100_000, added=36_000)
+    first, then = recipe.schedule(56), longer.schedule(56)
+    assert all(then(i) == first(i) for i in (0, 31_999, 32_000, 47_999, 48_000, 63_999))
+    assert then(99_999) == pytest.approx(0.001)
+
+
 def test_110_layers_start_at_a_tenth_of_the_rate():
     schedule = paper_recipe(digits()).schedule(110)
     assert isinstance(schedule, ErrorWarmup)

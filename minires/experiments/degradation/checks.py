@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
 from ...backend import load
 from ...data import Dataset
 from ...errors import RunError, UsageError
@@ -46,7 +45,7 @@ def check_fitting(config: Config, dataset: Dataset, ranks: Ranks) -> None:
     not fit into the backend's memory, the deepest first."""
     recipe = config.recipe(dataset)
     data = {"data": dataset.name, "the data's SHA-256": dataset.digest}
-    ranks.expect_same({"the version of minires": __version__, **asdict(config), **data})
+    ranks.expect_same({**asdict(config), **data})
     expect_divisible(recipe, dataset, ranks)
     image, batch = dataset.train_images.shape[1:], recipe.batch_size // ranks.size
     for net in sorted(config.specs, key=lambda net: net.depth, reverse=True):
@@ -54,9 +53,10 @@ def check_fitting(config: Config, dataset: Dataset, ranks: Ranks) -> None:
 
 
 def recipe_facts(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """Return the recipe as config.json has it, which names a warm-up only if there is one."""
+    """Return the recipe as config.json has it, which names a warm-up and added iterations
+    only if there are some."""
     facts = asdict(config.recipe(dataset))
-    return facts if facts["warmup"] else {k: v for k, v in facts.items() if k != "warmup"}
+    return {k: v for k, v in facts.items() if v or k not in ("warmup", "added")}
 
 
 def ranks_before(facts: dict[str, Any], out: Path) -> tuple[int, ...]:
@@ -97,25 +97,24 @@ def reopened(
     Arguments, warnings and errors are those of `Degradation.resume`.
     """
     facts = ranks.from_first(lambda: RunFolder.open(out)[1])
-    config = Config.from_facts(facts, out)
-    epochs = asked.get("epochs", config.epochs)
-    if epochs != config.epochs:
-        raise UsageError(
-            f"the run in {out} has epochs = {config.epochs}, but {epochs} was asked for; the rate "
-            "falls after half and three quarters of all epochs, so that another number of them is "
-            f"another training: start a new run with --epochs {epochs}, or leave the option out"
-        )
-    check_same_options(config, asked, out)
-    check_possible(config, graph, until, ranks)
-    dataset = load_data(config)
+    had = Config.from_facts(facts, out)
+    before = ranks_before(facts, out)
+    check_same_options(had, {k: v for k, v in asked.items() if k != "epochs"}, out)
+    check_possible(had, graph, until, ranks)
+    dataset = load_data(had)
     check_same_data(dataset, facts, out)
-    prepared = config.prepare(dataset)
-    if facts.get("recipe") != recipe_facts(config, prepared):
+    prepared = had.prepare(dataset)
+    if facts.get("recipe") != recipe_facts(had, prepared):
         raise RunError(
             f"the run in {out} was started by another version of minires, with the recipe "
             f"{reprlib.repr(facts.get('recipe'))}; this version would continue with another one"
         )
+    config = had.lengthened(asked["epochs"], prepared) if "epochs" in asked else had
     check_fitting(config, prepared, ranks)
     folder = RunFolder(out) if ranks.rank == 0 else UnwrittenFolder(out)
     check_same_machine(folder, facts, machine_of(sweep, config.backend))
-    return config, dataset, folder, ranks_before(facts, out)
+    if config != had:
+        recipe = recipe_facts(config, prepared)
+        with folder.locked():
+            folder.note(epochs=config.epochs, added=config.added, recipe=recipe)
+    return config, dataset, folder, before

@@ -24,6 +24,7 @@ _ADDED = {  # what older runs do not say
     "scale_lr": False,
     "warmup": None,
     "sync_batchnorm": False,
+    "added": 0,
 }
 
 
@@ -32,7 +33,8 @@ class Config:
     """The settings of a run; `None` stands for the default of the schedule.
 
     Each net is trained once a seed, in the order of `nets` for each seed. `checkpoint_every` is
-    activation checkpointing, see `CifarNet`: the weights are the same to the bit.
+    activation checkpointing, see `CifarNet`: the weights are the same to the bit. `added` are the
+    iterations of epochs that the run was given later, see `lengthened`.
 
     Raises:
         UsageError: a value is not one of those possible.
@@ -43,11 +45,16 @@ class Config:
         NETS,
         "By commas: plain or resnet and a depth of 6n + 2, or preact and one of 9n + 2: "
         "plain20,resnet110,preact164.",
+        nets="cifar",
     )
     schedule: str = option(
         "quick", "quick (minutes, the default) or paper (64,000 iterations a model)."
     )
-    epochs: int | None = option(None, "Passes over the training images, if not the schedule's.")
+    epochs: int | None = option(
+        None,
+        "Passes over the training images, if not the schedule's; with --resume there may be more, "
+        "at the last learning rate.",
+    )
     lr: float | None = option(None, "Learning rate at the start, if not the schedule's.")
     batch: int | None = option(
         None, "Images a training step, if not the schedule's; of all ranks together."
@@ -75,6 +82,7 @@ class Config:
     tf32: bool = option(
         False, "Use the GPU's tensor cores, which round factors to 10 bits of fraction."
     )
+    added: int = 0
 
     def __post_init__(self) -> None:
         for what, values in (("net", self.specs), ("seed", self.seeds)):
@@ -85,7 +93,7 @@ class Config:
         if min(self.seeds) < 0:
             raise UsageError(f"seeds must be at least 0, got {min(self.seeds)}")
         # Batch norm cannot normalise one feature map of one pixel: two images a batch, or more.
-        check_least(self, epochs=1, batch=2, checkpoint_every=1, warmup=1)
+        check_least(self, epochs=1, batch=2, checkpoint_every=1, warmup=1, added=0)
         if self.lr is not None and not 0 < self.lr < math.inf:
             raise UsageError(f"the learning rate must be above 0 and finite, got {self.lr}")
         for name, choice, choices in (
@@ -136,4 +144,25 @@ class Config:
         if self.scale_lr:
             lr *= recipe.batch_size / make(dataset).batch_size
         warmup = (self.warmup or 0) * epoch_length(dataset, recipe.batch_size)
-        return replace(recipe, lr=lr, warmup=warmup)
+        return replace(recipe, lr=lr, warmup=warmup, added=self.added)
+
+    def lengthened(self, epochs: int, dataset: Dataset) -> "Config":
+        """Return this with more epochs, so many in all; itself if it has so many.
+
+        The learning rate keeps its schedule, and stays as it ends where the added epochs begin:
+        all nets have the same rates, whether they had ended or not, and however often there came
+        more epochs.
+
+        Raises:
+            UsageError: the run has more epochs.
+        """
+        longer = replace(self, epochs=epochs)
+        had, asked = self.recipe(dataset), longer.recipe(dataset)
+        more = asked.iterations - had.iterations
+        if more < 0:
+            has = had.iterations / epoch_length(dataset, had.batch_size)
+            raise UsageError(
+                f"the run has {has:.5g} epochs, and can be given more, but {epochs} was asked for: "
+                "leave the option out, or start a new run"
+            )
+        return replace(longer, added=self.added + more) if more else self

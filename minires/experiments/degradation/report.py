@@ -10,6 +10,7 @@ from ...data import Dataset
 from ...models import NetSpec
 from ...runs.markdown import fill_template, markdown_table
 from ...train import Recipe, Row
+from ...train.recipe import epoch_length
 from . import published
 from .comparison import compare, finding, latest
 from .config import Config
@@ -43,6 +44,8 @@ def summary(
     digits, reached = config.dataset == "digits", max(row.iteration for row in rows)
     settings = (config.schedule, config.lr, config.batch, config.validation, config.warmup)
     every = config.checkpoint_every
+    scheduled = f" of the first {recipe.scheduled:,}" * bool(recipe.added)
+    length = epoch_length(dataset, recipe.batch_size)
     rising = f", after a rise over the first {recipe.warmup:,} iterations," * bool(recipe.warmup)
     return fill_template(
         Path(__file__).with_name("report.md"),
@@ -53,6 +56,9 @@ def summary(
         mirrored=" and mirrored" * dataset.flip,
         seeds=", ".join(map(str, config.seeds)),
         rising=rising,
+        scheduled=scheduled,
+        first_epochs=f"{recipe.scheduled / length:.5g}",
+        epochs=f"{recipe.iterations / length:.5g}",
         ranks=_ranks(config, ranks),
         resumed_elsewhere=len(ranks) > 1,
         rounded=_ROUNDED[config.sync_batchnorm],

@@ -105,7 +105,7 @@ class Degradation:
         """Return the run in the folder `out`, to be continued.
 
         Args:
-            asked: fields of Config the user gave again; each must be what the run has.
+            asked: fields of Config given again, each as the run has it, or more `epochs`.
             out: the folder.
             load_data: loads the data the run was started on.
             graph, until, sweep, ranks: as for `start`; there may be more ranks or fewer.

@@ -22,7 +22,7 @@ class FlowConfig:
     """
 
     nets: tuple[str, ...] = option(
-        NETS, "plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110."
+        NETS, "plain or resnet and a depth of 6n + 2, by commas: plain20,resnet110.", nets="cifar"
     )
     steps: int = option(10, "Training steps over which the flow is followed; {default} by default.")
     seed: int = option(0, "Of weights, images and draws; {default} by default.")

@@ -24,7 +24,7 @@ class LandscapeConfig:
     """
 
     nets: tuple[str, ...] = option(
-        ("plain56", "resnet56"), "By commas; plain56,resnet56 by default."
+        ("plain56", "resnet56"), "By commas; plain56,resnet56 by default.", nets="cifar"
     )
     points: int = option(25, "Along each direction; odd, {default} by default.")
     span: float = option(1.0, "Largest step; 1, the default, moves each filter by its own length.")

@@ -23,7 +23,9 @@ class FinetuneConfig:
     """
 
     data: str
-    model: str = option("resnet18", "resnet18 (the default), 34, 50, 101, 152, plain18 or plain34.")
+    model: str = option(
+        "resnet18", "resnet18 (the default), 34, 50, 101, 152, plain18 or plain34.", nets="imagenet"
+    )
     weights: str | None = option(
         None,
         "File of weights to begin from, with a new last layer, unless they are a run's with the "
