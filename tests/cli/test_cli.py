@@ -123,7 +123,7 @@ def test_an_existing_run_is_not_overwritten(finished):
 def test_resume_with_another_configuration_is_an_error(finished):
     parent, _ = finished
     out = ("--resume", "--out", "runs/degradation-1")
-    fails(minires(*TINY[:3], *out, "--epochs", "2", cwd=parent), 2, "has epochs = 1, but 2 was")
+    fails(minires(*TINY[:3], *out, "--lr", "0.7", cwd=parent), 2, "but 0.7 was")
     assert minires("degradation", *out, cwd=parent).returncode == 0
 
 

@@ -250,9 +250,11 @@ def test_what_cannot_start_is_said_by_rank_0(timeout, sentence, rank, said, monk
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
     monkeypatch.setattr(sys, "argv", ["minires", "--version"])
     ranks_module.world.cache_clear()
+    ranks_module.joined.cache_clear()
     with pytest.raises(SystemExit) as ended:
         main()
     ranks_module.world.cache_clear()
+    ranks_module.joined.cache_clear()
     assert ended.value.code == 2
     assert " ".join(capsys.readouterr().err.split()).count(sentence) == said
 
