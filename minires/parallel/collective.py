@@ -154,7 +154,7 @@ class Ranks:
         """Return `load()`, called on rank 0 first: what it downloads, the others find."""
         if self.rank == 0:
             loaded = load()
-        self.gather(None)
+        self.barrier()
         return loaded if self.rank == 0 else load()
 
     def expect_same(self, what: dict[str, Any]) -> None:
