@@ -13,7 +13,7 @@ from minires import functional as F
 from minires.autograd.hooks import backward_hook
 from minires.backend import to_numpy
 from minires.data.dataset import Dataset
-from minires.kernels.cuda import conv
+from minires.kernels.cuda import batchnorm, conv
 from minires.kernels.cuda import tiles as cuda_tiles
 from minires.ops.update import update, update_all
 
@@ -163,6 +163,87 @@ def test_weights_that_lie_in_any_order(cupy):
 
     arrays = numbers(0, 4, 2, 6, 5), numbers(1, 3, 2, 5, 2), numbers(2, 3, 7)
     compare(cupy, product, *arrays)
+
+
+def kernels_of(monkeypatch, *modules):
+    """The names of the kernels that are launched from now on."""
+    names = []
+    for module in modules:
+
+        def launched(file, name, *arguments, launch=module.launch, **settings):
+            names.append(name)
+            launch(file, name, *arguments, **settings)
+
+        monkeypatch.setattr(module, "launch", launched)
+    return names
+
+
+STATISTICS = [  # x, w, slices of threads; the last has more parts than a thread reads at once
+    *((x, w, 1) for x, w, _, _ in CONVOLUTIONS if x != (1, 1, 1, 1)),
+    *(((7, 64, 5, 4), (64, 64, 3, 3), slices) for slices in (2, 4)),
+    ((129, 1, 10, 10), (3, 1, 1, 1), 1),
+]
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize(("x", "w", "slices"), STATISTICS)
+def test_a_convolution_takes_the_statistics_of_batch_norm(cupy, monkeypatch, x, w, slices, tf32):
+    monkeypatch.setattr(cuda_tiles, "BLOCKS", {1: 0, 2: 8, 4: 100}[slices])
+    conv.plan.cache_clear()
+    used = kernels_of(monkeypatch, conv, batchnorm)
+    arrays = [in_tf32(numbers(s, *shape)) for s, shape in enumerate((x, w))]
+    arrays += [numbers(2, w[0]), numbers(3, w[0]), numbers(4, w[0]) ** 2]
+    found, expected = [], []
+    for xp, dtype, answers in ((cupy, "float32", found), (np, "float64", expected)):
+        given, kernel, gamma, beta, var = (xp.asarray(a, dtype=dtype) for a in arrays)
+        mean = xp.zeros(w[0], dtype)
+        with minires.tf32(tf32) if xp is cupy else minires.textbook():
+            y = F.conv2d(given, kernel, None, 1, 2)
+            z = F.batch_norm(y, mean, var, gamma, beta, True)
+        answers.extend(to_numpy(a.data if isinstance(a, Tensor) else a) for a in (y, z, mean, var))
+    conv.plan.cache_clear()
+    assert used == ["correlate"]
+    assert_same(found, expected, 5 * TOLERANCE)
+
+
+@pytest.mark.parametrize("offset", [100.0, 3e4])
+def test_statistics_of_a_convolution_far_from_0(cupy, offset):
+    """As exact as its numbers are."""
+    x = np.arange(200 * 49, dtype=np.float32).reshape(200, 1, 7, 7) % 251 / 256 + offset
+    mean, var = cupy.zeros(1, "float32"), cupy.zeros(1, "float32")
+    one = cupy.ones((1, 1, 1, 1), "float32")
+    F.batch_norm(F.conv2d(cupy.asarray(x), one), mean, var, *cupy.ones((2, 1), "float32"), True, 1)
+    exact = x.astype(np.float64)
+    assert mean.item() == pytest.approx(exact.mean(), rel=1e-7)
+    assert var.item() == pytest.approx(exact.var(ddof=1), rel=1e-5 if offset == 100 else 1e-3)
+
+
+@pytest.mark.parametrize("why", ["looked at", "too many parts", "a bias"])
+def test_statistics_that_a_convolution_does_not_take(cupy, monkeypatch, why):
+    used = kernels_of(monkeypatch, conv, batchnorm)
+    if why == "too many parts":
+        monkeypatch.setattr(batchnorm, "_OF_A_CONVOLUTION", 1)
+
+    def function(x, w, gamma, beta):
+        y = F.conv2d(x, w, w[:, 0, 0, 0] if why == "a bias" else None)
+        if why == "looked at":
+            y.numpy()
+        return F.batch_norm(y, None, None, gamma, beta, True)
+
+    arrays = numbers(0, 33, 2, 5, 4), numbers(1, 4, 2, 3, 3), numbers(3, 4), numbers(4, 4)
+    compare(cupy, function, *arrays)
+    assert used[:2] == ["correlate", "moments"]
+
+
+def test_a_convolution_with_weights_that_were_stepped_since_raises(cupy):
+    x, w = (nn.Parameter(cupy.asarray(numbers(s, 2, 2, 3, 3))) for s in range(2))
+    y, z = F.conv2d(x, w), F.conv2d(x, w)
+    expected = z.numpy()
+    w.grad = cupy.ones_like(w.data)
+    minires.optim.SGD([w], 0.1).step()
+    np.testing.assert_array_equal(z.numpy(), expected)
+    with pytest.raises(minires.errors.GraphError, match=r"SGD.step has changed .*\(2, 2, 3, 3\)"):
+        y.numpy()
 
 
 @pytest.mark.parametrize("momentum", [0.3, 1])

@@ -1,3 +1,3 @@
 """Kernels in CUDA C++, launched through CuPy, for an NVIDIA GPU."""
 
-from . import batchnorm, conv, images, loss, pool, reshape, residual, sgd
+from . import batchnorm, conv, images, linear, loss, pool, reshape, residual, sgd

@@ -3,61 +3,24 @@
 // Sums over a channel are made in two steps: each block sums a part of a channel in float32, and
 // the last block of a channel puts its parts together in float64. The order is always the same.
 
-#include "reduce.cuh"
+#include "statistics.cuh"
 
-// r ← (1 − momentum) r + momentum s; nothing is left of r, NaN or infinite, at momentum 1.
-__device__ void move(float &r, float s, float momentum) {
-    r = (momentum == 1 ? 0 : (1 - momentum) * r) + momentum * s;
-}
-
-// Mean and (biased) variance of each channel; 1/√(σ² + ε); and what x is multiplied by and then
-// moved by: y = scale x + shift. Of each part the mean and the sum of squared deviations from it,
-// and of m_p values each
-//     μ = Σ_p m_p μ_p / M        σ² = Σ_p (squares_p + m_p (μ_p − μ)²) / M
-// (Chan, Golub & LeVeque 1979), so that nothing is lost where a mean is far from 0. The running
-// mean and (unbiased) variance that are given are moved.
-extern "C" __global__ void moments(const float *__restrict__ x, const float *__restrict__ w,
-                                   const float *__restrict__ b, double2 *parts,
-                                   float *__restrict__ mean, float *__restrict__ var,
-                                   float *__restrict__ r, float *__restrict__ scale,
-                                   float *__restrict__ shift, float *__restrict__ running_mean,
-                                   float *__restrict__ running_var, int M, int values_a_part,
-                                   float eps, float momentum) {
-    const int channel = blockIdx.y, count = gridDim.x;
-    const int begin = blockIdx.x * values_a_part, end = min(begin + values_a_part, M);
-    const float *values = x + (size_t)channel * M;
+// The statistics of x, where no convolution has taken them as it wrote x (conv.cu).
+extern "C" __global__ void moments(const float *__restrict__ x, Statistics s) {
+    const int channel = blockIdx.y;
+    const int begin = blockIdx.x * s.values_a_part, end = min(begin + s.values_a_part, s.M);
+    const float *values = x + (size_t)channel * s.M;
     float sum = 0;
     for (int e = begin + threadIdx.x; e < end; e += THREADS) sum += values[e];
-    const float mean_here = block_sum(sum) / (end - begin);
-    float squares_here = 0;
+    const float mean = block_sum(sum) / (end - begin);
+    float squares = 0;
     for (int e = begin + threadIdx.x; e < end; e += THREADS) {
-        const float centred = values[e] - mean_here;
-        squares_here += centred * centred;
-    }
-    squares_here = block_sum(squares_here);
-    parts += channel * count;
-    if (threadIdx.x == 0) parts[blockIdx.x] = make_double2(mean_here, squares_here);
-    if (!is_last(channel, count)) return;
-
-    double all = 0;
-    for (int p = threadIdx.x; p < count; p += THREADS)
-        all += __ldcg(&parts[p]).x * min(values_a_part, M - p * values_a_part);
-    const double average = block_sum(all) / M;
-    double squares = 0;
-    for (int p = threadIdx.x; p < count; p += THREADS) {
-        const double2 part = __ldcg(&parts[p]);
-        const double apart = part.x - average;
-        squares += part.y + apart * apart * min(values_a_part, M - p * values_a_part);
+        const float centred = values[e] - mean;
+        squares += centred * centred;
     }
     squares = block_sum(squares);
-    if (threadIdx.x > 0) return;
-    mean[channel] = average;
-    var[channel] = squares / M;
-    r[channel] = 1 / sqrt(var[channel] + eps);
-    scale[channel] = w[channel] * r[channel];
-    shift[channel] = b[channel] - mean[channel] * scale[channel];
-    if (running_mean) move(running_mean[channel], average, momentum);
-    if (running_var) move(running_var[channel], squares / (M - 1), momentum);
+    if (threadIdx.x == 0) s.parts[blockIdx.x * s.channels + channel] = make_float2(mean, squares);
+    put_together<1>(s, channel);
 }
 
 // The gradient behind a ReLU that came after: gy, but 0 where its y is 0 or less. Of y either itself

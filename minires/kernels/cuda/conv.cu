@@ -18,16 +18,53 @@
 // be added to it, or, where the y of a ReLU is given as `mask` and is 0 or less, nothing.
 //
 // If RELU, the maps are not x but the ReLU of scale x + shift, with a scale and a shift a channel.
+//
+// If batch norm comes next, its statistics are taken of the numbers of y while a block has them: a
+// part of a channel is a row of the block. So no kernel has to read y for them.
 
 #include "geometry.cuh"
 #include "relu.cuh"
+#include "statistics.cuh"
 #include "sums.cuh"
+
+// Σ over the columns of each row of the tile, told to thread r for row r: of the numbers or, if the
+// rows' means are given, of squared deviations from these.
+__device__ float row_sum(Sums &sums, int columns, const float *means) {
+    __shared__ float shared[BR][Sums::SHARERS + 1];
+    for (int r = 0; r < Sums::ROWS; r++) {
+        const float mean = means ? means[Sums::row(r)] : 0;
+        float sum = 0;
+        for (int p = 0; p < Sums::COLUMNS; p++) {
+            const float centred = Sums::column(p) < columns ? sums.at(r, p) - mean : 0;
+            sum += means ? centred * centred : centred;
+        }
+        if (slice() == 0) shared[Sums::row(r)][Sums::sharer()] = sum;
+    }
+    __syncthreads();
+    float sum = 0;
+    if (threadIdx.x < BR)
+        for (int sharer = 0; sharer < Sums::SHARERS; sharer++) sum += shared[threadIdx.x][sharer];
+    __syncthreads();
+    return sum;
+}
+
+__device__ void take_statistics(Sums &sums, int first_row, int columns, const Statistics &s) {
+    __shared__ float means[BR];
+    const int channel = first_row + threadIdx.x;
+    const float mean = row_sum(sums, columns, nullptr) / columns;
+    if (threadIdx.x < BR) means[threadIdx.x] = mean;
+    __syncthreads();
+    const float squares = row_sum(sums, columns, means);
+    if (threadIdx.x < BR && channel < s.channels)
+        s.parts[blockIdx.x * s.channels + channel] = make_float2(mean, squares);
+    put_together<BR>(s, first_row);
+}
 
 extern "C" __global__ void __launch_bounds__(THREADS)
 correlate(const float *__restrict__ x, const float *__restrict__ scale,
           const float *__restrict__ shift, const float *__restrict__ w, float *__restrict__ y,
           const float *__restrict__ other, const float *__restrict__ mask, Maps m, Strides of_w,
-          Strides of_y, int rows) {
+          Strides of_y, int rows, Statistics statistics) {
     __shared__ __align__(16) float ws[BK][BR + PAD];
     __shared__ __align__(16) float xs[BK][BQ + PAD];
     const int columns = m.Ho * m.Wo * m.N;
@@ -90,6 +127,8 @@ correlate(const float *__restrict__ x, const float *__restrict__ scale,
     }
 
     add_slices(sums);
+    if (statistics.parts)
+        take_statistics(sums, first_row, min(BQ, columns - first_column), statistics);
     if (slice() > 0) return;
     for (int p = 0; p < Sums::COLUMNS; p++) {
         const int written = first_column + Sums::column(p);

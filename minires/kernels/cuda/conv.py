@@ -1,7 +1,5 @@
 """Convolution on a GPU: three matrix products whose second factor is never made; see conv.cu.
 
-The linear layer is the same, with kernels and feature maps of one pixel.
-
 Not measured on a GPU yet.
 """
 
@@ -9,10 +7,8 @@ import math
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from ... import ops
-from ...backend import Array, capability, load
+from ...backend import Array, capability, load, moment
 from ...errors import DeviceError
 from ...modes import modes
 from ...ops import Gradients, Pair
@@ -23,7 +19,8 @@ from ..registry import Kernel, register
 from .beside import begun
 from .launch import blocks, launch, structure
 from .layout import are_counted, are_maps, empty, images, planes
-from .maps import LazyMaps, unrectified
+from .maps import LazyMaps, expect_unchanged, unrectified
+from .statistics import NO_STATISTICS, Parts
 from .tiles import BLOCKS, correlation_tile, gradient_tile
 
 Maps: TypeAlias = tuple[Array, Array | None, Array | None]  # see `unrectified`
@@ -43,52 +40,16 @@ class CudaConv2d(Kernel):
         out = output_size(x.shape, w.shape[2:], op.stride, op.padding)
         return are_counted(x.shape[0] * w.shape[0] * math.prod(out))
 
-    def forward(self, op: ops.Conv2d, x: Any, w: Any, b: Any) -> Array:
+    def forward(self, op: ops.Conv2d, x: Any, w: Any, b: Any) -> Any:
         w, b = realized(w), realized(b)
         p = plan(x.shape, w.shape, op.stride, op.padding, modes.tf32)
         maps = unrectified(x)
         op.save(*maps, w, p)
-        return images(p.forward(maps, w, b))
+        return LazyConvolution(p, maps, w) if b is None else images(p.forward(maps, w, b))
 
     def backward(self, op: ops.Conv2d, gy: Any) -> Gradients:
         *maps, w, p = op.saved
         return p.backward(maps, w, planes(realized(gy)), op.needs_grad)
-
-
-@register(ops.Linear, "cupy")
-class CudaLinear(Kernel):
-    """A linear layer: a convolution of feature maps of one pixel.
-
-    CuPy would ask cuBLAS, which cannot be captured in a CUDA graph.
-    """
-
-    fresh = True
-
-    def suits(self, op: ops.Linear, x: Any, w: Array, b: Array | None) -> bool:
-        return x.dtype == np.float32 and are_counted(x.size, w.size, x.shape[0] * w.shape[0])
-
-    def forward(self, op: ops.Linear, x: Array, w: Array, b: Array | None) -> Array:
-        pixel = (1, 1)
-        p = plan((*x.shape, *pixel), (*w.shape, *pixel), pixel, (0, 0), modes.tf32)
-        X, kernel = _pixel(planes(x)), _kernel(w)
-        op.save(X, kernel, p)
-        return images(p.forward((X, None, None), kernel, b)[:, 0, 0])
-
-    def backward(self, op: ops.Linear, gy: Array) -> Gradients:
-        X, kernel, p = op.saved
-        gx, gw, gb = p.backward((X, None, None), kernel, _pixel(planes(gy)), op.needs_grad)
-        gx = None if gx is None else gx.realize()[:, :, 0, 0]
-        return gx, None if gw is None else realized(gw)[:, :, 0, 0], gb
-
-
-def _pixel(p: Array) -> Array:
-    """(C, N) -> (C, 1, 1, N)."""
-    return p[:, None, None]
-
-
-def _kernel(w: Array) -> Array:
-    """(O, I) -> (O, I, 1, 1)."""
-    return w[:, :, None, None]
 
 
 class Plan:
@@ -110,10 +71,12 @@ class Plan:
         self.input_gradient = InputGradient(O, C, down, across, N, tf32)
         self.weight_gradient = WeightGradient(O, C, down, across, N, tf32)
 
-    def forward(self, x: Maps, w: Array, b: Array | None) -> Array:
+    def forward(
+        self, x: Maps, w: Array, b: Array | None, statistics: Array = NO_STATISTICS
+    ) -> Array:
         """(C, H, W, N), (O, C, kh, kw), (O,) -> (O, Ho, Wo, N)."""
         y = empty(self.y)
-        self.correlation(x, w, y)
+        self.correlation(x, w, y, statistics=statistics)
         if b is not None:
             y += b[:, None, None, None]
         return y
@@ -133,6 +96,33 @@ class Plan:
 plan = lru_cache(maxsize=1024)(Plan)
 
 
+class LazyConvolution(LazyMaps):
+    """y, whose kernel can take the statistics of a batch norm that comes next.
+
+    Attributes:
+        parts: which each channel is then cut into.
+    """
+
+    def __init__(self, plan: Plan, x: Maps, w: Array) -> None:
+        super().__init__(plan.y)
+        self.parts = plan.correlation.parts
+        self.arguments = plan, x, w
+        self.moment = moment()
+
+    def compute(self) -> Array:
+        return self._written(NO_STATISTICS)
+
+    def realize_with(self, statistics: Array) -> Array:
+        """Return y, computed now, once these are filled in too."""
+        self.realized_as(self._written(statistics))
+        return self.realize()
+
+    def _written(self, statistics: Array) -> Array:
+        plan, x, w = self.arguments
+        expect_unchanged((x[0], w), self.moment)
+        return images(plan.forward(x, w, None, statistics))
+
+
 class Correlation:
     """y_ij = Σ_uv w_uv x_(i+u)(j+v): (C, H, W, N), (O, C, kh, kw) -> (O, Ho, Wo, N)."""
 
@@ -143,11 +133,19 @@ class Correlation:
         tile = correlation_tile(O, C, columns)
         self.settings = tile.settings(tf32)
         self.grid = blocks(columns, tile.BQ), blocks(O, tile.BR)
+        self.parts = Parts(columns, tile.BQ, self.grid[0])
 
     def __call__(
-        self, x: Maps, w: Array, y: Array, other: Array | None = None, mask: Array | None = None
+        self,
+        x: Maps,
+        w: Array,
+        y: Array,
+        other: Array | None = None,
+        mask: Array | None = None,
+        statistics: Array = NO_STATISTICS,
     ) -> None:
-        arguments = (*x, w, y, other, mask, self.maps, _strides(w), _strides(y), self.O)
+        sizes = self.maps, _strides(w), _strides(y), self.O
+        arguments = (*x, w, y, other, mask, *sizes, statistics)
         launch("conv", "correlate", self.grid, *arguments, **self.settings, **_relu(x))
 
 
@@ -174,11 +172,11 @@ class InputGradient:
                 gather = Correlation(C, O, back_down, back_across, N, tf32)
                 self.phases.append((pixels, (taps_down, taps_across), gather))
 
-    def __call__(self, g: Array, w: Array, *added: Array | None) -> Array:
+    def __call__(self, g: Array, w: Array, other: Array | None, mask: Array | None) -> Array:
         gx, turned = empty(self.maps), w.swapaxes(0, 1)
         for pixels, taps, gather in self.phases:
-            there = (None if a is None else a[:, *pixels] for a in added)
-            gather((g, None, None), turned[:, :, *taps], gx[:, *pixels], *there)
+            added, behind = (None if a is None else a[:, *pixels] for a in (other, mask))
+            gather((g, None, None), turned[:, :, *taps], gx[:, *pixels], added, behind)
         return gx
 
 

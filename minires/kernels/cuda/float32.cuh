@@ -8,10 +8,12 @@
 struct Sums {
     static constexpr int ROWS = TR, COLUMNS = TQ;
     static constexpr int APART = BQ / TQ;  // how far apart the columns of a thread lie
+    static constexpr int SHARERS = APART;  // threads that have numbers of the same row
     float of[ROWS][COLUMNS] = {};
 
     __device__ static int row(int r) { return maker() / APART * TR + r; }
     __device__ static int column(int p) { return threadIdx.x % APART + p * APART; }
+    __device__ static int sharer() { return threadIdx.x % APART; }
     __device__ float &at(int r, int p) { return of[r][p]; }
 
     // of += Σ_k a_k b_k over the numbers of each row and each column that are this slice's.

@@ -9,6 +9,7 @@ Not measured on a GPU yet.
 """
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -71,13 +72,7 @@ class Combination(LazyMaps):
 
     def expect_unchanged(self) -> None:
         """Raise GraphError if minires has written to a map since this was made."""
-        for x, _ in self.terms:
-            if write := later_write(x, than=self.moment):
-                raise GraphError(
-                    f"{write.writer} has changed {write.name or 'an array'} of shape {x.shape}, "
-                    f"which a result is still to be computed from; read its data before "
-                    f"{write.writer}"
-                )
+        expect_unchanged([x for x, _ in self.terms], self.moment)
 
 
 class Rectified(LazyMaps):
@@ -111,6 +106,17 @@ class Masked(LazyMaps):
         out = empty(self.maps)
         over("maps", "mask", out.size, self.g, planes(realized(self.y)), other, out)
         return images(out)
+
+
+def expect_unchanged(arrays: Iterable[Array], since: int) -> None:
+    """Raise GraphError if minires has written to one of them after that moment."""
+    for x in arrays:
+        if write := later_write(x, than=since):
+            raise GraphError(
+                f"{write.writer} has changed {write.name or 'an array'} of shape {x.shape}, "
+                f"which a result is still to be computed from; read its data before "
+                f"{write.writer}"
+            )
 
 
 def combination(x: Array | LazyArray) -> Combination:

@@ -32,6 +32,7 @@ __device__ void multiply_add(float (&sums)[4], const unsigned (&a)[4], const uns
 struct Sums {
     static constexpr int HIGH = (BR < 32 ? BR : 32) / 16, WIDE = 32 / 8;  // products of a warp
     static constexpr int ROWS = 2 * HIGH, COLUMNS = 2 * WIDE;
+    static constexpr int SHARERS = BQ / COLUMNS;  // threads that have numbers of the same row
     float of[HIGH][WIDE][4] = {};
 
     __device__ static int group() { return threadIdx.x % 32 / 4; }
@@ -45,6 +46,7 @@ struct Sums {
     __device__ static int column(int p) {
         return first_column() + p / 2 * 8 + p % 2 + 2 * place();
     }
+    __device__ static int sharer() { return threadIdx.x / 32 % (BQ / 32) * 4 + place(); }
     __device__ float &at(int r, int p) { return of[r / 2][p / 2][r % 2 * 2 + p % 2]; }
 
     __device__ void add(const float (*a)[BR + PAD], const float (*b)[BQ + PAD]) {
