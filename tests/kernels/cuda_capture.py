@@ -98,7 +98,9 @@ class Tape:
             call = held((array, *args))
             again = lambda: function(*of_the_device(call))  # noqa: E731 - of this call
             if isinstance(array, cuda_emulator.Kernel):
-                self.record(array.name, again, *array.reads_and_writes(args[-1]))
+                used = array.reads_and_writes(args[-1])
+                again.memory = held(used)  # that whose address is in a structure too
+                self.record(array.name, again, *used)
             else:
                 self.record(name, again, list(arrays_in(args)), [array])
             return array
