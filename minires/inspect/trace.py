@@ -1,7 +1,7 @@
 """Record one training step, operation by operation, small enough for a page."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import functional as F
 from ..arguments import function, integer
-from ..autograd import Op, Tensor, expect_some, matching, norm
+from ..autograd import Op, Step, Tensor, expect_some, matching, norm
 from ..autograd.hooks import forward_hook
 from ..backend import Array, to_numpy
 from ..ops.loss import log_softmax
@@ -162,6 +162,15 @@ def _norms_without(cut: int, loss: Tensor, additions: set[Op]) -> Iterator[tuple
         step.gxs[:] = [gx if goes_on else None for gx, goes_on in zip(step.gxs, made, strict=True)]
 
 
+def _input_gradients(step: Step, number: Mapping[Any, int]) -> tuple[InputGradient, ...]:
+    """Return the gradients that a step hands on; `number` is that of each operation's record."""
+    return tuple(
+        InputGradient(to.name, number.get(to.source), to.label, size, to.added)
+        for to, size in zip(step.targets, step.norms, strict=True)
+        if to.source is not None and size is not None
+    )
+
+
 def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -> Trace:
     """Run a forward and a backward pass of the cross-entropy of `model(x)`, and record both.
 
@@ -200,11 +209,7 @@ def record(model: Any, x: Any, labels: Any, channels: int = 8, image: int = 0) -
         own = records[number[step.op]]
         own.gradient = Summary.of(step.gy, channels, image)
         own.parts |= gradients_of(step.op, step.gxs, channels)
-        own.input_gradients = tuple(
-            InputGradient(to.name, number.get(to.source), to.label, size, to.added)
-            for to, size in zip(step.targets, step.norms, strict=True)
-            if to.source is not None and size is not None
-        )
+        own.input_gradients = _input_gradients(step, number)
         own.seconds = step.seconds
     return Trace(
         loss.item(),
