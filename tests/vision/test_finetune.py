@@ -359,7 +359,7 @@ def test_a_batch_of_one_image_is_passed_over(place, tmp_path):
     assert [row.iteration for row in history(tmp_path / "run")] == [2, 4]
 
 
-# --- what is refused --------------------------------------------------------------------------
+# --- what raises ------------------------------------------------------------------------------
 
 
 def test_weights_of_another_net_leave_no_folder(place, tmp_path):
@@ -467,7 +467,7 @@ def test_a_run_of_another_experiment_raises(tmp_path):
         ({"lr": float("inf")}, "above 0 and finite, got inf"),
         ({"freeze": True, "stages": 4}, "stages must be 0 to 3, got 4"),
         ({"stages": 2}, "add --freeze"),
-        ({"key": "net"}, "key 'net' is a place in a file of weights: add --weights"),
+        ({"key": "net"}, "key 'net' names tensors in a file of weights: add --weights"),
     ],
 )
 def test_what_cannot_be_meant_raises(options, sentence):
