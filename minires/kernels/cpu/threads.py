@@ -126,6 +126,7 @@ def parallel_for(
 ) -> None:
     """Call `work(start, stop)` on shares that together make up `range(items)`, one a thread.
 
+    For kernels: NumPy's buffer size, which is set here, is set back after each by its errstate.
     The shares depend on these numbers and the number of threads alone, so that sums kept by
     share do not depend on the order in which threads finish.
 
@@ -139,12 +140,9 @@ def parallel_for(
     parts = max(1, min(_count, items)) if many else 1
     held = elements > tuning.held_elements or products > tuning.held_products
     with _one_blas_thread if held else nullcontext():
-        if not elements:
-            _in_shares(work, items, parts)
-            return
-        with np.errstate():  # which sets back the buffer's size as well
+        if elements:
             np.setbufsize(tuning.ufunc_buffer)
-            _in_shares(work, items, parts)
+        _in_shares(work, items, parts)
 
 
 def _in_shares(work: Callable[[int, int], None], items: int, parts: int) -> None:
