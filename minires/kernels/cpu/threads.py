@@ -10,7 +10,7 @@ is held to one thread a product, and set back afterwards.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 from itertools import pairwise
@@ -139,9 +139,12 @@ def parallel_for(
     many = elements > tuning.shared_elements or products > tuning.shared_products
     parts = max(1, min(_count, items)) if many else 1
     held = elements > tuning.held_elements or products > tuning.held_products
-    with _one_blas_thread if held else nullcontext():
-        if elements:
-            np.setbufsize(tuning.ufunc_buffer)
+    if elements:
+        np.setbufsize(tuning.ufunc_buffer)
+    if not held:
+        _in_shares(work, items, parts)
+        return
+    with _one_blas_thread:
         _in_shares(work, items, parts)
 
 
