@@ -391,7 +391,12 @@ def test_another_configuration_raises(quickest, asked, sentence):
 def test_a_finished_run_with_more_epochs_ends_as_one_that_was_started_with_them(unbroken, tmp_path):
     asked, out = unbroken
     finish(start(replace(asked, epochs=2), tmp_path / "run"))
-    finish(resume(tmp_path / "run", epochs=3))
+    ended = {path.name for path in (tmp_path / "run").iterdir()}
+    next(resume(tmp_path / "run", epochs=3).run())  # and killed
+    now = {path.name for path in (tmp_path / "run").iterdir()}
+    assert ended - now == {"confusion.png", "predictions.csv", "mistakes.html"}, "of that end"
+    finish(resume(tmp_path / "run"))
+    assert ended <= {path.name for path in (tmp_path / "run").iterdir()}
     assert history(tmp_path / "run") == history(out)
     assert weights(tmp_path / "run") == weights(out)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["epochs"] == 3
