@@ -160,11 +160,13 @@ def version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     """Understand residual networks: train them, watch them, check their gradients."""
+    ranks = world()
+    ranks.expect_same({"command": context.invoked_subcommand})
     if version:
         say(f"minires {__version__}")
         raise typer.Exit
     check_environment()
-    if world().size > 1 and context.invoked_subcommand not in _TOGETHER:
+    if ranks.size > 1 and context.invoked_subcommand not in _TOGETHER:
         raise UsageError(
             f"{context.invoked_subcommand} runs in one process: leave out mpiexec, which is for "
             f"{', '.join(_TOGETHER)}"
