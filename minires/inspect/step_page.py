@@ -149,7 +149,8 @@ def maps_of(maps: Array, signed: bool) -> dict[str, Any]:
     They are bytes in base64 between two ends, the lowest and the highest value; signed ones have 0
     in the middle.
     """
-    finite, (low, high) = _finite(maps), _ends(maps, signed)
+    finite = np.where(np.isfinite(maps), np.asarray(maps, np.float64), 0)
+    low, high = _ends(finite, signed)
     levels = np.rint(255 * (finite - low) / (high - low or 1.0)).astype(np.uint8)
     data = base64.b64encode(levels.tobytes()).decode()
     return {"shape": maps.shape, "data": data, "ends": [_rounded(low), _rounded(high)]}
@@ -179,15 +180,10 @@ def _inside(r: Record) -> dict[str, Any]:
 
 def _ends(maps: Array, signed: bool) -> tuple[float, float]:
     """Return the values of the bytes 0 and 255."""
-    finite = _finite(maps)
     if signed:
-        most = float(np.abs(finite).max()) or 1.0
+        most = float(np.abs(maps).max()) or 1.0
         return -most, most
-    return float(finite.min()), float(finite.max())
-
-
-def _finite(maps: Array) -> Array:
-    return np.nan_to_num(np.asarray(maps, np.float64), nan=0, posinf=0, neginf=0)
+    return float(maps.min()), float(maps.max())
 
 
 def _kind(op: Op) -> dict[str, Any]:
