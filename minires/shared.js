@@ -42,6 +42,7 @@ export function short(x) {
 
 /** A number that is known to a step of so much, with the digits that this allows, three at most. */
 export function near(x, step) {
+  if (!step) return short(x); // one value in all of the map
   const digits = Math.floor(Math.log10(Math.abs(x) / step)) + 2;
   return digits < 1 ? "0" : short(Number(x.toPrecision(Math.min(digits, 3))));
 }
