@@ -147,13 +147,18 @@ def maps_of(maps: Array, signed: bool) -> dict[str, Any]:
     """Return feature maps (channels, height, width) as `valueAt` of the pages reads them.
 
     They are bytes in base64 between two ends, the lowest and the highest value; signed ones have 0
-    in the middle.
+    in the middle. Where some values are not finite, `gaps` has a bit for each, 1 for those.
     """
-    finite = np.where(np.isfinite(maps), np.asarray(maps, np.float64), 0)
+    gaps = ~np.isfinite(maps)
+    finite = np.where(gaps, 0, np.asarray(maps, np.float64))
     low, high = _ends(finite, signed)
     levels = np.rint(255 * (finite - low) / (high - low or 1.0)).astype(np.uint8)
-    data = base64.b64encode(levels.tobytes()).decode()
-    return {"shape": maps.shape, "data": data, "ends": [_rounded(low), _rounded(high)]}
+    shown = {"shape": maps.shape, "data": _text(levels), "ends": [_rounded(low), _rounded(high)]}
+    return shown | {"gaps": _text(np.packbits(gaps))} if gaps.any() else shown
+
+
+def _text(array: Array) -> str:
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def _inside(r: Record) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from itertools import count
 from threading import Event
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from minires.data import digits
+from minires.inspect.step_page import maps_of
 from minires.lab.server import Served
 
 pytest.importorskip("uvicorn", reason="it needs a web server")
@@ -500,6 +502,29 @@ def test_a_value_of_a_map_that_has_one_value_is_said(page):
     said = "async given => (await import('./shared.js')).near(...given)"
     assert page.evaluate(said, [0, 0]) == "0"
     assert page.evaluate(said, [0.25, 0]) == "0.25"
+
+
+def test_a_pixel_that_is_no_finite_number_is_said_and_red(page):
+    maps = maps_of(np.array([[[1.0, np.nan, -np.inf, -1.0] + [0.0] * 6 + [np.inf]]]), signed=True)
+    said, pixels = page.evaluate(
+        """async maps => {
+            const { gradientColour, paint, valueAt, valueSaid } = await import("./shared.js");
+            const canvas = document.createElement("canvas");
+            paint(canvas, 11, 1, (i, j) => valueAt(maps, 0, i, j), maps.ends, gradientColour);
+            const { data } = canvas.getContext("2d").getImageData(0, 0, 11, 1);
+            const each = [...Array(11).keys()];
+            return [
+                each.map((j) => valueSaid(maps, 0, 0, j).split(": ")[1]),
+                each.map((j) => [...data.slice(4 * j, 4 * j + 3)]),
+            ];
+        }""",
+        maps,
+    )
+    none = "–"
+    assert [said[k] for k in (0, 1, 2, 3, 10)] == ["1", none, none, "-1", none]
+    red, *others = (pixels[k] for k in (1, 2, 10, 0, 3, 4))
+    assert red == others[0] == others[1]
+    assert red not in others[2:]
 
 
 def test_light_and_dark(page):
