@@ -47,7 +47,7 @@ def _rounded(value: Any) -> Any:
     return [_rounded(v) for v in value] if isinstance(value, list) else value
 
 
-def spread(seconds: Sequence[float]) -> dict[str, float]:
+def timing(seconds: Sequence[float]) -> dict[str, float]:
     """Median, smallest and largest."""
     return {
         "median_s": statistics.median(seconds),

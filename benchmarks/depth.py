@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from common import RESULTS, listed, machine, spread, write
+from common import RESULTS, listed, machine, timing, write
 from rich.console import Console
 from rich.table import Table
 from scaling import Fit, fitted
@@ -71,7 +71,7 @@ def measure(depth: int, batch: int, every: int | None, steps: int, threads: int)
         check=True,
     )
     peak, *seconds = map(float, done.stdout.split())
-    return {"depth": depth, "every": every, **spread(seconds), "net_mb": peak / 1e6}
+    return {"depth": depth, "every": every, **timing(seconds), "net_mb": peak / 1e6}
 
 
 def fits(points: list[dict[str, Any]]) -> dict[str, Fit]:
@@ -93,7 +93,7 @@ def table(series: dict[str, list[dict[str, Any]]], batch: int) -> Table:
     return shown
 
 
-def picture(series: dict[str, list[dict[str, Any]]], title: str) -> Any:
+def figure_of(series: dict[str, list[dict[str, Any]]], title: str) -> Any:
     """Time and memory against depth, both by powers of ten: a power is a straight line."""
     from matplotlib.figure import Figure  # here, so that the parent of the processes is small
 
@@ -146,7 +146,7 @@ def main(
         slower = [c["median_s"] / a["median_s"] for a, c in zip(*series.values(), strict=True)]
         console.print(f"a checkpointed step takes {statistics.median(slower):.2f} times as long")
         title = f"A training step of residual nets, batch {batch} of 3x32x32, {threads} threads"
-        picture(series, title).savefig(out.with_suffix(".png"))
+        figure_of(series, title).savefig(out.with_suffix(".png"))
         fitted_to = {w: {k: f._asdict() for k, f in fs.items()} for w, fs in forms.items()}
         write(out, machine(threads), batch=batch, steps=steps, series=series, fits=fitted_to)
 

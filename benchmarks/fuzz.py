@@ -1,12 +1,12 @@
-"""Is there an altered input that minires neither reads nor refuses by name?
+"""Is there an altered input that minires neither reads nor answers with its own error?
 
     python benchmarks/fuzz.py
 
-Everything that is read from outside (weights, CIFAR-10, pictures, labels, the files of a run), with
+Everything that is read from outside (weights, CIFAR-10, images, labels, the files of a run), with
 bits flipped, cut short, zeroed, blocks swapped, lengths changed: see tests/fuzzing.py, which says
 how, and by whose numbers any input can be made again. Some inputs are made to take long, or much
 memory. Prints a table, writes benchmarks/results/fuzz.json, and ends with 1 if anything was neither
-read nor refused, or not within the bounds on time, memory and the length of a message.
+read nor raised such an error, or not within the bounds on time, memory and the length of a message.
 """
 
 import sys
@@ -30,14 +30,14 @@ def main(
 ) -> None:
     """Read many altered inputs."""
     console = Console(highlight=False)
-    shown = Table("reader", "read", "refused", "wrong", "slowest", "memory")
+    shown = Table("reader", "read", "raised", "wrong", "slowest", "memory")
     found: dict[str, Any] = {}
     started = time.perf_counter()
     for name in READERS:
         found[name] = result = fuzz(name, count, first)
         for sentence in result["wrong"]:
             console.print(f"{name}, {sentence}", markup=False)
-        figures = (result.get(key, 0) for key in ("read", "refused"))
+        figures = (result.get(key, 0) for key in ("read", "raised"))
         cost = (ms(result.get("slowest_s", SECONDS)), f"{result.get('memory_mb', 0):.1f} MB")
         shown.add_row(name, *map(str, figures), str(len(result["wrong"])), *cost)
     seconds = time.perf_counter() - started

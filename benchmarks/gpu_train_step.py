@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from common import RESULTS, listed, machine, ms, ratio, spread, write
+from common import RESULTS, listed, machine, ms, ratio, timing, write
 from engines import ON_GPU
 from engines.minires import built
 from engines.nets import net_of
@@ -93,9 +93,9 @@ def measure(
     least = floor(net, batch, flops)
     figures = {
         name: {
-            **spread(taken),
+            **timing(taken),
             "ratio": ratio(taken, first),
-            "share_of_float32_peak": least / spread(taken)["median_s"],
+            "share_of_float32_peak": least / timing(taken)["median_s"],
         }
         for name, taken in seconds.items()
     }

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from common import RESULTS, listed, machine, ms, ratio, spread, write
+from common import RESULTS, listed, machine, ms, ratio, timing, write
 from processes import compare, console, installed, medians
 from rich.table import Table
 
@@ -33,7 +33,7 @@ def measure(
     for name, (turns, memory) in raced.items():
         calls = [taken for turn in turns for taken in turn]
         figures[name] = {
-            **spread(calls),
+            **timing(calls),
             "p99_s": float(np.percentile(calls, PERCENTILE)),
             "calls": len(calls),
             "images_per_s": batch / statistics.median(calls),

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 import ladder_versions as lv
 import numpy as np
 import typer
-from common import HERE, RESULTS, machine, spread, write
+from common import HERE, RESULTS, machine, timing, write
 from op_cases import SIZES
 from threadpoolctl import threadpool_limits
 from turns import Timing, in_turn
@@ -188,7 +188,7 @@ def main(
         README.write_text(f"{head}{begin}\n\n{shown}\n{end}{tail}", encoding="utf-8")
     figures = {
         kind: {
-            layer: {way: {name: spread(s) for name, s in t.items()} for way, t in ways.items()}
+            layer: {way: {name: timing(s) for name, s in t.items()} for way, t in ways.items()}
             for layer, ways in layers.items()
         }
         for kind, layers in tables.items()

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from common import RESULTS, machine, ms, spread, write
+from common import RESULTS, machine, ms, timing, write
 from rich.console import Console
 from rich.table import Table
 
@@ -90,7 +90,7 @@ def measure(net: str, rounds: int, folder: Path) -> dict[str, Any]:
         size = files[WAYS[way][0]].stat().st_size
         peak, before = (statistics.median(t[i] for t in taken) for i in (1, 2))
         ways[way] = {
-            **spread([t[0] for t in taken]),
+            **timing([t[0] for t in taken]),
             "file_mb": size / 1e6,
             "peak_mb": peak / 1e6,
             "before_mb": before / 1e6,

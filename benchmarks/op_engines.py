@@ -41,7 +41,7 @@ class Ours:
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """The result."""
         y = self.case.ours(*inputs)
-        y.numpy()  # a promise would cost nothing
+        y.numpy()  # a lazy array would cost nothing
         return y
 
     def output(self) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from common import RESULTS, machine, ms, ratio, spread, write
+from common import RESULTS, machine, ms, ratio, timing, write
 from engines import LR, MOMENTUM, WEIGHT_DECAY
 from engines import minires as our_engine
 from engines import pytorch as their_engine
@@ -53,7 +53,7 @@ def rates(threads: int, megabytes: int) -> dict[str, float]:
 
 
 def expect_agreement(case: Case, theirs: Theirs) -> None:
-    """Refuse to time two operations that do not compute the same."""
+    """Raise SystemExit if minires and PyTorch do not compute the same."""
     leaves = [Tensor(x, requires_grad=not case.image) for x in case.maps]
     y = case.ours(*leaves, *case.parameters)
     y.backward(theirs.gy.numpy())
@@ -72,7 +72,7 @@ def row(name: str, way: str, seconds: Timing, work: Work, at: dict[str, float]) 
     return {
         "op": name,
         "way": way,
-        **{engine: spread(taken) for engine, taken in seconds.items()},
+        **{engine: timing(taken) for engine, taken in seconds.items()},
         "ratio": ratio(seconds["pytorch"], seconds["minires"]),
         "reference_ratio": ratio(seconds["reference"], seconds["minires"]),
         "floor_s": floor,

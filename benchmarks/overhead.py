@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from common import RESULTS, machine, spread, write
+from common import RESULTS, machine, timing, write
 from rich.console import Console
 from rich.table import Table
 from turns import in_turn, nothing, use_threads
@@ -63,7 +63,7 @@ def measure(rounds: int) -> dict[str, dict[str, Any]]:
     }
     ways = {"forward": in_turn(rounds, **forward), "backward": in_turn(rounds, **backward)}
     return {
-        name: {way: spread([s / CHAIN for s in ways[way][name]]) for way in ways} for name in links
+        name: {way: timing([s / CHAIN for s in ways[way][name]]) for way in ways} for name in links
     }
 
 

@@ -163,7 +163,7 @@ def medians(turns: Sequence[Sequence[float]]) -> list[float]:
 
 
 def expect_agreement(engines: Mapping[str, Engine]) -> None:
-    """Refuse figures of engines that did not compute the same.
+    """Raise SystemExit if engines did not compute the same.
 
     Looked at are the first two steps; later, rounding makes its own way through a deep net.
     """

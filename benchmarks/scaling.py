@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
-from common import RESULTS, listed, machine, ms, spread, write
+from common import RESULTS, listed, machine, ms, timing, write
 from processes import Engine, console, installed, medians, race
 from rich.table import Table
 
@@ -62,7 +62,11 @@ def measure(points: list[Point], engine: str, rounds: int, warmup: int) -> list[
         started = dict(zip(engines, points, strict=True))
         turns = race(engines, dict.fromkeys(engines, rounds), warmup, TURN)
         return [
-            {**started[label]._asdict(), **spread(medians(turns[label])), **engine.memory()}
+            {
+                **started[label]._asdict(),
+                **timing(medians(turns[label])),
+                **engine.memory(),
+            }
             for label, engine in engines.items()
         ]
     finally:
@@ -94,7 +98,7 @@ def show(name: str, points: list[dict[str, Any]]) -> None:
         console.print(f"{label}: {form}, R² {fit.r2:.4f}")
 
 
-def picture(series: dict[str, list[dict[str, Any]]], title: str) -> Any:
+def figure_of(series: dict[str, list[dict[str, Any]]], title: str) -> Any:
     """A panel for the time and one for the memory of each series."""
     from matplotlib.figure import Figure  # here, so that the parent of the processes is small
 
@@ -152,7 +156,7 @@ def main(
         write(out, facts, engine=engine, series=series, fits=forms)
         show(name, series[name])
     title = f"A training step of {engine}; but for what varies: resnet-20, batch {base_batch}"
-    picture(series, f"{title}, threads {full}").savefig(out.with_suffix(".png"))
+    figure_of(series, f"{title}, threads {full}").savefig(out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

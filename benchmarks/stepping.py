@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from common import RESULTS, machine, ms, ratio, spread, write
+from common import RESULTS, machine, ms, ratio, timing, write
 from engines import minires as our_engine
 from engines.nets import batch_of, net_of
 from overhead import CHAIN, Same, chain
@@ -77,7 +77,7 @@ def measure(rounds: int) -> dict[str, dict[str, Any]]:
             stepped=(loss, stepped),
         )
         results[name] = {
-            way: {**spread(taken), "of_loop": ratio(taken, seconds["loop"])}
+            way: {**timing(taken), "of_loop": ratio(taken, seconds["loop"])}
             for way, taken in seconds.items()
         }
     return results

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from common import RESULTS, machine, ratio, spread, write
+from common import RESULTS, machine, ratio, timing, write
 from rich.console import Console
 from rich.table import Table
 
@@ -87,11 +87,11 @@ def main(
     shown = Table(f"{count} trainings", "median", "faster than the first, pair by pair")
     faster = {label: ratio(taken[labels[0]], times) for label, times in taken.items()}
     for label, times in taken.items():
-        shown.add_row(label, f"{spread(times)['median_s']:.1f} s", f"{faster[label]:.2f}")
+        shown.add_row(label, f"{timing(times)['median_s']:.1f} s", f"{faster[label]:.2f}")
     Console(highlight=False).print(shown)
-    facts = {label: {**spread(times), "faster": faster[label]} for label, times in taken.items()}
+    facts = {label: {**timing(times), "faster": faster[label]} for label, times in taken.items()}
     settings = {"nets": nets, "seeds": seeds, "epochs": epochs, "rounds": rounds}
-    write(out, machine(each), **settings, runs=facts, starting_workers=spread(connecting))
+    write(out, machine(each), **settings, runs=facts, starting_workers=timing(connecting))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from common import RESULTS, listed, machine, ms, ratio, spread, write
+from common import RESULTS, listed, machine, ms, ratio, timing, write
 from engines import ENGINES, PEERS
 from processes import compare, console, installed, medians
 from rich.table import Table
@@ -39,7 +39,7 @@ def measure(
     seconds = {name: medians(turns) for name, (turns, _) in raced.items()}
     first = next(iter(seconds.values()))
     figures = {
-        name: {**spread(seconds[name]), "ratio": ratio(seconds[name], first), **memory}
+        name: {**timing(seconds[name]), "ratio": ratio(seconds[name], first), **memory}
         for name, (_, memory) in raced.items()
     }
     return {"net": net, "batch": batch, "engines": figures}

@@ -34,7 +34,7 @@ export function useTexts(language, ofLanguage) {
 
 /** A number with three digits. */
 export function short(x) {
-  if (x === null || x === undefined) return t("notANumber");
+  if (!Number.isFinite(x)) return t("notANumber");
   if (x === 0) return "0";
   const size = Math.abs(x);
   return size >= 0.001 && size < 10000 ? String(Number(x.toPrecision(3))) : x.toExponential(1);
@@ -42,6 +42,7 @@ export function short(x) {
 
 /** A number that is known to a step of so much, with the digits that this allows, three at most. */
 export function near(x, step) {
+  if (!step || Number.isNaN(x)) return short(x); // no step: all of the map has one value
   const digits = Math.floor(Math.log10(Math.abs(x) / step)) + 2;
   return digits < 1 ? "0" : short(Number(x.toPrecision(Math.min(digits, 3))));
 }
@@ -51,6 +52,8 @@ export const powerOfTen = (log) => (log >= -2 && log <= 3 ? String(10 ** log) : 
 
 // --- colours ------------------------------------------------------------------------------------
 
+const NOT_A_NUMBER = [196, 44, 40];
+
 /** 256 colours between stops whose lightness only rises, so that the order shows in grey as well. */
 function colours(stops) {
   const table = Array.from({ length: 256 }, (_, n) => {
@@ -58,7 +61,7 @@ function colours(stops) {
     const i = Math.min(Math.floor(at), stops.length - 2);
     return stops[i].map((v, k) => Math.round(v + (at - i) * (stops[i + 1][k] - v)));
   });
-  return (share) => table[Math.round(255 * Math.min(Math.max(share, 0), 1))];
+  return (share) => table[Math.round(255 * Math.min(Math.max(share, 0), 1))] ?? NOT_A_NUMBER;
 }
 export const activationColour = colours([[18, 18, 24], [250, 250, 248]]);
 export const gradientColour = colours([[12, 26, 92], [62, 84, 150], [136, 136, 138], [226, 186, 84], [255, 244, 190]]);
@@ -66,11 +69,16 @@ export const normColour = colours([[68, 1, 84], [59, 82, 139], [33, 145, 140], [
 
 // --- feature maps ---------------------------------------------------------------------------------
 
-/** A value of a map, which is a byte between the ends of its scale. */
+const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+/** A value of a map, which is a byte between the ends of its scale; NaN for one that is not finite. */
 export function valueAt(maps, k, i, j) {
   const [, height, width] = maps.shape;
-  maps.bytes ??= Uint8Array.from(atob(maps.data), (c) => c.charCodeAt(0));
-  return maps.ends[0] + ((maps.ends[1] - maps.ends[0]) * maps.bytes[(k * height + i) * width + j]) / 255;
+  const at = (k * height + i) * width + j;
+  maps.bytes ??= bytesOf(maps.data);
+  maps.gapBits ??= bytesOf(maps.gaps ?? "");
+  if (maps.gapBits[at >> 3] & (128 >> (at & 7))) return NaN;
+  return maps.ends[0] + ((maps.ends[1] - maps.ends[0]) * maps.bytes[at]) / 255;
 }
 
 /** The same with the digits that are known, and where it is. */

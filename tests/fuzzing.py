@@ -1,4 +1,4 @@
-"""Altered inputs for everything that minires reads from outside; each is read, or refused by name.
+"""Altered inputs for everything that minires reads from outside: read, or an error of minires.
 
     python tests/fuzzing.py READER COUNT FIRST
 
@@ -149,10 +149,10 @@ class Reader(NamedTuple):
         name: of the file.
         good: contents that are read; each is altered.
         read: reads the file.
-        bad: contents that are refused; each is altered too.
+        bad: contents that raise an error of minires; each is altered too.
         place: puts a content into the file, where that is not all of it.
         large: contents made to take long, or much memory, or to make a long message; each is read
-            or refused, too, within the bounds.
+            or raises such an error, too, within the bounds.
         pieces: what is put at a random place of some inputs.
         most_mb: what the process may grow by for an input of its own size at most.
     """
@@ -484,13 +484,13 @@ class LongMessageError(Exception):
 
 
 def outcome(reader: Reader, path: Path) -> str:
-    """ "read" or "refused"; anything else that reading raises goes on."""
+    """ "read" or "raised"; anything else that reading raises goes on."""
     try:
         reader.read(path)
     except MiniresError as error:
         if len(str(error)) > LETTERS:
             raise LongMessageError(f"{len(str(error)):,} letters: {error}") from error
-        return "refused"
+        return "raised"
     return "read"
 
 
@@ -505,7 +505,7 @@ def inputs(reader: Reader, name: str, count: int, first: int) -> Iterator[tuple[
 def process(name: str, count: int, first: int) -> dict[str, object]:
     """What became of the inputs; see `fuzz`."""
     signal.signal(signal.SIGALRM, _hang)
-    tally: Counter[str] = Counter(read=0, refused=0)
+    tally: Counter[str] = Counter(read=0, raised=0)
     wrong: list[str] = []
     slowest = largest = 0.0
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -513,7 +513,7 @@ def process(name: str, count: int, first: int) -> dict[str, object]:
         warnings.simplefilter("ignore", DamageWarning)
         reader = READERS[name](Path(folder))
         path = next(Path(folder).rglob(reader.name), Path(folder) / reader.name)
-        for contents, expected in ((reader.good, "read"), (reader.bad, "refused")):
+        for contents, expected in ((reader.good, "read"), (reader.bad, "raised")):
             for content in contents:
                 reader.place(path, content)
                 assert outcome(reader, path) == expected, content
@@ -556,10 +556,10 @@ def _peak() -> int:
 
 
 def fuzz(name: str, count: int, first: int = 0) -> dict[str, object]:
-    """What became of so many altered inputs of a reader, each in the end read or refused.
+    """What became of so many altered inputs of a reader, each read, or answered with an error.
 
     Returns:
-        "read" and "refused", how many were; "wrong", a sentence for each that was neither, or took
+        "read" and "raised", how many were; "wrong", a sentence for each that was neither, or took
         too long, or too much memory; "slowest_s" and "memory_mb", the most that one took.
     """
     with tempfile.TemporaryDirectory() as place:

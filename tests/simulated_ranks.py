@@ -31,7 +31,7 @@ def on_ranks(n, work):
         return [future.result() for future in [pool.submit(run, rank) for rank in range(n)]]
 
 
-class Twins:
+class TwoEqual:
     """The communicator of two ranks that do the same: each sum is twice what one has.
 
     Attributes:

@@ -22,21 +22,16 @@ FILES = sorted(p for p in ROOT.rglob("*.py"))
 PACKAGES = (
     *("text", "errors", "arguments", "pytorch"),
     "deprecated",  # its table holds strings, resolved when an old name is used
-    *("files", "pages", "backend", "modes", "ops", "kernels", "autograd", "functional", "optim"),
-    *(
-        "nn",
-        "models",
-        "inspect",
-        "weights",
-        "data",
-        "train",
-        "runs",
-        "parallel",
-        "viz",
-        "experiments",
-    ),
-    *("vision", "lab", "cli"),
+    *("files", "pages", "modes", "backend", "ops", "kernels", "autograd", "functional", "optim"),
+    *("nn", "models", "inspect", "weights", "data", "train", "runs", "parallel", "viz"),
+    *("experiments", "vision", "lab", "cli"),
 )
+
+# Functions of more than 50 lines: a loop in which a call for each operation would cost.
+LONG = {"autograd.backward.walk"}
+
+
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def name_of(file):
@@ -115,13 +110,20 @@ def test_no_module_imports_itself_by_way_of_others():
     assert len(done) == len(graph) > 100
 
 
-def lines_of(file):
-    return len(file.read_text(encoding="utf-8").splitlines())
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_table_has_the_packages_in_this_order(name):
+    text = (ROOT.parent / name).read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| [")]
+    assert tuple(re.findall(r"\[(\w+)(?:/|\.py)\]\(minires/", "".join(rows))) == PACKAGES
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_file_can_be_read_at_once(file):
-    assert lines_of(file) <= 250
+def test_a_file_and_its_functions_can_be_read_at_once(file):
+    text = file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 250
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, FUNCTIONS)]
+    long = {f"{name_of(file)}.{f.name}" for f in functions if f.end_lineno - f.lineno >= 50}
+    assert long <= LONG
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -1,4 +1,4 @@
-"""Everything read from outside: altered inputs are read or refused by name, and nothing else.
+"""Everything read from outside: altered inputs are read or raise an error of minires.
 
 `benchmarks/fuzz.py` asks the same of many more inputs. Here it is seen, too, that it would notice.
 """
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 def test_altered_inputs_are_read_or_raise_by_name(name):
     found = fuzz(name, 200)
     assert found["wrong"] == []
-    assert found["read"] + found["refused"] >= 200  # and the large ones
+    assert found["read"] + found["raised"] >= 200  # and the large ones
     assert found["memory_mb"] <= MOST_MB
 
 
@@ -86,10 +86,10 @@ def test_what_is_slow_is_noticed_by_the_length_of_the_input(broken, monkeypatch)
 
 
 def test_a_long_message_is_noticed(broken):
-    def refuse(path):
+    def fail(path):
         raise DataError("x" * 3001)
 
-    wrong = broken(refuse)["wrong"]
+    wrong = broken(fail)["wrong"]
     assert len(wrong) == 3
     assert wrong[0].startswith("input 0: LongMessageError: 3,001 letters: xxx")
 
@@ -121,10 +121,10 @@ def test_what_is_executed_is_noticed(broken):
 
 
 def test_what_raises_is_counted(broken):
-    def refuse(path):
+    def fail(path):
         raise DataError("no")
 
-    assert broken(refuse)["refused"] == 3
+    assert broken(fail)["raised"] == 3
 
 
 def test_an_input_comes_from_its_number_alone():

@@ -118,6 +118,14 @@ def test_files_the_readme_points_to_are_there():
             assert ((ROOT / name).parent / target).exists(), f"{name} points to {target}"
 
 
+def test_files_contributing_names_are_there():
+    named = re.findall(
+        r"`((?:minires|tests)/[\w./]+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    )
+    assert len(named) > 15
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def quoted(name):
     """What a page quotes: its blocks of code without comments, its `code`, links and numbers."""
     text, switches = SWITCH.subn("", (ROOT / name).read_text(encoding="utf-8"))

@@ -116,7 +116,7 @@ class Segment(Op):
 
     @contextmanager
     def _as_in_forward(self) -> Iterator[None]:
-        """Restore what surrounded forward inside; raise if what f reads is not as it was."""
+        """Restore the modes of forward inside; raise if what f reads has changed since."""
 
         def check(source: Any, value: Any) -> None:
             if isinstance(source, Tensor):

@@ -49,21 +49,10 @@ def gradcheck(
     """
     inputs = _expect_meant(function, inputs, eps, rtol, atol)
     checked = [(i, x) for i, x in enumerate(inputs) if x.requires_grad]
-    if not checked or any(x.dtype != np.float64 for _, x in checked):
-        raise DTypeError(
-            "gradcheck needs float64 inputs with requires_grad=True, got "
-            + ", ".join(f"{x.dtype} (requires_grad={x.requires_grad})" for x in inputs)
-        )
     for _, x in checked:
         x.zero_grad()
     y = function(*inputs)
-    if not isinstance(y, Tensor):
-        raise UsageError(
-            f"gradcheck needs a function that returns a Tensor, got {type(y).__name__}"
-        )
-    # A stream of its own: inputs drawn from default_rng(seed) must not meet themselves here.
-    rng = stream([seed, 271828])
-    v = array_module(y.data).asarray(rng.standard_normal(y.shape))
+    v = _cotangent(y, seed)
     if y.requires_grad:  # otherwise it uses none of the inputs
         y.backward(v)
 
@@ -76,7 +65,7 @@ def gradcheck(
 
 
 def _expect_meant(function: Any, inputs: Any, *tolerances: Any) -> list[Tensor]:
-    """Return the inputs as a list, or raise UsageError if an argument cannot be meant."""
+    """Return the inputs as a list, or raise an error if an argument cannot be meant."""
     arguments.function(function, "function")
     for name, value in zip(("eps", "rtol", "atol"), tolerances, strict=True):
         arguments.real(value, name, at_least=0)
@@ -86,7 +75,23 @@ def _expect_meant(function: Any, inputs: Any, *tolerances: Any) -> list[Tensor]:
         raise UsageError(f"gradcheck needs a list of tensors, got {arguments.shown(inputs)}")
     if made := next((x.op.name for x in inputs if x.op is not None), None):
         raise UsageError(f"gradcheck needs leaf tensors, got one that {made} made; detach() it")
+    checked = [x for x in inputs if x.requires_grad]
+    if not checked or any(x.dtype != np.float64 for x in checked):
+        raise DTypeError(
+            "gradcheck needs float64 inputs with requires_grad=True, got "
+            + ", ".join(f"{x.dtype} (requires_grad={x.requires_grad})" for x in inputs)
+        )
     return list(inputs)
+
+
+def _cotangent(y: Any, seed: int) -> Array:
+    """Return a random gradient of y; raise UsageError if that is no tensor."""
+    if not isinstance(y, Tensor):
+        raise UsageError(
+            f"gradcheck needs a function that returns a Tensor, got {type(y).__name__}"
+        )
+    # A stream of its own: inputs drawn from default_rng(seed) are other numbers.
+    return array_module(y.data).asarray(stream([seed, 271828]).standard_normal(y.shape))
 
 
 def _largest_share(

@@ -125,13 +125,13 @@ class Values:
         Returns:
             An array of integers: of equal elements the first, and the first NaN if there is one.
         """
-        return self._place("argmax", dim, keepdim)
+        return self._extreme_index("argmax", dim, keepdim)
 
     def argmin(self, dim: int | None = None, keepdim: bool = False) -> Array:
         """Return where the smallest elements are, as `argmax` does for the largest."""
-        return self._place("argmin", dim, keepdim)
+        return self._extreme_index("argmin", dim, keepdim)
 
-    def _place(self, name: str, dim: int | None, keepdim: bool) -> Array:
+    def _extreme_index(self, name: str, dim: int | None, keepdim: bool) -> Array:
         dims = range(self.ndim) if dim is None else (integer(dim, "dim"),)
         known = dim is None or -self.ndim <= dim < self.ndim
         if not known or 0 in (self.shape[d] for d in dims):

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from .. import __version__
 from ..errors import DamageWarning, MachineWarning, MiniresError, NameWarning, UsageError
+from ..kernels.cpu.tuning import check_environment
 from ..parallel.ranks import first_of_machine, world
 from ..text import printable
 from .launched import on_all_ranks
@@ -159,10 +160,13 @@ def version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     """Understand residual networks: train them, watch them, check their gradients."""
+    ranks = world()
+    ranks.expect_same({"command": context.invoked_subcommand})
     if version:
         say(f"minires {__version__}")
         raise typer.Exit
-    if world().size > 1 and context.invoked_subcommand not in _TOGETHER:
+    check_environment()
+    if ranks.size > 1 and context.invoked_subcommand not in _TOGETHER:
         raise UsageError(
             f"{context.invoked_subcommand} runs in one process: leave out mpiexec, which is for "
             f"{', '.join(_TOGETHER)}"

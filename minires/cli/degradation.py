@@ -40,6 +40,7 @@ def degradation(
     ranks, load = world(), data_loader(data_dir, download)
     if ranks.size > 1 and any(where.values()):
         raise UsageError("mpiexec has started ranks that train together; leave out the workers")
+    ranks.expect_same({"resume": resume})
 
     def load_data(config: Config) -> Dataset:
         return ranks.in_turn(lambda: load(config))

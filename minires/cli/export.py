@@ -9,9 +9,8 @@ from ..models import NetSpec
 from ..weights import export_onnx, load_weights
 from ..weights.loading import first_and_last, stored_tensors
 from .app import command, say
-from .completion import nets_of
 from .output import sizes, writing
-from .shared import Input, Key, ShortcutOption, StrideIn
+from .shared import NET, Input, Key, ShortcutOption, StrideIn
 
 
 @command(
@@ -19,12 +18,7 @@ from .shared import Input, Key, ShortcutOption, StrideIn
     "minires export resnet20 --weights net.safetensors --input 1x8x8 --out resnet20.onnx",
 )
 def export(
-    net: Annotated[
-        str,
-        typer.Argument(
-            autocompletion=nets_of("any"), help="resnet18, resnet50, ..., or resnet20, plain56, ..."
-        ),
-    ],
+    net: Annotated[str, NET],
     weights: Annotated[Path, typer.Option(help="Its weights: safetensors, .pth or .pt.")],
     out: Annotated[Path, typer.Option(help="ONNX file to write; one that exists is replaced.")],
     image: Input = None,

@@ -9,8 +9,8 @@ from ..experiments.landscape import LandscapeConfig
 from ..experiments.landscape.run import Event, Landscape
 from ..parallel.sweeps import SweepConfig
 from .app import command, say
-from .degradation import planned, show_errors
 from .options import options_of
+from .outcome import planned, show_errors
 from .output import progress_bars, show_summary
 from .shared import Backend, DataDir, Download, Out, Resume, Threads, data_loader
 from .training import follow, resume_command, run_folder, train

@@ -26,7 +26,6 @@ def on_all_ranks(run: Callable[[], int | str | None]) -> int | str | None:
     Args:
         run: runs the command, prints its errors, and returns its exit code.
     """
-    os.environ.setdefault("MPIR_CVAR_SUPPRESS_ABORT_MESSAGE", "1")  # MPICH's own, beside ours
     ranks = joined()
     if ranks.size == 1:
         return run()
@@ -52,5 +51,6 @@ def on_all_ranks(run: Callable[[], int | str | None]) -> int | str | None:
             time.sleep(GRACE)  # for the first one to end all
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # for what MPICH says beside our sentence
     ranks.comm.Abort(code if isinstance(code, int) else 1)
     return code

@@ -9,10 +9,9 @@ from ..inspect.graph import size_text
 from ..inspect.memory import Memory, Profile, available
 from ..models import NetSpec
 from .app import command, say
-from .completion import nets_of
 from .options import INTEGER
 from .output import new_table, show_table
-from .shared import Input
+from .shared import NET, Input
 
 
 @command(
@@ -20,13 +19,7 @@ from .shared import Input
     "minires memory resnet50 --batch 32",
 )
 def memory(
-    net: Annotated[
-        str,
-        typer.Argument(
-            autocompletion=nets_of("any"),
-            help="A model such as resnet110, preact164, resnet50 or cifar-resnet50.",
-        ),
-    ],
+    net: Annotated[str, NET],
     batch: Annotated[
         int,
         typer.Option(

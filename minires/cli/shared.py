@@ -13,6 +13,7 @@ from ..experiments.degradation import Config
 from ..kernels import all_threads
 from ..models.blocks import Shortcut
 from ..vision.folder_images import WORKERS
+from .completion import nets_of
 from .options import INTEGER, shape
 
 
@@ -40,6 +41,10 @@ Threads: TypeAlias = Annotated[
 ]
 _BACKEND = Config.__dataclass_fields__["backend"].metadata["help"]
 Backend: TypeAlias = Annotated[str | None, typer.Option(callback=_use, help=_BACKEND)]
+NET: Any = typer.Argument(
+    autocompletion=nets_of("any"),
+    help="A model such as resnet110, preact164, resnet50 or cifar-resnet50.",
+)
 DataDir: TypeAlias = Annotated[
     Path | None, typer.Option(help="Folder with CIFAR-10's binary files, or their archive.")
 ]

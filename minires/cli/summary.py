@@ -10,10 +10,9 @@ from ..errors import UsageError
 from ..models import NetSpec
 from ..models.summary import PAPER_FLOPS, PAPER_PARAMETERS, Stage, compared, summary
 from .app import command, say
-from .completion import nets_of
 from .options import names
 from .output import new_table, show_table, sizes
-from .shared import Input, ShortcutOption, StrideIn
+from .shared import NET, Input, ShortcutOption, StrideIn
 
 
 @command(
@@ -21,12 +20,7 @@ from .shared import Input, ShortcutOption, StrideIn
     "minires summary --compare basic,bottleneck",
 )
 def show_summary(
-    net: Annotated[
-        str | None,
-        typer.Argument(
-            autocompletion=nets_of("any"), help="resnet50, plain34; resnet20, plain56, ..."
-        ),
-    ] = None,
+    net: Annotated[str | None, NET] = None,
     image: Input = None,
     shortcut: ShortcutOption = None,
     stride_in: StrideIn = "3x3",

@@ -58,7 +58,7 @@ class Stepping:
                 f"image must be one of the batch, 0 to {self.batch - 1}, got {self.image}"
             )
         if self.key is not None and self.weights is None:
-            raise UsageError(f"key {self.key!r} is a place in a file of weights: add --weights")
+            raise UsageError(f"key {self.key!r} names tensors in a file of weights: add --weights")
         if self.weights is not None and len(self.nets) != 1:
             raise UsageError(f"weights are those of one net, but {len(self.nets)} were asked for")
 

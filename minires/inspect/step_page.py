@@ -147,12 +147,18 @@ def maps_of(maps: Array, signed: bool) -> dict[str, Any]:
     """Return feature maps (channels, height, width) as `valueAt` of the pages reads them.
 
     They are bytes in base64 between two ends, the lowest and the highest value; signed ones have 0
-    in the middle.
+    in the middle. Where some values are not finite, `gaps` has a bit for each, 1 for those.
     """
-    finite, (low, high) = _finite(maps), _ends(maps, signed)
+    gaps = ~np.isfinite(maps)
+    finite = np.where(gaps, 0, np.asarray(maps, np.float64))
+    low, high = _ends(finite, signed)
     levels = np.rint(255 * (finite - low) / (high - low or 1.0)).astype(np.uint8)
-    data = base64.b64encode(levels.tobytes()).decode()
-    return {"shape": maps.shape, "data": data, "ends": [_rounded(low), _rounded(high)]}
+    shown = {"shape": maps.shape, "data": _text(levels), "ends": [_rounded(low), _rounded(high)]}
+    return shown | {"gaps": _text(np.packbits(gaps))} if gaps.any() else shown
+
+
+def _text(array: Array) -> str:
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def _inside(r: Record) -> dict[str, Any]:
@@ -179,15 +185,10 @@ def _inside(r: Record) -> dict[str, Any]:
 
 def _ends(maps: Array, signed: bool) -> tuple[float, float]:
     """Return the values of the bytes 0 and 255."""
-    finite = _finite(maps)
     if signed:
-        most = float(np.abs(finite).max()) or 1.0
+        most = float(np.abs(maps).max()) or 1.0
         return -most, most
-    return float(finite.min()), float(finite.max())
-
-
-def _finite(maps: Array) -> Array:
-    return np.nan_to_num(np.asarray(maps, np.float64), nan=0, posinf=0, neginf=0)
+    return float(maps.min()), float(maps.max())
 
 
 def _kind(op: Op) -> dict[str, Any]:

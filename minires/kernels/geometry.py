@@ -45,11 +45,12 @@ class Axis:
             many taps go over the gradients of this axis' windows.
         """
         shift, least = divmod(phase - self.first, self.stride)
-        met = range(least, self.taps, self.stride)
+        lying = range(least, self.taps, self.stride)
         pixels = len(range(phase, self.size, self.stride))
         before = least - self.stride  # where a slice going down must stop; -1 would be the end
-        taps = slice(met[-1], before if before >= 0 else None, -self.stride) if met else slice(0)
-        return taps, Axis(len(met), 1, shift - len(met) + 1, self.out, pixels)
+        stop = before if before >= 0 else None
+        taps = slice(lying[-1], stop, -self.stride) if lying else slice(0)
+        return taps, Axis(len(lying), 1, shift - len(lying) + 1, self.out, pixels)
 
 
 def axes(

@@ -16,6 +16,7 @@ import numpy as np
 from ..backend import backend_name
 from ..modes import modes
 from ..ops.op import Gradients, Op
+from .cpu.tuning import check_environment
 from .lazy import realized
 
 T = TypeVar("T")
@@ -90,6 +91,7 @@ def register(reference: Any, backend: str) -> Callable[[T], T]:
 @cache
 def registered(backend: str) -> dict[Any, Any]:
     """Return the kernels for `backend` by their reference, imported when first asked for."""
+    check_environment()
     import_module(_PACKAGES[backend], __package__)
     return _tables[backend]
 

@@ -1,6 +1,7 @@
 """The settings of a session: of its two nets, and those that they share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from .. import data
@@ -57,11 +58,11 @@ class NetConfig:
         real(self.lr, "lr", *RATES)
         real(self.momentum, "momentum", *MOMENTUM)
 
-    @property
+    @cached_property
     def spec(self) -> NetSpec:
-        """The net, parsed."""
+        """The net, parsed; with the shortcut, if it has any."""
         found = NetSpec.parse(self.net)
-        return NetSpec.parse(self.net, shortcut=self.shortcut) if found.shortcut else found
+        return replace(found, shortcut=self.shortcut) if found.shortcut else found
 
 
 @dataclass(frozen=True)

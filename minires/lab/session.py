@@ -1,9 +1,10 @@
 """A session: two nets that take a training step in turn, and surgery on them."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from ..data import Dataset
@@ -12,7 +13,7 @@ from ..inspect.memory import check_memory
 from ..kernels import blas_threads
 from .address import format_address, parse_address
 from .config import LabConfig
-from .surgery import LASTING, Surgery
+from .surgery import Surgery
 from .training import NetTraining
 
 _UNDO = 5  # surgeries that can be undone: each keeps the parameters of both nets
@@ -35,8 +36,8 @@ class Session:
         done: the surgeries so far; coming: those whose steps are still to come.
 
     Raises:
-        UsageError: a surgery is on a module that its net does not have, there are too many, or a
-            net would not fit into memory.
+        UsageError: a surgery is on a module that its net does not have, or takes away an operation
+            whose gradient is changed next; there are too many, or a net would not fit into memory.
     """
 
     def __init__(
@@ -119,11 +120,6 @@ class Session:
         if training.ended is not None:
             raise UsageError(f"{training.settings.net} is trained no further; undo, or start again")
         self._operate(surgery)
-        try:
-            training.check_operations()
-        except UsageError:
-            self.undo()
-            raise
 
     def undo(self) -> None:
         """Return both nets to the moment before the last surgery, which is forgotten.
@@ -133,18 +129,26 @@ class Session:
         """
         if not self._saved:
             raise UsageError("there is no surgery to undo")
-        self.step, count, states = self._saved.pop()
+        self._return_to(*self._saved.pop())
+
+    def _return_to(self, step: int, count: int, states: Sequence[Any]) -> None:
+        """Return to the moment of a step and of so many surgeries."""
+        self.step = step
         del self.done[count:]
         for number, (training, state) in enumerate(zip(self.trainings, states, strict=True)):
             training.restore(state, [s for s in self.done if s.net == number])
 
     def _rehearse(self) -> None:
-        """Check the surgeries to come; what lasts of one is there when the next one is checked."""
-        for surgery in self.coming:
-            training = self.trainings[surgery.net]
-            training.check(surgery)
-            if surgery.kind in LASTING:
-                training.operate(surgery)
+        """Check the surgeries to come; what is left of one is there when the next is checked."""
+        for _, at_once in groupby(self.coming, lambda surgery: surgery.step):
+            for surgery in at_once:
+                training = self.trainings[surgery.net]
+                training.check(surgery)
+                if surgery.kind != "init":
+                    training.operate(surgery)
+                training.check_operations()
+            for training in self.trainings:
+                training.factors.clear()
         for training in self.trainings:
             training.forget_edits()
 
@@ -156,7 +160,13 @@ class Session:
 
     def _operate(self, surgery: Surgery) -> None:
         saved = self.step, len(self.done), [training.saved() for training in self.trainings]
-        self.trainings[surgery.net].operate(surgery)
+        training = self.trainings[surgery.net]
+        training.operate(surgery)
+        try:
+            training.check_operations()
+        except UsageError:
+            self._return_to(*saved)
+            raise
         self._saved.append(saved)
         self.done.append(surgery)
 

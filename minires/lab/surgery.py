@@ -39,6 +39,8 @@ class Surgery:
         if not isinstance(self.path, str):
             raise UsageError(f"the path of a surgery is a text, got {shown(self.path)}")
         _, low, high = KINDS[self.kind]
+        if self.kind in ("shortcut", "freeze") and self.value not in (0, 1):
+            raise UsageError(f"the value of {self.kind} is 0 or 1, got {shown(self.value)}")
         object.__setattr__(self, "value", real(self.value, f"the value of {self.kind}", low, high))
 
     @classmethod

@@ -19,7 +19,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import FileResponse, HTMLResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -73,6 +73,27 @@ def web_server(
         hosts: names of this machine with the port, as in an address of a page.
         frames: which pages may show it in a frame, as a policy says it.
     """
+    application = Starlette(
+        routes=[Mount(f"/{token}", routes=_routes(training, hosts, frames))],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=[h.partition(":")[0] for h in hosts]),
+            Middleware(Headers, host=hosts[0], frames=frames),
+        ],
+    )
+    config = uvicorn.Config(
+        application,
+        ws="websockets-sansio",
+        ws_max_size=LARGEST,
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        lifespan="off",
+    )
+    return uvicorn.Server(config)
+
+
+def _routes(training: TrainingProcess, hosts: Sequence[str], frames: str) -> list[BaseRoute]:
+    """Return what answers each path after the token; arguments as for `web_server`."""
     open_pages: set[int] = set()
 
     async def live(page: WebSocket) -> None:
@@ -102,30 +123,13 @@ def web_server(
         policy = f"frame-ancestors {around}"
         return HTMLResponse(page[1:], 200 if number else 404, {_POLICY: policy})
 
-    inside = [
+    return [
         WebSocketRoute("/live", live),
         Route("/palette.css", palette),
         Route("/shared.js", shared),
         Route("/walk", walk),
         Mount("/", StaticFiles(directory=_PAGE, html=True)),
     ]
-    application = Starlette(
-        routes=[Mount(f"/{token}", routes=inside)],
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=[h.partition(":")[0] for h in hosts]),
-            Middleware(Headers, host=hosts[0], frames=frames),
-        ],
-    )
-    config = uvicorn.Config(
-        application,
-        ws="websockets-sansio",
-        ws_max_size=LARGEST,
-        log_level="critical",
-        access_log=False,
-        timeout_graceful_shutdown=1,
-        lifespan="off",
-    )
-    return uvicorn.Server(config)
 
 
 async def _serve(page: WebSocket, training: TrainingProcess) -> None:

@@ -88,6 +88,8 @@ class Worker:
                 self._next_frame = 0.0
             else:
                 next(self._steps, None)
+                if self._session.ended:  # nothing comes after it
+                    self._next_frame = self._next_look = 0.0
             self._tell()
 
     # --- commands ---------------------------------------------------------------------------

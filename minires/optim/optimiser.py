@@ -145,17 +145,19 @@ class Optimiser:
             DTypeError, ShapeError: they, or the gradient, have two dtypes or two shapes.
         """
         states = [getattr(self, name) for name in self.state_names]
-        changes = []
+        changes, written = [], []
         for p, *kept in zip(self.parameters, *states, strict=True):
-            if p.grad is not None:
-                change = (p.data, *kept, p.grad)
-                if not _are_alike(change):
-                    self._expect_same_kind(p, change[1:-1])
-                changes.append(change)
+            gradient = p.grad
+            if gradient is None:
+                continue
+            change = (p.data, *kept, gradient)
+            if not _are_alike(change):
+                self._expect_same_kind(p, change[1:-1])
+            changes.append(change)
+            written.append(p)
         writer = f"{type(self).__name__}.step"
-        for p in self.parameters:
-            if p.grad is not None:
-                note_write(p.held, writer, p.name)
+        for p in written:
+            note_write(p.held, writer, p.name)
         return changes
 
     def _expect_same_kind(self, p: Tensor, kept: tuple[Array, ...]) -> None:

@@ -85,7 +85,7 @@ class DistributedSGD(SGD):
         waited: seconds that `backward` has waited for messages after its last operation.
 
     Raises:
-        UsageError: as `SGD`; the ranks' nets have other parameters; or mpi4py is missing.
+        UsageError: as `SGD`; the ranks have other settings or parameters; or mpi4py is missing.
     """
 
     def __init__(
@@ -110,7 +110,9 @@ class DistributedSGD(SGD):
             [(n, t) for n, t in others if t.dtype.kind == "f"], limit, self.ranks
         )
         self.messages = [*self._statistics, *self.buckets]
-        self.ranks.expect_same({name: t.shape for name, t in model.named_tensors()})
+        settings = {name: float(getattr(self, name)) for name in self.setting_names}
+        tensors = {name: f"{t.dtype} {t.shape}" for name, t in model.named_tensors()}
+        self.ranks.expect_same({**settings, "bucket_bytes": limit, **tensors})
         for name, tensor in model.named_tensors():
             note_write(tensor.data, "DistributedSGD", name)
             self.ranks.broadcast(tensor.data)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ..nn import Module
@@ -23,6 +24,9 @@ class UnwrittenFolder(RunFolder):
         pass
 
     def save_weights(self, name: str, model: Module) -> None:
+        pass
+
+    def remove(self, *files: Path) -> None:
         pass
 
     def write_history(self, rows: list[Row]) -> None:

@@ -189,6 +189,12 @@ class RunFolder:
             make_folder(path.parent)
             write_weights(path, model.state_dict())
 
+    def remove(self, *files: Path) -> None:
+        """Remove files of the run, those that are there."""
+        for file in files:
+            with writing(file):
+                file.unlink(missing_ok=True)
+
     def write_history(self, rows: list[Row]) -> None:
         """Write history.csv."""
         with writing(self.path / "history.csv"):

@@ -65,8 +65,8 @@ class Trainer:
         self.backend = backend or default()
         self.model = model.to(backend=self.backend)
         self.dataset = dataset.to(self.backend) if isinstance(dataset, Dataset) else dataset
-        self.recipe = recipe
-        self.schedule = schedule
+        self.recipe, self.schedule = recipe, schedule
+        self._epoch_length = epoch_length(self.dataset, recipe.batch_size)
         self.seed, self.tf32 = seed, tf32
         self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
         if graph:
@@ -93,23 +93,20 @@ class Trainer:
         Raises:
             NonFiniteError: the loss is NaN or infinite; names the op and line it came from.
         """
-        batch_size = self.recipe.batch_size
-        length = epoch_length(self.dataset, batch_size)
         while not self.finished:
-            batches, first = self.coming_batches(), self.iteration % length
-            last = min(length, first + self.recipe.iterations - self.iteration)
+            batches, first = self.coming_batches(), self.iteration % self._epoch_length
+            last = min(self._epoch_length, first + self.recipe.iterations - self.iteration)
             for number in range(first, last):
                 started = time.perf_counter()
                 self.step(*next(batches))
                 test_error = self.test_error() if number + 1 == last else None
                 self.seconds += time.perf_counter() - started
-                yield self._progress(self.iteration / length, test_error)
+                yield self._progress(self.iteration / self._epoch_length, test_error)
 
     def coming_batches(self) -> Iterator[tuple[Array, Array]]:
         """Return the batches that come in this epoch, or all of the next one at its end."""
-        batch_size = self.recipe.batch_size
-        epoch, first = divmod(self.iteration, epoch_length(self.dataset, batch_size))
-        return self.dataset.training_batches(batch_size, self.seed, epoch, first=first)
+        epoch, first = divmod(self.iteration, self._epoch_length)
+        return self.dataset.training_batches(self.recipe.batch_size, self.seed, epoch, first=first)
 
     def step(self, x: Array, labels: Array) -> None:
         """Take a training step on one batch: forward, backward, update.

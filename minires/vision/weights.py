@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import StateDictError
 from ..nn import Module
 from ..weights import load_weights
-from ..weights.places import listed
+from ..weights.state_dicts import listed
 
 
 def load_trained(

@@ -41,24 +41,29 @@ def feature_maps_figure(
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.03)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, (label, maps) in zip(grid, rows, strict=True):
-        low, high = float(maps.min()), float(maps.max())
-        signed = low < 0
-        if signed:
-            high = max(-low, high)
-            low = -high
-        for axes in axes_row[len(maps) :]:
-            axes.axis("off")
-        for axes, one in zip(axes_row, maps, strict=False):
-            shown = axes.imshow(
-                one, cmap=signed_colours() if signed else "viridis", vmin=low, vmax=high
-            )
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        at: Any = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
-        axes_row[0].set_ylabel(printable(label), parse_math=False, **at)
-        ends = [low, 0.0, high] if signed else [low, high]
-        bar = figure.colorbar(shown, ax=list(axes_row), fraction=0.05, pad=0.02, aspect=10)
-        bar.set_ticks(ends, labels=[f"{end:.2g}" for end in ends], fontsize=8)
+        _draw_row(figure, axes_row, label, maps)
     for axes, title in zip(grid[0], titles, strict=False):
         axes.set_title(printable(title), fontsize=9, parse_math=False)
     return figure_bytes(figure, form)
+
+
+def _draw_row(figure: Any, axes_row: Any, label: str, maps: Array) -> None:
+    """Draw the feature maps (K, H, W) of one row, its label and its colour scale."""
+    low, high = float(maps.min()), float(maps.max())
+    signed = low < 0
+    if signed:
+        high = max(-low, high)
+        low = -high
+    for axes in axes_row[len(maps) :]:
+        axes.axis("off")
+    for axes, one in zip(axes_row, maps, strict=False):
+        shown = axes.imshow(
+            one, cmap=signed_colours() if signed else "viridis", vmin=low, vmax=high
+        )
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    at: Any = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
+    axes_row[0].set_ylabel(printable(label), parse_math=False, **at)
+    ends = [low, 0.0, high] if signed else [low, high]
+    bar = figure.colorbar(shown, ax=list(axes_row), fraction=0.05, pad=0.02, aspect=10)
+    bar.set_ticks(ends, labels=[f"{end:.2g}" for end in ends], fontsize=8)

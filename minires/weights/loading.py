@@ -12,7 +12,7 @@ from ..errors import DataError, StateDictError, UsageError
 from ..files import mistaken
 from ..nn import LoadReport, Module
 from . import pth, safetensors_file
-from .places import listed
+from .state_dicts import listed
 from .stored import Stored
 
 _LONGEST_NAME = 500  # of a tensor
@@ -56,7 +56,7 @@ def load_weights(
         DataError: there is no such file; it is cut short or altered; or it asks for anything but
             tensors.
         StateDictError: names or shapes differ, and `strict`.
-        UsageError: there are no tensors under `key`, or several places have some and it is missing.
+        UsageError: there are no tensors under `key`, or there are several state dicts and no `key`.
     """
     expect_model(model)
     path = arguments.path(path, "path")

@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import DataError
 from ..files import brief
 from .pickled import Inert, PickleMachine, call
-from .places import choose, tensors_of
+from .state_dicts import choose, tensors_of
 from .stored import MOST_DIMENSIONS, Stored
 from .torch_names import INERT, NUMBERS
 from .torch_zip import TorchZip
@@ -44,7 +44,7 @@ class _Storage:
 def stored_tensors(path: Path, key: str | None = None) -> tuple[dict[str, Stored], list[str]]:
     """Return the tensors of a file of `torch.save` by name, and sentences about other entries.
 
-    The file holds a state dict, or a dict with one in it: see `places.choose`, which `key` is for.
+    The file holds a state dict, or a dict with one in it: see `state_dicts.choose` for `key`.
 
     Raises:
         DataError: as for `TorchZip.open` and `PickleMachine.run`; a tensor does not lie within its

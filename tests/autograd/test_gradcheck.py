@@ -1,4 +1,4 @@
-"""The checker, checked: what it accepts, what it refuses, and that it changes nothing."""
+"""The checker, checked: what it accepts, what raises, and that it changes nothing."""
 
 import numpy as np
 import pytest

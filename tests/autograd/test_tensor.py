@@ -293,7 +293,7 @@ def test_an_op_whose_output_was_not_used_is_passed_over():
     assert z.grad.tolist() == [1]
 
 
-# --- what backward refuses ----------------------------------------------------------------
+# --- what backward raises -----------------------------------------------------------------
 
 
 def test_a_second_backward_raises_in_a_sentence():

@@ -111,6 +111,13 @@ def test_a_backend_that_is_not_there_gets_a_sentence(tmp_path, command):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_table_of_tuning_constants_that_is_not_there_gets_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("minires.kernels.cpu.tuning._ASKED", "fastest")
+    for command in ("degradation", "gradcheck"):
+        fails(minires(command, cwd=tmp_path), 2, "MINIRES_TUNING=fastest in the environment")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_existing_run_is_not_overwritten(finished):
     parent, _ = finished
     history = parent / "runs" / "degradation-1" / "history.csv"

@@ -210,7 +210,7 @@ def test_images_that_cannot_be_learnt_from_are_a_sentence(tmp_path):
         (("p", "--lr", "-1"), "the learning rate must be above 0 and finite, got -1.0"),
         (("p", "--val-split", "2"), "val_split must be between 0 and 1, got 2"),
         (("p", "--stages", "1"), "add --freeze"),
-        (("p", "--key", "net"), "key 'net' is a place in a file of weights: add --weights"),
+        (("p", "--key", "net"), "key 'net' names tensors in a file of weights: add --weights"),
         (("p", "--size", "8"), "size must be at least 32, got 8"),
         (("p", "--workers", "-1", "--size", "32"), "workers must be at least 0, got -1"),
         (("--resume",), "--resume needs --out"),

@@ -43,7 +43,7 @@ def test_a_place_in_a_checkpoint_is_named_by_an_option(tmp_path):
     fails(
         minires(*convert, cwd=tmp_path),
         2,
-        "in.pth has several places with tensors; name one of 'student', 'teacher' with --key",
+        "in.pth has several state dicts; name one of 'student', 'teacher' with --key",
     )
     done = minires(*convert, "--key", "teacher", cwd=tmp_path)
     assert done.stdout.startswith("the tensors are those under 'teacher'; 'student', 'epoch'")

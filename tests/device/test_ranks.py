@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from oracles import assert_same
-from simulated_ranks import Twins
+from simulated_ranks import TwoEqual
 
 import minires
 from minires import functional as F
@@ -32,7 +32,7 @@ def trained(optimiser_of, **how):
 
 @pytest.mark.parametrize("gpu_arrays", [False, True])
 def test_gradients_and_statistics_come_back_to_the_device(cupy, gpu_arrays):
-    two = Ranks(Twins(), gpu_arrays=gpu_arrays)
+    two = Ranks(TwoEqual(), gpu_arrays=gpu_arrays)
     alone = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=Ranks()))
     with use("cupy"):
         net = trained(lambda net: DistributedSGD(net, 0.1, 0.9, ranks=two))
@@ -51,8 +51,8 @@ def test_gradients_and_statistics_come_back_to_the_device(cupy, gpu_arrays):
 def test_each_rank_of_a_machine_needs_a_gpu(cupy, monkeypatch):
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 1)
     with pytest.raises(UsageError, match="needs a GPU of its own, but there are 1"):
-        use_own_device(Ranks(Twins()), "cupy")
-    use_own_device(Ranks(Twins()), "numpy")
+        use_own_device(Ranks(TwoEqual()), "cupy")
+    use_own_device(Ranks(TwoEqual()), "numpy")
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ def test_a_finished_run_given_more_epochs_trains_on_from_its_end(tmp_path):
     # The same in pieces: killed within the third epoch of the second net, and given one more.
     kill_after(4 + 2, go_on("killed", epochs=3))
     assert "not finished" in (tmp_path / "killed" / "summary.md").read_text()
+    assert [*files(tmp_path / "killed" / "weights")] == ["plain8-seed0.safetensors"], "of one end"
     kill_after(3, go_on("killed"))
     finish(go_on("killed", epochs=4))
     assert history(tmp_path / "killed") == rows

@@ -160,7 +160,7 @@ def test_folded_text_counts_operations():
     assert "8 operations" in text or "9 operations" in text
 
 
-# --- refusals -----------------------------------------------------------------------------
+# --- what raises --------------------------------------------------------------------------
 
 
 def test_a_leaf_has_no_graph():

@@ -188,7 +188,7 @@ def test_it_is_about_as_large_as_foretold():
 
 
 @pytest.mark.parametrize("name", ["plain20-resnet20", "resnet20-trained"])
-def test_the_pages_beside_readmes_picture_are_small_and_name_no_place(name):
+def test_the_pages_beside_readmes_image_are_small_and_name_no_place(name):
     page = Page((RESULTS / f"{name}.html").read_text(encoding="utf-8"))
     assert len(page.html) < 1_500_000
     assert not re.search(r"/(home|root|tmp|Users|work)/|[A-Z]:\\\\", page.html)

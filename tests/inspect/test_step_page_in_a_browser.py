@@ -418,7 +418,7 @@ def test_nothing_sticks_out_at_any_width(page, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_pages_beside_readmes_picture_open(browser):
+def test_the_pages_beside_readmes_image_open(browser):
     for name, title in COMMITTED.items():
         opened = browser.new_page(locale="zh-CN")
         opened.goto((RESULTS / f"{name}.html").as_uri())

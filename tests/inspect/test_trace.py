@@ -145,6 +145,37 @@ def test_a_summary_is_right():
     assert (s.histogram[0], s.histogram[-1]) == (1, 1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(0).standard_normal((4, 8, 6, 6)),
+        np.random.default_rng(1).standard_normal((8, 6, 6, 4)).transpose(3, 0, 1, 2).clip(0),
+        np.random.default_rng(2).integers(-16, 17, (4, 8, 6, 6)) / 16,  # on the ends of bins
+        1e6 + np.random.default_rng(3).random((4, 8, 6, 6)),
+        np.full((2, 3), 0.7),
+        np.array([[0.0, 1e-40, 3e38]]),
+    ],
+    ids=["normal", "transposed", "ends", "offset", "one value", "tiny and huge"],
+)
+def test_a_histogram_is_numpys_to_the_count(values, dtype):
+    values = values.astype(dtype)
+    exact = values.astype(np.float64)
+    expected, _ = np.histogram(exact, BINS, (exact.min(), exact.max()))
+    assert Summary.of(values, 8, 0).histogram == expected.tolist()
+
+
+def test_a_range_too_small_for_its_bins_is_no_error():
+    """np.histogram raises there: outputs that are equal up to rounding, in float64."""
+    s = Summary.of(np.array([[1.0, 1.0, np.nextafter(1, 2)]]), 8, 0)
+    assert sum(s.histogram) == 3
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_a_range_that_is_infinite_has_no_histogram():
+    assert sum(Summary.of(np.array([[-1.7e308, 1.7e308]]), 8, 0).histogram) == 0
+
+
 def test_numbers_that_are_none_have_no_histogram():
     s = Summary.of(np.array([[np.nan, np.inf]]), 8, 0)
     assert sum(s.histogram) == 0

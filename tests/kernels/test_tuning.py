@@ -4,6 +4,9 @@ from dataclasses import asdict
 
 import pytest
 
+from minires import Tensor
+from minires.errors import UsageError
+from minires.kernels import registered
 from minires.kernels.cpu.gemm import _blocks, _width
 from minires.kernels.cpu.tuning import Tuning, changed, cpu_name, tuning
 
@@ -51,3 +54,12 @@ def test_what_is_cut_depends_on_the_cpu(name, default, expected, tmp_path, monke
 def test_the_default_table_is_that_of_no_machine(monkeypatch):
     monkeypatch.setattr("minires.kernels.cpu.tuning._IS_DEFAULT", True)
     assert Tuning().small_kernels
+
+
+def test_a_table_that_there_is_not_gets_a_sentence_where_one_is_first_needed(monkeypatch):
+    monkeypatch.setattr("minires.kernels.cpu.tuning._ASKED", "fastest")
+    monkeypatch.setattr("minires.modes.Modes.textbook", False)
+    registered.cache_clear()
+    said = "MINIRES_TUNING=fastest in the environment: there is one table by name, default"
+    with pytest.raises(UsageError, match=said):
+        Tensor([1.0]) + 1

@@ -7,9 +7,11 @@ from itertools import count
 from threading import Event
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from minires.data import digits
+from minires.inspect.step_page import maps_of
 from minires.lab.server import Served
 
 pytest.importorskip("uvicorn", reason="it needs a web server")
@@ -456,6 +458,73 @@ def test_a_second_page_shares_the_run_and_a_closed_one_opens_where_it_is(page, s
         expect(second.locator("#where")).to_contain_text(f"step {step(page)} ")
         second.close()
     context.close()
+
+
+def image(page, chart):
+    return page.locator(".layer-chart canvas").nth(chart).evaluate("canvas => canvas.toDataURL()")
+
+
+def test_charts_of_a_paused_session_follow_theme_and_width(page):
+    page.emulate_media(color_scheme="light")
+    pause(page)
+    page.wait_for_timeout(500)  # the look after the last step
+    charts = range(3)
+    light = [image(page, k) for k in charts]
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(300)
+    dark = [image(page, k) for k in charts]
+    assert all(a != b for a, b in zip(light, dark, strict=True))
+    page.click("#theme")  # light
+    page.wait_for_timeout(300)
+    assert [image(page, k) for k in charts] == light
+    page.set_viewport_size({"width": 800, "height": 900})
+    width = "canvas => [canvas.width / devicePixelRatio, canvas.clientWidth]"
+    for chart in page.locator(".layer-chart canvas").all():
+        drawn, shown = chart.evaluate(width)
+        assert drawn == shown
+    box = page.locator("#errors").evaluate("svg => [svg.viewBox.baseVal.width, svg.clientWidth]")
+    assert box[0] == box[1]
+
+
+def test_the_trace_of_a_paused_session_does_not_grow_stronger(page):
+    pause(page)
+    page.wait_for_timeout(500)
+    chart = page.locator(".layer-chart").first.locator("canvas")
+    chart.focus()
+    page.keyboard.press("End")
+    before = image(page, 0)
+    page.wait_for_timeout(4500)  # longer than the trace
+    page.keyboard.press("End")
+    assert image(page, 0) == before
+
+
+def test_a_value_of_a_map_that_has_one_value_is_said(page):
+    said = "async given => (await import('./shared.js')).near(...given)"
+    assert page.evaluate(said, [0, 0]) == "0"
+    assert page.evaluate(said, [0.25, 0]) == "0.25"
+
+
+def test_a_pixel_that_is_no_finite_number_is_said_and_red(page):
+    maps = maps_of(np.array([[[1.0, np.nan, -np.inf, -1.0] + [0.0] * 6 + [np.inf]]]), signed=True)
+    said, pixels = page.evaluate(
+        """async maps => {
+            const { gradientColour, paint, valueAt, valueSaid } = await import("./shared.js");
+            const canvas = document.createElement("canvas");
+            paint(canvas, 11, 1, (i, j) => valueAt(maps, 0, i, j), maps.ends, gradientColour);
+            const { data } = canvas.getContext("2d").getImageData(0, 0, 11, 1);
+            const each = [...Array(11).keys()];
+            return [
+                each.map((j) => valueSaid(maps, 0, 0, j).split(": ")[1]),
+                each.map((j) => [...data.slice(4 * j, 4 * j + 3)]),
+            ];
+        }""",
+        maps,
+    )
+    none = "–"
+    assert [said[k] for k in (0, 1, 2, 3, 10)] == ["1", none, none, "-1", none]
+    red, *others = (pixels[k] for k in (1, 2, 10, 0, 3, 4))
+    assert red == others[0] == others[1]
+    assert red not in others[2:]
 
 
 def test_light_and_dark(page):

@@ -242,6 +242,8 @@ def test_one_value_is_for_both_nets_and_defaults_are_left_out():
         ("net=resnet116", "the depth of resnet116 must be at least 8 and at most 110"),
         ("net=preact20", "net must be plain or resnet"),
         ("shortcut=D", "shortcut must be A, B, C"),
+        ("at=5:1:shortcut:layer1.0:0.5", "the value of shortcut is 0 or 1, got 0.5"),
+        ("at=5:1:freeze:layer1.0:0.3", "the value of freeze is 0 or 1, got 0.3"),
         ("norm=yes", "norm got 'yes'"),
         ("init=zero", "init must be he or xavier"),
         ("lr=fast", "lr got 'fast'"),

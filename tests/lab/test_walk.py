@@ -138,8 +138,23 @@ def test_an_operation_whose_gradient_is_changed_next_stays_until_then():
         paused.operate(1, "shortcut", "layer3.0", 0)
     assert paused.address == address
     assert paused.trainings[1].edits["layer3.0"].shortcut
+    with pytest.raises(UsageError, match=r"layer3.0.Add of resnet8 would be gone"):
+        after(1, f"{address}&at=2:1:shortcut:layer3.0:0")
     next(paused.run())
     paused.operate(1, "shortcut", "layer3.0", 0)
+    assert after(4, paused.address).done == paused.done
+
+
+def test_a_surgery_that_is_refused_takes_nothing_from_undo():
+    paused = after(2)
+    for value in (0.1, 0.2, 0.3, 0.4):
+        paused.operate(1, "lr", value=value)
+    paused.operate(1, "gradient", "layer3.0.Add", 0)
+    with pytest.raises(UsageError, match="would be gone"):
+        paused.operate(1, "shortcut", "layer3.0", 0)
+    for _ in range(5):
+        paused.undo()
+    assert paused.address == SMALL
 
 
 def test_an_operation_that_a_surgery_before_it_brings_can_be_in_an_address():

@@ -20,6 +20,7 @@ from minires.lab.worker import Worker
 from minires.runs import RunFolder, read_history
 
 SMALL = "net=plain8,resnet8&images=48&batch=8"
+ENDS = "net=plain8,plain20&norm=0,0&lr=10,0.01&factor=3,10&images=48&batch=8"
 
 
 class Training:
@@ -111,6 +112,14 @@ def test_the_first_look_comes_after_a_step_has_been_shown(training):
             frames.append(json.loads(text[1:])["step"])
     assert frames[0] == 0
     assert frames[-1] >= 1
+
+
+def test_the_end_of_both_nets_is_told_though_no_frame_is_due(training, monkeypatch):
+    monkeypatch.setattr(worker, "_FRAME", 60.0)
+    training.command("open", address=ENDS)
+    frame = training.until("F", lambda frame: all(net["ended"] for net in frame["nets"]))
+    look = training.until("L", lambda look: look["number"] == frame["number"])
+    assert look["step"] == frame["step"]
 
 
 def test_surgery_is_seen_in_the_next_frame_and_undone(training):

@@ -262,7 +262,7 @@ def test_running_statistics_and_weights_after_three_steps_are_pytorchs(depth):
             assert difference(ours.state_dict()[name], array.numpy()) < 1e-6, name
 
 
-# --- what is refused -----------------------------------------------------------------------------
+# --- what raises ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

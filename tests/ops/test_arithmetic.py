@@ -1,4 +1,4 @@
-"""Element-wise operations against PyTorch, broadcasting, and what they refuse."""
+"""Element-wise operations against PyTorch, broadcasting, and what raises."""
 
 import operator
 

@@ -1,4 +1,4 @@
-"""Batch norm against the paper's chain of gradients and PyTorch, and what it refuses."""
+"""Batch norm against the paper's chain of gradients and PyTorch, and what raises."""
 
 import numpy as np
 import oracles

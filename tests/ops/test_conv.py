@@ -1,4 +1,4 @@
-"""Convolution against naive loops and PyTorch, and what it refuses."""
+"""Convolution against naive loops and PyTorch, and what raises."""
 
 import numpy as np
 import oracles

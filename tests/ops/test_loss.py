@@ -1,4 +1,4 @@
-"""Log-softmax and cross-entropy against loops and PyTorch, far out, and what they refuse."""
+"""Log-softmax and cross-entropy against loops and PyTorch, far out, and what raises."""
 
 import numpy as np
 import oracles

@@ -1,4 +1,4 @@
-"""Matrix products against loops and PyTorch, and what they refuse."""
+"""Matrix products against loops and PyTorch, and what raises."""
 
 import numpy as np
 import oracles

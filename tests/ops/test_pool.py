@@ -1,4 +1,4 @@
-"""Pooling against naive loops and PyTorch, and what it refuses."""
+"""Pooling against naive loops and PyTorch, and what raises."""
 
 import numpy as np
 import oracles

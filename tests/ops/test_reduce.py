@@ -1,4 +1,4 @@
-"""Sums, means and maxima against PyTorch, and what they refuse."""
+"""Sums, means and maxima against PyTorch, and what raises."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Reshape, permute, pad and index against NumPy and PyTorch, and what they refuse."""
+"""Reshape, permute, pad and index against NumPy and PyTorch, and what raises."""
 
 import array
 import collections

@@ -152,6 +152,11 @@ found = {
     "spoiled": sentence(spoiled),
     "twice": sentence(twice),
     "other nets": sentence(lambda: DistributedSGD(nn.Linear(3, 2 + RANKS.rank), 0.1)),
+    "other kinds": sentence(
+        lambda: DistributedSGD(resnet().to("float32") if RANKS.rank else resnet(), 0.1)
+    ),
+    "other rates": sentence(lambda: DistributedSGD(resnet(), 0.1 + RANKS.rank)),
+    "other buckets": sentence(lambda: DistributedSGD(resnet(), 0.1, bucket_bytes=9 + RANKS.rank)),
     "same": sentence(lambda: RANKS.expect_same({"batch": 32})),
     "other": sentence(lambda: RANKS.expect_same({"batch": 32 + RANKS.rank})),
     "any": [RANKS.any(RANKS.rank == 1), RANKS.any(False)],

@@ -101,12 +101,16 @@ def test_what_all_ranks_fail_of_is_said_once(tmp_path, arguments, code, sentence
     ended, _, errors = finish(minires(2, *arguments, *out))
     assert (ended, " ".join(errors.split()).count(sentence)) == (code, 1), errors
     assert "Traceback" not in errors
+    assert len(errors.splitlines()) == 1  # MPI is silent
 
 
 @pytest.mark.parametrize(
     ("other", "sentence"),
     [
         ((*TINY, "--seeds", "1"), "rank 1 has seeds = [1], but rank 0 has [0]; start all"),
+        ((*TINY, "--until", "1"), "rank 1 has until = 1, but rank 0 has None; start all"),
+        (("degradation", "--resume"), "rank 1 has resume = True, but rank 0 has False; start all"),
+        (("landscape",), "rank 1 has command = landscape, but rank 0 has degradation; start all"),
         ((*TINY, "--seeds", "x"), "must be integers with commas between, got 'x'"),
         (
             (*TINY, "--dataset", "cifar10", "--data-dir", "/nowhere"),

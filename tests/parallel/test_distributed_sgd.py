@@ -54,7 +54,10 @@ def test_sums_are_not_summed_again(found):
 
 
 def test_ranks_with_other_nets_or_options_are_named(found):
-    assert "rank 1 has weight = [3, 3], but rank 0 has [2, 3]" in found["other nets"]
+    assert "weight = float32 (3, 3), but rank 0 has float32 (2, 3)" in found["other nets"]
+    assert "weight = float32 (16, 3, 3, 3), but rank 0 has float64" in found["other kinds"]
+    assert "rank 1 has lr = 1.1, but rank 0 has 0.1;" in found["other rates"]
+    assert "rank 1 has bucket_bytes = 10, but rank 0 has 9;" in found["other buckets"]
     assert "rank 1 has batch = 33, but rank 0 has 32" in found["other"]
     assert found["same"] is None
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from simulated_ranks import Twins
+from simulated_ranks import TwoEqual
 
 from minires import functional as F
 from minires import manual_seed
@@ -26,7 +26,7 @@ def training(ranks):
 
 
 def test_losses_and_errors_are_of_the_images_of_all_ranks():
-    trainer = training(Ranks(Twins()))
+    trainer = training(Ranks(TwoEqual()))
     assert len(next(trainer.dataset.training_batches(100, 0, 0))[1]) == 50
     *_, last = trainer.run()
     assert trainer.totals.seen == 0  # they went into the row
@@ -36,7 +36,7 @@ def test_losses_and_errors_are_of_the_images_of_all_ranks():
 
 @pytest.mark.parametrize("own_is_finite", [True, False])
 def test_a_rank_waits_for_the_one_whose_loss_is_not_finite(own_is_finite, monkeypatch):
-    ranks, slept = Ranks(Twins()), []
+    ranks, slept = Ranks(TwoEqual()), []
     trainer = training(ranks)
     monkeypatch.setattr(rank_trainer.time, "sleep", slept.append)
     if own_is_finite:
@@ -71,7 +71,7 @@ def test_a_batch_that_ranks_cannot_share_is_named(batch, ranks, sentence):
 def test_mpi_is_called_for_every_message_that_has_left_at_each_step_of_backward():
     manual_seed(0)
     net = cifar_net("resnet8", 10, 1)
-    optimiser = DistributedSGD(net, 0.1, ranks=Ranks(Twins()), bucket_bytes=50_000)
+    optimiser = DistributedSGD(net, 0.1, ranks=Ranks(TwoEqual()), bucket_bytes=50_000)
     images, labels = next(DATA.training_batches(4, 0, 0))
     loss = F.cross_entropy(net(images), labels)
     left = dict.fromkeys(optimiser.messages, 0)

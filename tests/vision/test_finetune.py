@@ -359,7 +359,7 @@ def test_a_batch_of_one_image_is_passed_over(place, tmp_path):
     assert [row.iteration for row in history(tmp_path / "run")] == [2, 4]
 
 
-# --- what is refused --------------------------------------------------------------------------
+# --- what raises ------------------------------------------------------------------------------
 
 
 def test_weights_of_another_net_leave_no_folder(place, tmp_path):
@@ -391,7 +391,12 @@ def test_another_configuration_raises(quickest, asked, sentence):
 def test_a_finished_run_with_more_epochs_ends_as_one_that_was_started_with_them(unbroken, tmp_path):
     asked, out = unbroken
     finish(start(replace(asked, epochs=2), tmp_path / "run"))
-    finish(resume(tmp_path / "run", epochs=3))
+    ended = {path.name for path in (tmp_path / "run").iterdir()}
+    next(resume(tmp_path / "run", epochs=3).run())  # and killed
+    now = {path.name for path in (tmp_path / "run").iterdir()}
+    assert ended - now == {"confusion.png", "predictions.csv", "mistakes.html"}, "of that end"
+    finish(resume(tmp_path / "run"))
+    assert ended <= {path.name for path in (tmp_path / "run").iterdir()}
     assert history(tmp_path / "run") == history(out)
     assert weights(tmp_path / "run") == weights(out)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["epochs"] == 3
@@ -467,7 +472,7 @@ def test_a_run_of_another_experiment_raises(tmp_path):
         ({"lr": float("inf")}, "above 0 and finite, got inf"),
         ({"freeze": True, "stages": 4}, "stages must be 0 to 3, got 4"),
         ({"stages": 2}, "add --freeze"),
-        ({"key": "net"}, "key 'net' is a place in a file of weights: add --weights"),
+        ({"key": "net"}, "key 'net' names tensors in a file of weights: add --weights"),
     ],
 )
 def test_what_cannot_be_meant_raises(options, sentence):

@@ -184,16 +184,16 @@ def test_what_describes_no_tensor_raises(path, entry, said):
         stored_tensors(path)
 
 
-# --- places -------------------------------------------------------------------------------
+# --- keys ---------------------------------------------------------------------------------
 
 
 @needs_torch
 @pytest.mark.parametrize(
-    "place",
+    "key",
     ["state_dict", "model", "net", "weights", "state_dict_ema", "model_state", "anything", "a.b.c"],
 )
-def test_a_place_is_found(path, place):
-    outer, *inner = place.split(".")
+def test_a_key_is_found(path, key):
+    outer, *inner = key.split(".")
     saved = weights()
     for part in reversed(inner):
         saved = {part: saved, "n": 3}
@@ -205,7 +205,7 @@ def test_a_place_is_found(path, place):
     beside = {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
     notices, loaded_net = loaded(path, {outer: saved, **beside})
     assert notices[0] == (
-        f"the tensors are those under '{place}'; 'optimizer', 'schedule' beside it: passed over"
+        f"the tensors are those under '{key}'; 'optimizer', 'schedule' beside it: passed over"
     )
     for key, array in weights(of=np.asarray).items():
         np.testing.assert_array_equal(loaded_net.state_dict()[key], array)
@@ -213,7 +213,7 @@ def test_a_place_is_found(path, place):
 
 @needs_torch
 @pytest.mark.parametrize(
-    ("places", "meant"),
+    ("keys", "meant"),
     [
         (("state_dict_ema", "state_dict"), "state_dict"),
         (("model", "state_dict"), "state_dict"),
@@ -225,21 +225,21 @@ def test_a_place_is_found(path, place):
         (("g.model", "d.model"), None),
     ],
 )
-def test_of_several_places_the_usual_one_is_meant_or_none(path, places, meant):
+def test_of_several_keys_the_usual_one_is_meant_or_none(path, keys, meant):
     saved = {}
-    for value, place in enumerate(places):
+    for value, key in enumerate(keys):
         entries = saved
-        for part in filter(None, place.split(".")):
+        for part in filter(None, key.split(".")):
             entries = entries.setdefault(part, {})
         entries["w"] = torch.tensor([float(value)])
     torch.save(saved, path)
-    for place in filter(None, places):  # by name, each can be read
-        tensors, _ = stored_tensors(path, place)
-        assert np.asarray(tensors["w"]) == places.index(place)
+    for key in filter(None, keys):  # by name, each can be read
+        tensors, _ = stored_tensors(path, key)
+        assert np.asarray(tensors["w"]) == keys.index(key)
     if meant is not None:
-        assert np.asarray(stored_tensors(path)[0]["w"]) == places.index(meant)
+        assert np.asarray(stored_tensors(path)[0]["w"]) == keys.index(meant)
         return
-    with pytest.raises(UsageError, match=f"several places with tensors; name one of '{places[0]}'"):
+    with pytest.raises(UsageError, match=f"several state dicts; name one of '{keys[0]}'"):
         stored_tensors(path)
 
 
@@ -250,7 +250,7 @@ def test_a_number_beside_the_tensors_is_not_taken_for_them(path):
 
 
 @needs_torch
-def test_a_place_that_is_not_there_is_named_with_those_that_are(path):
+def test_a_key_that_is_not_there_is_named_with_those_that_are(path):
     torch.save({"net": weights(), "ema": weights(), "epoch": 3}, path)
     with pytest.raises(UsageError) as caught:
         load_weights(Net(), path, key="epoch")

@@ -223,7 +223,7 @@ def test_every_counterpart_is_tried():
     assert seen == set(COUNTERPARTS)
 
 
-# --- what is refused ----------------------------------------------------------------------
+# --- what raises --------------------------------------------------------------------------
 
 REFUSED = {
     "no counterpart": (

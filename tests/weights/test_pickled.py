@@ -104,7 +104,7 @@ def test_the_attributes_of_a_dict_are_passed_over():
     assert run(b"}" + plain({"_metadata": 1}) + b"b.") == {}
 
 
-# --- what is refused ----------------------------------------------------------------------
+# --- what raises --------------------------------------------------------------------------
 
 
 class Reduced:

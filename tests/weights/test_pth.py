@@ -1,4 +1,4 @@
-"""Files of torch.save: what is read of them, and what is refused before it is believed."""
+"""Files of torch.save: what is read of them, and what raises before it is believed."""
 
 import io
 import math

@@ -29,7 +29,9 @@ class _Before:
 
 
 def check_possible(config: Config, graph: bool, until: int | None, ranks: Ranks) -> None:
-    """Raise for a backend that cannot be used or has no graphs, and for fewer epochs than one."""
+    """Raise for a backend that cannot be used or has no graphs, for fewer epochs than one, and for
+    ranks that were given different ones."""
+    ranks.expect_same({"backend": config.backend, "until": until})
     if graph and ranks.size > 1:
         raise UsageError("a CUDA graph holds no messages between ranks; leave out the graph")
     use_own_device(ranks, config.backend)

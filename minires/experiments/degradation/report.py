@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ...data import Dataset
 from ...models import NetSpec
@@ -42,40 +42,48 @@ def summary(
     running = {net: last for net, last in latest(rows).items() if net not in ended}
     finished = sum(map(len, ended.values())) == len(config.nets) * len(config.seeds)
     digits, reached = config.dataset == "digits", max(row.iteration for row in rows)
-    settings = (config.schedule, config.lr, config.batch, config.validation, config.warmup)
-    every = config.checkpoint_every
-    scheduled = f" of the first {recipe.scheduled:,}" * bool(recipe.added)
-    length = epoch_length(dataset, recipe.batch_size)
-    rising = f", after a rise over the first {recipe.warmup:,} iterations," * bool(recipe.warmup)
     return fill_template(
         Path(__file__).with_name("report.md"),
-        config=config,
-        dataset=dataset,
-        recipe=recipe,
+        **_settings(config, dataset, recipe, ranks),
         published=published,
-        mirrored=" and mirrored" * dataset.flip,
-        seeds=", ".join(map(str, config.seeds)),
-        rising=rising,
-        scheduled=scheduled,
-        first_epochs=f"{recipe.scheduled / length:.5g}",
-        epochs=f"{recipe.iterations / length:.5g}",
-        ranks=_ranks(config, ranks),
-        resumed_elsewhere=len(ranks) > 1,
-        rounded=_ROUNDED[config.sync_batchnorm],
-        tf32=" in TF32" * config.tf32,
-        checkpointed=f"; activations checkpointed every {every} block(s)" if every else "",
         errors=_errors(ended, running, config.is_the_papers),
         unfinished=not finished,
         comparisons=_comparisons(ended, running),
         found=finding(compare(ended)),
-        one_seed=len(config.seeds) == 1,
         digits=digits,
-        tuned=digits and settings == ("quick", None, None, False, None),
         papers_length=config.is_the_papers and finished,
         short=not digits and reached < 64_000,
         reached=reached,
         last="last" if finished else "latest",
     )
+
+
+def _settings(
+    config: Config, dataset: Dataset, recipe: Recipe, ranks: Sequence[int]
+) -> dict[str, Any]:
+    """Return the fields of the template that say how the nets are trained."""
+    tuned = (config.dataset, config.schedule, config.lr, config.batch, config.warmup)
+    every = config.checkpoint_every
+    length = epoch_length(dataset, recipe.batch_size)
+    rising = f", after a rise over the first {recipe.warmup:,} iterations," * bool(recipe.warmup)
+    return {
+        "config": config,
+        "dataset": dataset,
+        "recipe": recipe,
+        "mirrored": " and mirrored" * dataset.flip,
+        "seeds": ", ".join(map(str, config.seeds)),
+        "one_seed": len(config.seeds) == 1,
+        "rising": rising,
+        "scheduled": f" of the first {recipe.scheduled:,}" * bool(recipe.added),
+        "first_epochs": f"{recipe.scheduled / length:.5g}",
+        "epochs": f"{recipe.iterations / length:.5g}",
+        "ranks": _ranks(config, ranks),
+        "resumed_elsewhere": len(ranks) > 1,
+        "rounded": _ROUNDED[config.sync_batchnorm],
+        "tf32": " in TF32" * config.tf32,
+        "checkpointed": f"; activations checkpointed every {every} block(s)" if every else "",
+        "tuned": tuned == ("digits", "quick", None, None, None) and not config.validation,
+    }
 
 
 def finished_rows(recipe: Recipe, rows: Sequence[Row]) -> Latest:

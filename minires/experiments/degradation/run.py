@@ -144,7 +144,7 @@ class Degradation:
     def _run(self, stop: Callable[[], bool]) -> Iterator[Event]:
         names = [(seed, net) for seed in self.config.seeds for net in self.config.specs]
         for name in names:
-            self._rows[name] = self._trainer(*name).rows
+            self._save_weights(self._trainer(*name))
         self.report()  # first: a kill may have come between the checkpoint and the files
         if self.sweep is None:
             yield from self._here(names, stop)
@@ -156,14 +156,12 @@ class Degradation:
         """Train one net after the other."""
         for name in names:
             trainer = self._trainer(*name)
-            self._rows[name] = trainer.rows
             if self.trainings.is_far_enough(trainer):
                 yield Event(trainer, None)
-            else:
-                steps, save = self.trainings.steps(trainer), partial(self._save, trainer)
-                interval = self.autosave_interval
-                self.stopped = yield from autosave(trainer, steps, save, stop, interval)
-                self.report()
+                continue
+            steps, save = self.trainings.steps(trainer), partial(self._save, trainer)
+            self.stopped = yield from autosave(trainer, steps, save, stop, self.autosave_interval)
+            self.report()
             if self.stopped:
                 return
             self._save_weights(trainer)
@@ -182,7 +180,6 @@ class Degradation:
             trainer = self._trainer(*name)
             if self.trainings.is_far_enough(trainer):
                 yield Event(trainer, None)
-                self._save_weights(trainer)
             else:
                 left[name] = None
                 submit(name, training_state(trainer) if trainer.iteration else None, first=False)
@@ -215,6 +212,8 @@ class Degradation:
     def _save_weights(self, trainer: Trainer) -> None:
         if trainer.finished:
             self.folder.save_weights(trainer.label, trainer.model)
+        else:  # those of an end with fewer epochs than it has now
+            self.folder.remove(self.folder.weights(trainer.label))
 
     def report(self) -> None:
         """Write history.csv, degradation.png and summary.md."""
@@ -247,4 +246,5 @@ class Degradation:
         self.folder.restore(trainer)
         if isinstance(trainer, RankTrainer):
             trainer.take_state_of_first()
+        self._rows[seed, net] = trainer.rows
         return trainer

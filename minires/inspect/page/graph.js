@@ -33,7 +33,7 @@ class Graph {
   label() {
     this.box.setAttribute("aria-label", t("operationsOf", { net: this.net.name }));
     this.box.querySelector(".image")?.remove();
-    this.arcs.after(...photograph(this.net));
+    this.arcs.after(...originalImage(this.net));
   }
 
   newBlock(name, first) {

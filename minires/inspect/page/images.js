@@ -16,7 +16,7 @@ function images(maps, gradient, most = Infinity, ends = maps?.ends) {
 }
 
 /** The image and its label as the net gets them, in colour where there are three channels. */
-function photograph(net) {
+function originalImage(net) {
   const planes = images(net.image?.maps, false);
   if (!planes.length) return [];
   const [canvas] = planes;
@@ -61,5 +61,5 @@ function histogram(summary) {
   });
   svg.append(make("line", { x1: 0, x2: 320, y1: 48.5, y2: 48.5 }));
   const ends = [summary.low, summary.high].map((x) => make("span", {}, short(x)));
-  return make("div", { class: "spread" }, svg, make("div", { class: "line note" }, ...ends));
+  return make("div", { class: "with-ends" }, svg, make("div", { class: "line note" }, ...ends));
 }

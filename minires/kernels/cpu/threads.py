@@ -10,7 +10,7 @@ is held to one thread a product, and set back afterwards.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 from itertools import pairwise
@@ -126,6 +126,7 @@ def parallel_for(
 ) -> None:
     """Call `work(start, stop)` on shares that together make up `range(items)`, one a thread.
 
+    For kernels: NumPy's buffer size, which is set here, is set back after each by its errstate.
     The shares depend on these numbers and the number of threads alone, so that sums kept by
     share do not depend on the order in which threads finish.
 
@@ -138,13 +139,13 @@ def parallel_for(
     many = elements > tuning.shared_elements or products > tuning.shared_products
     parts = max(1, min(_count, items)) if many else 1
     held = elements > tuning.held_elements or products > tuning.held_products
-    with _one_blas_thread if held else nullcontext():
-        if not elements:
-            _in_shares(work, items, parts)
-            return
-        with np.errstate():  # which sets back the buffer's size as well
-            np.setbufsize(tuning.ufunc_buffer)
-            _in_shares(work, items, parts)
+    if elements:
+        np.setbufsize(tuning.ufunc_buffer)
+    if not held:
+        _in_shares(work, items, parts)
+        return
+    with _one_blas_thread:
+        _in_shares(work, items, parts)
 
 
 def _in_shares(work: Callable[[int, int], None], items: int, parts: int) -> None:

@@ -20,7 +20,10 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-_IS_DEFAULT = os.environ.get("MINIRES_TUNING") == "default"
+from ...errors import UsageError
+
+_ASKED = os.environ.get("MINIRES_TUNING") or None
+_IS_DEFAULT = _ASKED == "default"
 _CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 
 
@@ -98,6 +101,15 @@ _derived: list[Callable[[], None]] = []
 def derived(cache_clear: Callable[[], None]) -> None:
     """Have `cache_clear` called whenever the table changes."""
     _derived.append(cache_clear)
+
+
+def check_environment() -> None:
+    """Raise UsageError if MINIRES_TUNING names a table that there is not."""
+    if _ASKED not in (None, "default"):
+        raise UsageError(
+            f"MINIRES_TUNING={_ASKED} in the environment: there is one table by name, default; "
+            "without a name it is that of this machine"
+        )
 
 
 @contextmanager

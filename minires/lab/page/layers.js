@@ -42,7 +42,13 @@ export class LayerChart {
       if (past.length > 1 && past.at(-1).time - past.at(-2).time < APART) past.pop();
       this.past[number] = [...past, { time: now, values: net }];
     });
-    if (this.place === null) this.draw(now);
+    this.redraw();
+  }
+
+  /** Draw it again, in the size and the colours of now. */
+  redraw() {
+    if (!this.past[0].length) return;
+    if (this.place === null) this.draw();
     else this.again();
   }
 
@@ -57,7 +63,8 @@ export class LayerChart {
     return LEFT + ((this.width - LEFT - RIGHT) * i) / Math.max(n - 1, 1);
   }
 
-  draw(now) {
+  draw() {
+    const now = this.past[0].at(-1).time; // the trace stays as it is while training pauses
     const ratio = window.devicePixelRatio || 1;
     this.width = this.canvas.clientWidth;
     const height = this.canvas.clientHeight;
@@ -141,7 +148,7 @@ export class LayerChart {
   numbersAt(place) {
     if (!this.past[0].length) return "";
     this.place = place;
-    this.draw(performance.now());
+    this.draw();
     const said = this.names.map((name, number) => {
       const { values } = this.past[number].at(-1);
       const i = Math.round((place * (values.length - 1)) / Math.max(this.deepest() - 1, 1));

@@ -147,6 +147,13 @@ function onKey(event) {
 }
 document.addEventListener("keydown", onKey);
 startWalk(onKey);
+const redraw = () => {
+  Object.values(charts).forEach((chart) => chart.redraw());
+  if (frame) drawErrors(names(), frame);
+};
+window.addEventListener("resize", redraw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 window.addEventListener("hashchange", (event) => {
   asked = sessionOf(new URL(event.newURL)); // a frame drawn meanwhile has put its own into `location`
   if (frame) drawFrame(frame);

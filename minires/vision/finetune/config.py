@@ -58,7 +58,7 @@ class FinetuneConfig:
         NetSpec.parse(self.model, "imagenet")
         check_least(self, epochs=1, batch=2, size=MIN_SIZE, seed=0)
         if self.key is not None and self.weights is None:
-            raise UsageError(f"key {self.key!r} is a place in a file of weights: add --weights")
+            raise UsageError(f"key {self.key!r} names tensors in a file of weights: add --weights")
         if not 0 < self.lr < math.inf:
             raise UsageError(f"the learning rate must be above 0 and finite, got {self.lr}")
         if not 0 <= self.stages < STAGES:

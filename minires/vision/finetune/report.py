@@ -27,6 +27,9 @@ from .curves import curves_figure
 from .mistakes import mistakes_page
 from .results import Result, best_row
 
+# Written when the run has finished; with more epochs it has to finish again.
+OF_THE_END = ("confusion.png", "predictions.csv", "mistakes.html")
+
 
 def write_report(out: RunFolder, result: Result) -> None:
     """Write all files; raise RunError if one cannot be written, and as `decode`."""

@@ -33,27 +33,27 @@ def choose(path: Path, content: Any, key: str | None) -> tuple[dict[str, Any], l
     Args:
         path: the file, for messages.
         content: what it holds.
-        key: the name of another place, with dots between the names of dicts in dicts.
+        key: that of another one, the names of dicts in dicts with dots between.
 
     Raises:
         DataError: there are no tensors.
-        UsageError: there are none under `key`; or there are several places and no `key`.
+        UsageError: there are none under `key`; or there are several state dicts and no `key`.
     """
     if not isinstance(content, dict):
         raise DataError(f"{path} holds a {_kind(content)}; expected a state dict, tensors by name")
-    places = _places(content)
-    if not places:
+    found = _by_key(content)
+    if not found:
         raise DataError(
             f"{path} has no tensors at its top, nor in a dict within; there are: {listed(content)}"
         )
-    place = _usual(places) if key is None else key
-    if place is None or place not in places:
-        wrong = "several places with tensors" if key is None else f"no tensors under {key!r}"
+    wanted = _usual(found) if key is None else key
+    if wanted is None or wanted not in found:
+        wrong = "several state dicts" if key is None else f"no tensors under {key!r}"
         raise UsageError(
-            f"{path} has {wrong}; name one of {listed(name for name in places if name)} "
+            f"{path} has {wrong}; name one of {listed(name for name in found if name)} "
             "with --key (key= in Python)"
         )
-    return places[place], _passed_over(content, place, places)
+    return found[wanted], _passed_over(content, wanted, found)
 
 
 def tensors_of(entries: Mapping[str, Any]) -> dict[str, Stored]:
@@ -61,48 +61,48 @@ def tensors_of(entries: Mapping[str, Any]) -> dict[str, Stored]:
     return {name: entry for name, entry in entries.items() if isinstance(entry, Stored)}
 
 
-def _places(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return all dicts with tensors, those near the top first; the top itself is named ""."""
+def _by_key(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return all dicts with tensors, those near the top first; the key of the top itself is ""."""
     found: dict[str, dict[str, Any]] = {}
     seen = {id(content)}
     waiting = deque([("", 0, content)])
     while waiting:
-        place, depth, entries = waiting.popleft()
+        key, depth, entries = waiting.popleft()
         if tensors_of(entries):
-            found.setdefault(place, entries)
+            found.setdefault(key, entries)
         for name, value in entries.items() if depth < _DEEPEST else ():
             if isinstance(value, dict) and len(name) <= _LONGEST and id(value) not in seen:
                 seen.add(id(value))
-                waiting.append((f"{place}.{name}".lstrip("."), depth + 1, value))
+                waiting.append((f"{key}.{name}".lstrip("."), depth + 1, value))
     return found
 
 
-def _usual(places: Mapping[str, Any]) -> str | None:
-    """Return the place that is meant, or None if several might be."""
-    if top := next((name for name in _USUAL if name in places), None):
+def _usual(found: Mapping[str, Any]) -> str | None:
+    """Return the key that is meant, or None if several might be."""
+    if top := next((name for name in _USUAL if name in found), None):
         return top
-    counts = {place: len(tensors_of(entries)) for place, entries in places.items()}
+    counts = {key: len(tensors_of(entries)) for key, entries in found.items()}
     if counts.get("", 0) == max(counts.values()):
         return ""
     for usual in _USUAL:
-        within = [name for name in places if name.endswith(f".{usual}")]
+        within = [name for name in found if name.endswith(f".{usual}")]
         if within:
             return within[0] if len(within) == 1 else None
-    named = [place for place in places if place]
+    named = [key for key in found if key]
     return named[0] if len(named) == 1 else None
 
 
-def _passed_over(content: Mapping[str, Any], place: str, places: Mapping[str, Any]) -> list[str]:
-    """Return sentences about all entries but the tensors of the place."""
-    entries = places[place]
+def _passed_over(content: Mapping[str, Any], key: str, found: Mapping[str, Any]) -> list[str]:
+    """Return sentences about all entries but the tensors under the key."""
+    entries = found[key]
     others = [f"{name!r:.60} is no tensor ({_kind(value)})" for name, value in _no_tensors(entries)]
     if more := len(entries) - len(tensors_of(entries)) - len(others):
         others.append(f"{more} more entries are no tensors")
-    if not place:
+    if not key:
         return others
-    beside = [name for name in content if not f"{place}.".startswith(f"{name}.")]
+    beside = [name for name in content if not f"{key}.".startswith(f"{name}.")]
     said = f"; {listed(beside)} beside it: passed over" if beside else ""
-    return [f"the tensors are those under {place!r}{said}", *others]
+    return [f"the tensors are those under {key!r}{said}", *others]
 
 
 def _no_tensors(entries: Mapping[str, Any]) -> list[tuple[str, Any]]:
