@@ -11,11 +11,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 TESTS = Path(__file__).parent.parent / "tests"
 sys.path += [str(TESTS), str(TESTS / "kernels")]
 
 from cuda_capture import counting  # noqa: E402
 
+from minires.data.dataset import Dataset  # noqa: E402
 from minires.models import cifar_net  # noqa: E402
 from minires.train import Recipe, Trainer  # noqa: E402
 
@@ -29,7 +32,9 @@ def nodes(net: str) -> Counter:
     """
     with counting() as (cupy, graphs):
         recipe = Recipe(batch_size=2, lr=0.1, iterations=1)
-        trainer = Trainer(net, cifar_net(net), None, recipe, recipe.schedule(20), 0, "cupy", True)
+        images, labels = np.zeros((2, 3, 32, 32), np.uint8), np.zeros(2, np.int64)
+        data = Dataset("none", images, labels, images, labels, ("",) * 10, 255, 4, True)
+        trainer = Trainer(net, cifar_net(net), data, recipe, recipe.schedule(20), 0, "cupy", True)
         batch = cupy.zeros((2, 3, 32, 32), "float32"), cupy.zeros(2, "int64")
         trainer.replayed.capture(*batch, cupy.zeros((), "float32"))
         graph = graphs[0]
