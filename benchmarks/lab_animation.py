@@ -20,7 +20,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from minires.lab.server import Served
 
-SIZE = ViewportSize(width=1200, height=970)
+SIZE = ViewportSize(width=1200, height=1120)
 PLAYED = 140, 2000  # ms that a frame and the last one are shown
 COLOURS = 128
 CUT = (2, 5, 7)  # which shortcuts

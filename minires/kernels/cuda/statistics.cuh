@@ -29,7 +29,9 @@ __device__ void move(float &r, float s, float momentum) {
 //     μ = μ_0 + Σ_p m_p d_p / M        σ² = (Σ_p (squares_p + m_p d_p²) − (Σ_p m_p d_p)² / M) / M
 // (Chan, Golub & LeVeque 1979).
 template <int CHANNELS> __device__ void put_together(const Statistics &s, int first) {
-    constexpr int GROUPS = THREADS / CHANNELS;  // of threads, which first add every GROUPS-th part
+    // Of threads, which first add every GROUPS-th part; for more of them a convolution's block with
+    // slices has no shared memory left.
+    constexpr int GROUPS = (THREADS < 256 ? THREADS : 256) / CHANNELS;
     __shared__ double2 shared[GROUPS][CHANNELS];
     const int count = gridDim.x, own = threadIdx.x % CHANNELS, group = threadIdx.x / CHANNELS;
     const int channel = min(first + own, s.channels - 1);
@@ -38,7 +40,7 @@ template <int CHANNELS> __device__ void put_together(const Statistics &s, int fi
     const float2 *parts = s.parts + channel;
     const float origin = __ldcg(parts).x;
     double sum = 0, squares = 0;
-    for (int start = group; start < count; start += AT_ONCE * GROUPS) {
+    for (int start = group; group < GROUPS && start < count; start += AT_ONCE * GROUPS) {
         float sum_here = 0, squares_here = 0;
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
@@ -51,7 +53,7 @@ template <int CHANNELS> __device__ void put_together(const Statistics &s, int fi
         sum += sum_here;
         squares += squares_here;
     }
-    shared[group][own] = make_double2(sum, squares);
+    if (group < GROUPS) shared[group][own] = make_double2(sum, squares);
     __syncthreads();
     if (group > 0 || first + own >= s.channels) return;
     for (int other = 1; other < min(GROUPS, count); other++) {

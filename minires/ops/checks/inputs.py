@@ -131,8 +131,9 @@ def global_avg_pool2d(op: Any, x: Array) -> None:
 
 def batch_norm(op: Any, x: Array, w: Array, b: Array) -> None:
     """Check for (N, C, ...), and (C,) for all else, with more than one value a channel."""
+    channels(x, w=w, b=b)
     named = zip(("running_mean", "running_var"), op.running, strict=True)
-    channels(x, w=w, b=b, **{name: r for name, r in named if r is not None})
+    channels(x, **{name: r for name, r in named if r is not None})
     if x.size <= x.shape[1]:
         raise ShapeError(
             f"batch_norm in training needs more than one value a channel, got shape {x.shape}"
