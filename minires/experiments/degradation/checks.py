@@ -29,8 +29,7 @@ class _Before:
 
 
 def check_possible(config: Config, graph: bool, until: int | None, ranks: Ranks) -> None:
-    """Raise for a backend that cannot be used or has no graphs, for fewer epochs than one, and for
-    ranks that were given different ones."""
+    """Raise for a backend or epochs that cannot be, or that are not the same on all ranks."""
     ranks.expect_same({"backend": config.backend, "until": until})
     if graph and ranks.size > 1:
         raise UsageError("a CUDA graph holds no messages between ranks; leave out the graph")

@@ -27,8 +27,8 @@ from .curves import curves_figure
 from .mistakes import mistakes_page
 from .results import Result, best_row
 
-# Written when the run has finished; with more epochs it has to finish again.
-OF_THE_END = ("confusion.png", "predictions.csv", "mistakes.html")
+# They describe the weights at the end of the run, so that more epochs make them untrue.
+FINAL_FILES = ("confusion.png", "predictions.csv", "mistakes.html")
 
 
 def write_report(out: RunFolder, result: Result) -> None:

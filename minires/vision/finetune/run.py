@@ -28,7 +28,7 @@ from ..folders import ImageFolder, image_folder, readable
 from .config import FinetuneConfig
 from .features import FrozenFeatures
 from .model import load_pretrained, split
-from .report import OF_THE_END, write_report
+from .report import FINAL_FILES, write_report
 from .results import Outcome, Result, best_row, validate
 
 START, BEST = "start", "best"  # names of the run's weights files
@@ -172,7 +172,7 @@ class Finetune:
             if trainer.finished:
                 yield Event(trainer, None)
             else:
-                self.out.remove(*(self.out.path / name for name in OF_THE_END))
+                self.out.remove(*(self.out.path / name for name in FINAL_FILES))
                 self.stopped = yield from autosave(trainer, trainer.run(), save, stop)
             seconds = time.monotonic() - started
             outcomes: list[Outcome] = []
