@@ -11,7 +11,7 @@ from .deprecated import OldModules, keep_old_names
 from .errors import MiniresError
 from .functional import cat
 from .inspect import detect_anomaly
-from .kernels import get_num_threads, set_num_threads
+from .kernels import Replayed, get_num_threads, set_num_threads
 from .modes import no_grad, textbook, tf32
 from .pytorch import PyTorchNames
 from .viz import graph as _drawn_graphs  # a notebook shows a Graph by it

@@ -559,6 +559,8 @@ CALLS = [  # a function, and arguments with which it works
     ),
     (named("Dataset.inputs", data.digits().inputs), {"images": data.digits().test_images[:2]}),
     (minires.progress, {"events": []}),
+    (minires.Replayed, {"function": lambda x: (x,)}),
+    (named("Replayed()", lambda x: minires.Replayed(lambda a: (a,))(x)), {"x": np.ones(3)}),
     (transforms.normalise, {"images": np.zeros((1, 3, 4, 4), np.uint8)}),
     (transforms.random_box, {"width": 9, "height": 8, "rng": np.random.default_rng(0)}),
 ]

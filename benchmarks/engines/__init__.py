@@ -24,6 +24,7 @@ class Kind(NamedTuple):
 
 ENGINES = {
     "minires": Kind("minires", "minires", {}),
+    "minires-replayed": Kind("minires", "minires", {"replayed": True}),
     "minires-textbook": Kind("minires", "minires", {"textbook": True}),
     "pytorch": Kind("pytorch", "torch", {}),
     "pytorch-channels-last": Kind("pytorch", "torch", {"channels_last": True}),

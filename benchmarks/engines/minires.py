@@ -7,6 +7,7 @@ import numpy as np
 from minires import Tensor, no_grad
 from minires import functional as F
 from minires import textbook as in_textbook
+from minires.kernels.replayed import Replayed
 from minires.models.blocks import Block, Layer
 from minires.nn import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Module, Sequential
 from minires.optim import SGD
@@ -52,30 +53,42 @@ def built(net: Net) -> ResNet:
     return model
 
 
-def training(net: Net, n: int, textbook: bool = False) -> Step:
+def training(net: Net, n: int, textbook: bool = False, replayed: bool = False) -> Step:
     """A step of training."""
     x, labels = batch_of(net, n)
     model = built(net)
     optimiser = SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
 
+    def learn(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray]:
+        loss = F.cross_entropy(model(x), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return (loss.data,)
+
+    run = Replayed(learn) if replayed else learn
+
     def step() -> float:
         with in_textbook() if textbook else nullcontext():
-            loss = F.cross_entropy(model(x), labels)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            (loss,) = run(x, labels)
         return loss.item()
 
     return step
 
 
-def inference(net: Net, n: int, textbook: bool = False) -> Step:
+def inference(net: Net, n: int, textbook: bool = False, replayed: bool = False) -> Step:
     """A step of evaluation."""
     x, _ = batch_of(net, n)
     model = built(net).eval()
 
+    def predict(x: np.ndarray) -> tuple[np.ndarray]:
+        return (model(x).numpy(),)
+
+    run = Replayed(predict) if replayed else predict
+
     def step() -> float:
         with no_grad(), in_textbook() if textbook else nullcontext():
-            return float(np.abs(model(x).numpy()).mean())
+            (logits,) = run(x)
+        return float(np.abs(logits).mean())
 
     return step

@@ -3,7 +3,7 @@
 import minires
 from minires import functional as F
 from minires.backend import Array, load
-from minires.kernels.cuda.graph import Replayed
+from minires.kernels.replayed import Replayed
 from minires.optim import SGD
 
 from . import LR, MOMENTUM, WEIGHT_DECAY, Step

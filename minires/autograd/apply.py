@@ -17,6 +17,7 @@ from ..backend import (
     load,
     moment,
     real_numbers,
+    recorded,
 )
 from ..errors import DTypeError, GraphError, UsageError
 from ..kernels import REFERENCE
@@ -56,7 +57,7 @@ def apply(op: Op, *inputs: Operand) -> Tensor:
     arrays = [None if t is None else t.held for t in tensors]
     op.kernel = kernels.choose(op, arrays)
     op.kernel.check(op, *arrays)
-    arrays = op.kernel.take(arrays)
+    arrays = [recorded(a) for a in op.kernel.take(arrays)]
     recording = modes.grad_enabled
     op.input_shapes = tuple([() if a is None else a.shape for a in arrays])
     op.needs_grad = tuple([recording and t is not None and t.requires_grad for t in tensors])

@@ -23,6 +23,7 @@ from ..backend import (
     later_write,
     plain,
     real_numbers,
+    recorded,
 )
 from ..errors import GraphError, ShapeError
 from ..kernels import REFERENCE
@@ -109,7 +110,7 @@ def walk(
         expect_unchanged(op)
         watched = asked is not None or bool(modes.backward_hooks)
         started = time.perf_counter() if watched else 0.0
-        (gy,) = op.kernel.take([incoming])
+        gy = recorded(op.kernel.take([incoming])[0])
         if op.recomputes:
             gxs = yield from op.walk(gy, asked)
         else:

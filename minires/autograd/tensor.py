@@ -13,7 +13,6 @@ import numpy as np
 from ..arguments import flag
 from ..backend import (
     Array,
-    array_module,
     converted,
     destination,
     expect_differentiable,
@@ -180,9 +179,11 @@ class Tensor(Operators, Values):
             self.held_grad = gx
             return
         gx = realized(gx)
-        if self.grad is not None:  # the sum is new; that of two 0-d arrays of NumPy is a scalar
+        if self.grad is not None:  # the sum is new
             gx, copy = self.grad + gx, False
-        self.grad = array_module(self.data).array(gx, copy=copy or None)
+        if isinstance(gx, np.generic):  # what NumPy makes of sums of 0-d arrays
+            gx, copy = np.asarray(gx), False
+        self.grad = gx.copy(order="K") if copy else gx
 
     def backward(self, gy: Operand = None, retain_graph: bool = False) -> None:
         """Leave d(self · gy)/d(leaf) in the `.grad` of every leaf that requires it.

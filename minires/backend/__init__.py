@@ -21,4 +21,6 @@ from .arrays import (
 )
 from .library import BACKENDS, capability, default, load, use
 from .random import generator, manual_seed, stream
+from .recorded import Recorded, recorded, recorder, repeated, unrecorded
+from .recording import Calls, Memory, Recorder
 from .writes import Write, is_read_only, later_write, moment, note_write, writes_since

@@ -13,6 +13,7 @@ from ..arguments import shown
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
 from ..pytorch import expect_no_device
 from .library import BACKENDS, default, load
+from .recorded import Recorded, recorded_numpy, recorder
 
 # A NumPy array to the type checker; a CuPy array has the same methods.
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -34,6 +35,8 @@ def backend_name(array: Any) -> str:
 
 def array_module(array: object) -> Any:
     """Return the module (`numpy` or `cupy`) whose functions work on `array`."""
+    if isinstance(array, Recorded):  # in a step that is to be replayed
+        return recorded_numpy
     return np if isinstance(array, _NUMPY_TYPES) else load(backend_name(array))
 
 
@@ -53,7 +56,9 @@ def is_dense(a: Array) -> bool:
 
 
 def is_captured(array: Array) -> bool:
-    """Return whether what is computed with `array` now is captured as a CUDA graph."""
+    """Return whether what is computed with `array` now is to be replayed."""
+    if recorder() is not None:
+        return True
     on_a_gpu = backend_name(array) == "cupy"
     return on_a_gpu and bool(load("cupy").cuda.get_current_stream().is_capturing())
 
@@ -93,7 +98,8 @@ def plain(array: Any) -> Array:
     """
     if isinstance(array, np.ma.MaskedArray):
         raise DTypeError("got a masked array; fill in what is masked first, with .filled(value)")
-    return np.asarray(array) if isinstance(array, _NUMPY_TYPES) else array
+    its_own = isinstance(array, Recorded) or not isinstance(array, _NUMPY_TYPES)
+    return array if its_own else np.asarray(array)
 
 
 def expect_real(dtype: np.dtype[Any]) -> None:

@@ -50,7 +50,7 @@ def note_write(array: Array, writer: str, name: str = "") -> None:
         raise UsageError(
             f"{writer} writes to {what}, whose memory is read-only; make it of a copy of the array"
         )
-    memory = _owner(array)
+    memory = owner(array)
     write = _writes.get(id(memory)) or _writes.setdefault(id(memory), Write(memory))
     write.moment, write.writer, write.name = moment(), writer, name
 
@@ -62,7 +62,7 @@ def is_read_only(array: Array) -> bool:
 
 def later_write(array: Array, than: int) -> Write | None:
     """Return the last write into the memory of `array`, if it came after the moment `than`."""
-    write = _writes.get(id(_owner(array)))
+    write = _writes.get(id(owner(array)))
     return write if write and write.moment > than else None
 
 
@@ -71,7 +71,7 @@ def writes_since(start: int) -> list[Write]:
     return [write for write in list(_writes.values()) if write.moment > start]
 
 
-def _owner(array: Array) -> Any:
+def owner(array: Array) -> Any:
     """Return the array that owns the memory of this one: itself, or what it is a view of."""
     memory: Any = array
     while (base := memory.base) is not None and is_array(base):

@@ -24,7 +24,7 @@ def degradation(
     where: dict[str, Any],
     data_dir: DataDir = None,
     download: Download = False,
-    graph: GraphOption = False,
+    graph: GraphOption = None,
     until: Until = None,
     threads: Threads = None,
     out: Out = None,
@@ -46,7 +46,8 @@ def degradation(
         return ranks.in_turn(lambda: load(config))
 
     out = run_folder("degradation", out, resume)
-    given = {"data_dir": data_dir, "threads": threads, "download": download, "graph": graph}
+    given = {"data_dir": data_dir, "threads": threads, "download": download}
+    given |= {"graph": graph, "no_graph": graph is False}
     with SweepConfig(**where).connected() as sweep:
         if resume:
             run = Degradation.resume(asked, out, load_data, graph, until, sweep, ranks)

@@ -77,9 +77,12 @@ StrideIn: TypeAlias = Annotated[
     ),
 ]
 GraphOption: TypeAlias = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--graph", help="Replay each training step as one CUDA graph, with --backend cupy."
+        "--graph/--no-graph",
+        help="Record a training step and replay it, which changes nothing but the time: NumPy's "
+        "calls without the Python between them, or one CUDA graph. Default: on a CPU.",
+        show_default=False,
     ),
 ]
 Until: TypeAlias = Annotated[

@@ -14,6 +14,7 @@ from ..backend import (
     is_array,
     move,
     note_write,
+    recorded,
 )
 from ..deprecated import old_parameters
 from ..errors import DTypeError, ShapeError, UsageError
@@ -104,14 +105,14 @@ def batch_norm(
             raise UsageError(
                 "batch_norm in evaluation needs running_mean and running_var; got None"
             )
-        statistics = as_tensor(running_mean).data, as_tensor(running_var).data
-        return BatchNormInference(*statistics, eps)(input, weight, bias)
+        mean, var = (recorded(as_tensor(s).data) for s in (running_mean, running_var))
+        return BatchNormInference(mean, var, eps)(input, weight, bias)
     given = {"running_mean": running_mean, "running_var": running_var}
     moved = {name: None if modes.recomputing else _running(name, r) for name, r in given.items()}
     for name, r in moved.items():
         if r is not None:
             note_write(r, "batch_norm in training", name)
-    how = eps, tuple(moved.values()), momentum
+    how = eps, tuple(map(recorded, moved.values())), momentum
     op = BatchNorm(*how) if total is None else SyncBatchNorm(total, *how)
     y: Tensor = op(input, weight, bias)
     return y

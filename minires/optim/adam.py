@@ -64,13 +64,13 @@ class Adam(Optimiser):
 
         Raises:
             DeviceError, DTypeError, ShapeError, UsageError: as for `SGD.step`;
-            UsageError: the step is being captured as a CUDA graph, which would repeat one t.
+            UsageError: the step is being recorded; a replay would repeat one t.
         """
         self._expect_rates("weight_decay")
         changing = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         if changing and is_captured(self.parameters[changing[0]].data):
             raise UsageError(
-                "Adam cannot be captured as a CUDA graph, which would repeat the same step number; "
+                "Adam cannot be recorded, for a replay would repeat the same step number; "
                 "use SGD, or capture all but optimiser.step()"
             )
         for i, (w, m, v, g) in zip(changing, self.changes(), strict=True):

@@ -19,6 +19,8 @@ from ..backend import (
     is_array,
     move,
     note_write,
+    recorded,
+    repeated,
     to_numpy,
 )
 from ..errors import DTypeError, ShapeError, StateDictError, UsageError
@@ -150,7 +152,7 @@ class Optimiser:
             gradient = p.grad
             if gradient is None:
                 continue
-            change = (p.data, *kept, gradient)
+            change = tuple(map(recorded, (p.data, *kept, gradient)))
             if not _are_alike(change):
                 self._expect_same_kind(p, change[1:-1])
             changes.append(change)
@@ -185,7 +187,7 @@ class Optimiser:
         An array on a GPU as lr, of a step that is captured as a CUDA graph, is not looked into.
         """
         if not is_array(self.lr) or isinstance(self.lr, np.ndarray):
-            expect_rate("lr", self.lr)
+            repeated(expect_rate, "lr", self.lr)
         for name in names:
             expect_rate(name, getattr(self, name))
 
@@ -201,7 +203,9 @@ def _are_alike(arrays: tuple[Array, ...]) -> bool:
 
 
 def expect_rate(name: str, value: Any) -> None:
-    """Raise UsageError unless `value` is a finite number of at least 0."""
+    """Raise UsageError unless `value` is a finite number of at least 0, or a 0-d array of one."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     number = isinstance(value, int | float | np.integer | np.floating)
     if isinstance(value, bool) or not (number and 0 <= value < math.inf):
         raise UsageError(f"{name} must be a number of at least 0, got {value!r}")

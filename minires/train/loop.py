@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from ..backend import Array, array_module, default, load, move
+from ..backend import Array, array_module, default, load, move, repeated
 from ..data.dataset import Dataset, Source
 from ..errors import NonFiniteError, OutOfMemoryError
 from ..inspect import detect_anomaly
-from ..kernels.cuda.graph import Replayed, expect_graphs
+from ..kernels.replayed import Replayed
 from ..modes import no_grad, tf32
 from ..nn import Module
 from ..optim import SGD, StepSchedule
@@ -21,7 +21,7 @@ from .progress import EpochTotals, Progress, Row
 from .recipe import Recipe, epoch_length
 
 ADVICE = "a lower learning rate usually helps"
-_REPLAYED = "it came from a replayed graph; without the graph its operation would be named"
+_CAPTURED = "it came from a CUDA graph; without the graph its operation would be named"
 
 
 class Trainer:
@@ -38,15 +38,12 @@ class Trainer:
         schedule: the learning rate by iteration.
         seed: decides the order of the images and their augmentation.
         backend: "numpy" or "cupy"; the default backend if None.
-        graph: capture a training step as a CUDA graph and replay it, see `Replayed`.
+        graph: record a training step and replay it, see `Replayed`; the numbers stay the same.
         tf32: allow a GPU's tensor cores, see `minires.tf32`.
 
     Attributes:
         iteration: training steps taken so far; rows: measurements at the end of each epoch.
         totals: sums over the current epoch; seconds: taken so far, data and tests included.
-
-    Raises:
-        UsageError: `graph` on a backend without graphs.
     """
 
     def __init__(
@@ -69,9 +66,8 @@ class Trainer:
         self._epoch_length = epoch_length(self.dataset, recipe.batch_size)
         self.seed, self.tf32 = seed, tf32
         self.optimiser = SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
-        if graph:
-            expect_graphs(self.backend)
         self.replayed = Replayed(self._learn) if graph else None
+        self.captured = graph and self.backend == "cupy"
         self.iteration = 0
         self.rows: list[Row] = []
         self.totals = EpochTotals()
@@ -134,21 +130,21 @@ class Trainer:
 
     def learn(self, x: Array, labels: Array, lr: float) -> tuple[float, int, int]:
         """Learn from a batch; return its loss, the number of wrong predictions and of images."""
-        rate: Any = load(self.backend).full((), lr, np.float32) if self.replayed else lr
+        dtype = self.optimiser.parameters[0].dtype
+        rate: Any = load(self.backend).full((), lr, dtype) if self.replayed else lr
         loss, mistakes = (self.replayed or self._learn)(x, labels, rate)
         return loss.item(), int(mistakes), len(labels)
 
     def _learn(self, x: Array, labels: Array, lr: Any) -> tuple[Array, Array]:
         """Return the loss and the number of wrong predictions of a batch, and learn from it.
 
-        A loss that is not finite changes nothing, except in a step that is to be replayed: a CUDA
-        graph cannot look at a number.
+        A loss that is not finite changes nothing, except in a CUDA graph, which cannot look at it.
         """
         self.optimiser.lr = lr
         logits = self.model(x)
         loss = F.cross_entropy(logits, labels)
         mistakes = (logits.data.argmax(axis=1) != labels).sum()
-        if self.replayed or math.isfinite(loss.item()):
+        if self.captured or repeated(_is_finite, loss.data):
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()
@@ -185,6 +181,10 @@ class Trainer:
         return Progress(self.iteration, epoch, loss, error, row)
 
 
+def _is_finite(loss: Array) -> bool:
+    return math.isfinite(loss.item())
+
+
 @contextmanager
 def _memory_error_explained(net: str, images: int) -> Iterator[None]:
     """Raise OutOfMemoryError for a MemoryError, NumPy's or CuPy's."""
@@ -218,12 +218,12 @@ def _mistakes(
 def _not_finite(trainer: Trainer, loss: float, x: Array, labels: Array) -> NonFiniteError:
     """Return the error that names where the first NaN or infinity came from.
 
-    A graph cannot look at labels, and only replays: one that is no class raises a LabelError here.
+    A CUDA graph cannot look at labels either: one that is no class raises a LabelError here.
     """
-    if trainer.replayed:
+    if trainer.captured:
         with no_grad():
             F.cross_entropy(trainer.model(x), labels)
-    origin = _REPLAYED if trainer.replayed else _origin_of_nan(trainer.model, x)
+    origin = _CAPTURED if trainer.captured else _origin_of_nan(trainer.model, x)
     return NonFiniteError(
         f"{trainer.net}, seed {trainer.seed}: the loss is {loss} at iteration "
         f"{trainer.iteration}: {origin}; {ADVICE}"

@@ -150,7 +150,6 @@ def test_resume_with_another_configuration_is_an_error(finished):
         (("--dataset", "cifar10", "--data-dir", "nowhere"), 2, "there is no data folder nowhere"),
         (("--schedule", "slow"), 2, "no schedule 'slow'"),
         (("--backend", "tpu"), 2, "no backend 'tpu'"),
-        (("--graph",), 2, "graphs on the cupy backend alone, not on numpy"),
         (("--resume",), 2, "--resume needs --out"),
         (("--resume", "--out", "nowhere"), 2, "there is no run in nowhere"),
         (("--out", "file/run"), 1, "file/run cannot be written: Not a directory"),

@@ -10,7 +10,6 @@ from ...backend import load
 from ...data import Dataset
 from ...errors import RunError, UsageError
 from ...inspect.memory import check_memory
-from ...kernels.cuda.graph import expect_graphs
 from ...parallel.rank_trainer import expect_divisible
 from ...parallel.ranks import Ranks, use_own_device
 from ...parallel.sweeps import Sweep, machine_of
@@ -28,15 +27,13 @@ class _Before:
     ranks: tuple[int, ...]
 
 
-def check_possible(config: Config, graph: bool, until: int | None, ranks: Ranks) -> None:
+def check_possible(config: Config, graph: bool | None, until: int | None, ranks: Ranks) -> None:
     """Raise for a backend or epochs that cannot be, or that are not the same on all ranks."""
     ranks.expect_same({"backend": config.backend, "until": until})
     if graph and ranks.size > 1:
-        raise UsageError("a CUDA graph holds no messages between ranks; leave out the graph")
+        raise UsageError("a graph holds no messages between ranks; leave out the graph")
     use_own_device(ranks, config.backend)
     load(config.backend)
-    if graph:
-        expect_graphs(config.backend)
     if until is not None and until < 1:
         raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
 
@@ -87,7 +84,7 @@ def reopened(
     asked: dict[str, Any],
     out: Path,
     load_data: Callable[[Config], Dataset],
-    graph: bool,
+    graph: bool | None,
     until: int | None,
     sweep: Sweep | None,
     ranks: Ranks,

@@ -43,7 +43,7 @@ class Degradation:
     config: Config
     dataset: Dataset
     folder: RunFolder
-    graph: bool = False
+    graph: bool | None = None
     until: int | None = None
     sweep: Sweep | None = None
     ranks: Ranks = ALONE
@@ -63,7 +63,7 @@ class Degradation:
         config: Config,
         dataset: Dataset,
         out: Path,
-        graph: bool = False,
+        graph: bool | None = None,
         until: int | None = None,
         sweep: Sweep | None = None,
         ranks: Ranks = ALONE,
@@ -73,7 +73,7 @@ class Degradation:
         Args:
             config, dataset: its settings, and the data named there.
             out: the folder.
-            graph: replay training steps as CUDA graphs, which changes nothing but the time.
+            graph: whether to replay training steps; None: on a CPU, except on several ranks.
             until: stop each net after so many epochs; a resumed run continues from there.
             sweep: the workers that train; None to train here.
             ranks: those that take each training step together.
@@ -97,7 +97,7 @@ class Degradation:
         asked: dict[str, Any],
         out: Path,
         load_data: Callable[[Config], Dataset],
-        graph: bool = False,
+        graph: bool | None = None,
         until: int | None = None,
         sweep: Sweep | None = None,
         ranks: Ranks = ALONE,

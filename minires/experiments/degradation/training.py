@@ -33,7 +33,7 @@ class Trainings:
 
     config: Config
     dataset: Dataset
-    graph: bool = False
+    graph: bool | None = None
     until: int | None = None
     ranks: Ranks = ALONE
 
@@ -51,10 +51,12 @@ class Trainings:
             how["norm"] = partial(SyncBatchNorm2d, total=ranks.total)
         model = net.build(len(dataset.classes), dataset.channels, **how)
         schedule = self.recipe.schedule(net.depth)
-        settings = (self.recipe, schedule, seed, config.backend, self.graph, config.tf32)
-        if ranks.size > 1:
-            return RankTrainer(ranks, str(net), model, dataset, *settings)
-        return Trainer(str(net), model, dataset, *settings)
+        alone = ranks.size == 1
+        graph = alone and config.backend == "numpy" if self.graph is None else self.graph
+        settings = (self.recipe, schedule, seed, config.backend, graph, config.tf32)
+        if alone:
+            return Trainer(str(net), model, dataset, *settings)
+        return RankTrainer(ranks, str(net), model, dataset, *settings)
 
     def is_far_enough(self, trainer: Trainer) -> bool:
         """Return whether this run trains it no further."""

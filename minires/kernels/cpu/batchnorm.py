@@ -24,7 +24,7 @@ from ..registry import Kernel, register
 from .incoming import Incoming
 from .layout import are_constant_rows, is_finite, result, rows
 from .maps import Combination, along, filled, tile_height, tiles
-from .memory import empty
+from .memory import empty, zeros
 from .threads import parallel_for
 from .tuning import tuning
 
@@ -58,7 +58,7 @@ class CpuBatchNorm(Kernel):
         H, C, L = X.shape
         m = H * L
         incoming = Incoming(gy, X)
-        gw, gb = np.empty(C, X.dtype), np.empty(C, X.dtype)
+        gw, gb = empty((C,), X.dtype), empty((C,), X.dtype)
         gx = empty(X.shape, X.dtype)
         ones = filled(1, (L,), X.dtype)
 
@@ -71,7 +71,7 @@ class CpuBatchNorm(Kernel):
                 c = slice(c0, min(c0 + width, stop))
                 n = c.stop - c0
                 G = incoming.channels(c, room)
-                sums = np.zeros((2, n))
+                sums = zeros((2, n), np.dtype(float))
                 middle = along(mean[c], L)
                 for h in tiles(H, step):
                     g, x = G[h], X[h, c]
@@ -118,7 +118,7 @@ class CpuBatchNormInference(LazyBatchNormInference):
 def moments(X: Array) -> tuple[Array, Array]:
     """Return the mean and the (biased) variance of each channel of (H, C, L), in float64."""
     H, C, L = X.shape
-    means, squares = np.empty((H, C)), np.empty((H, C))
+    means, squares = empty((H, C), np.dtype(float)), empty((H, C), np.dtype(float))
     ones = filled(1, (L,), X.dtype)
 
     def work(start: int, stop: int) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from ...backend import Array
 from ..geometry import Axis
-from .memory import empty
+from .memory import contiguous, empty, zeros
 from .threads import parallel_for
 from .tuning import tuning
 
@@ -57,11 +57,11 @@ class ColumnCorrelation:
     def __call__(self, x: Array, w: Array) -> Array:
         kw, kh, C, *out = self.X
         x = x.reshape(self.x).swapaxes(0, 1)
-        columns = np.zeros(self.X, x.dtype)
+        columns = zeros(self.X, x.dtype)
         for tap, windows, pixels in self.taps:
             columns[tap][:, *windows] = x[:, *pixels]
         X = columns.reshape(kw, kh * C, math.prod(out))
-        W = np.ascontiguousarray(w.transpose(3, 0, 2, 1)).reshape(kw, len(w), kh * C)
+        W = contiguous(w.transpose(3, 0, 2, 1)).reshape(kw, len(w), kh * C)
         y = empty(self.y, x.dtype)
 
         def work(start: int, stop: int) -> None:
@@ -84,14 +84,14 @@ class JoinedWeightGradient:
         self.columns = [across.valid_slices(v) for v in range(across.taps)]
 
     def __call__(self, x: Array, g: Array) -> Array:
-        x = np.ascontiguousarray(x.swapaxes(1, 2)).reshape(self.x)  # channels innermost
+        x = contiguous(x.swapaxes(1, 2)).reshape(self.x)  # channels innermost
         g = g.reshape(self.g).swapaxes(0, 1)
-        gW = np.empty(self.gW, x.dtype)
+        gW = empty(self.gW, x.dtype)
 
         def work(start: int, stop: int) -> None:
             for v, (windows, pixels) in enumerate(self.columns):
-                of_g = np.ascontiguousarray(g[start:stop, :, windows])
-                of_x = np.ascontiguousarray(x[:, pixels])
+                of_g = contiguous(g[start:stop, :, windows])
+                of_x = contiguous(x[:, pixels])
                 for u, (rows, pixel_rows) in enumerate(self.rows):
                     left = of_g[:, rows].reshape(stop - start, -1)
                     right = of_x[pixel_rows].reshape(-1, x.shape[-1])

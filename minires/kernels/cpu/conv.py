@@ -27,7 +27,7 @@ from ..registry import Kernel, register
 from .columns import ColumnCorrelation, JoinedWeightGradient, are_few
 from .gemm import product, product_transposed
 from .layout import is_finite, result, rows
-from .memory import empty
+from .memory import contiguous, empty, zeros
 from .strips import Strips, widened
 from .threads import parallel_for
 from .tuning import derived, tuning
@@ -132,7 +132,7 @@ class Correlation:
             w = w.transpose(0, 3, 1, 2).reshape(O, kw * C, kh, 1)
         cut = self.cut
         x = cut.padded(x)
-        W = np.ascontiguousarray(w.transpose(3, 0, 2, 1))  # (kw, O, kh, C)
+        W = contiguous(w.transpose(3, 0, 2, 1))  # (kw, O, kh, C)
         y = empty(self.y, x.dtype)
 
         def work(start: int, stop: int) -> None:
@@ -209,7 +209,7 @@ class WeightGradient:
         shares: dict[int, Array] = {}
 
         def work(start: int, stop: int) -> None:
-            gW = shares[start] = np.zeros(self.gW, x.dtype)
+            gW = shares[start] = zeros(self.gW, x.dtype)
             strips = cut.within(start, stop)
             for strip in strips:
                 i0, i1, u0, u1 = strip
@@ -218,7 +218,7 @@ class WeightGradient:
                 phases = cut.phases(x, strip)
                 for v, windows, phase, pixels in cut.taps:
                     seen = gW[v, :, u0:u1].reshape(len(gW[v]), -1)
-                    more = seen if len(strips) == 1 else np.empty_like(seen)
+                    more = seen if len(strips) == 1 else empty(seen.shape, seen.dtype)
                     product_transposed(g[i0:i1, :, windows], phases[phase][:, :, pixels], more)
                     if more is not seen:
                         seen += more

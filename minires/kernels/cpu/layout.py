@@ -10,14 +10,14 @@ reference's time: v1 beside v0 in the ladder of ../README.md (AMD EPYC).
 
 import numpy as np
 
-from ...backend import Array
-from .memory import is_constant
+from ...backend import Array, repeated
+from .memory import contiguous, is_constant
 
 
 def rows(x: Array) -> Array:
     """Return x (N, C, H, W) as (H, C, W·N), contiguous; copied only if it does not lie so."""
     N, C, H, W = x.shape
-    return np.ascontiguousarray(x.transpose(2, 1, 3, 0)).reshape(H, C, W * N)
+    return contiguous(x.transpose(2, 1, 3, 0)).reshape(H, C, W * N)
 
 
 def images(r: Array, N: int) -> Array:
@@ -39,4 +39,8 @@ def are_constant_rows(x: Array) -> bool:
 
 def is_finite(a: Array) -> bool:
     """Return whether no element is NaN or infinite, in half the time of `isfinite(a).all()`."""
+    return bool(repeated(_is_finite, a))
+
+
+def _is_finite(a: Array) -> bool:
     return bool(np.logical_and.reduce(np.isfinite(a.ravel(order="K"))))

@@ -110,7 +110,7 @@ class Combination(LazyMaps):
 
     def __add__(self, other: "Combination") -> "Combination":
         shifts = [s for s in (self.shift, other.shift) if s is not None]
-        shift = np.add.reduce(shifts) if shifts else None
+        shift = shifts[0] + shifts[1] if len(shifts) == 2 else next(iter(shifts), None)
         return Combination(self.terms + other.terms, shift, self.N)
 
     def rectified(self) -> "Combination":

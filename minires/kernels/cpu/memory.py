@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend import Array
+from ...backend import Array, Memory, recorder
 from .tuning import tuning
 
 _LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
@@ -91,19 +91,35 @@ _pool = _Pool()
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return an array of any content; a large one lies on memory that is used again."""
+    if (here := recorder()) is not None:
+        return here.empty(shape, dtype)
     size = math.prod(shape) * dtype.itemsize
     if size < tuning.pooled_bytes:
         return np.empty(shape, dtype)
     return np.asarray(_Owner(_pool.take(-(-size // _LINE) * _LINE), shape, dtype))
 
 
+def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return an array of zeros, which is small."""
+    if recorder() is None:
+        return np.zeros(shape, dtype)
+    array = empty(shape, dtype)
+    array[...] = 0
+    return array
+
+
+def contiguous(array: Array) -> Array:
+    """Return an array in C order, copied only if it does not lie so."""
+    return array if array.flags.c_contiguous else array.copy()
+
+
 def is_constant(array: Any) -> bool:
     """Return whether neither `array` nor what it is a view of is writeable."""
-    while isinstance(array, np.ndarray):
+    while isinstance(array, np.ndarray) and not isinstance(array, Memory):
         if array.flags.writeable:
             return False
         array = array.base
-    return array is None or isinstance(array, _Owner)
+    return array is None or isinstance(array, _Owner | Memory)
 
 
 def _on_a_line(size: int) -> _Memory:

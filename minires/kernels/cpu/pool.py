@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import ops
-from ...backend import Array
+from ...backend import Array, repeated
 from ...ops import Gradients, Pair
 from ...ops.pool import tap_dtype
 from ..geometry import axes
 from ..registry import Kernel, register
 from .layout import result, rows
 from .maps import masked, tiles
-from .memory import empty
+from .memory import contiguous, empty
 from .threads import parallel_for
 from .tuning import tuning
 
@@ -76,7 +76,7 @@ class Windows:
             return [x]
         x = x.reshape(H, C, self.W, self.N)
         phases = (x[:, :, p::stride] for p in range(stride))
-        return [np.ascontiguousarray(phase).reshape(H, C, -1) for phase in phases]
+        return [contiguous(phase).reshape(H, C, -1) for phase in phases]
 
     def taps(self, i: slice) -> Iterator[Tap]:
         """Return the taps of rows i of the windows."""
@@ -129,7 +129,7 @@ class CpuMaxPool2d(Kernel):
                         np.multiply(larger.view(np.uint8), winner.dtype.type(tap), out=number)
                         np.maximum(won_by[at, :, part], number, out=won_by[at, :, part])
                     np.maximum(candidate, best, out=best)
-                if np.isnan(y, out=flags[: len(y)]).any():
+                if repeated(_has_nan, y, flags[: len(y)]):
                     not_numbers.append(True)
 
         parallel_for(work, X.shape[1], 3 * X.size)
@@ -166,3 +166,7 @@ class CpuMaxPool2d(Kernel):
 
         parallel_for(work, C, 8 * gX.size)
         return result(gX, N)
+
+
+def _has_nan(y: Array, flags: Array) -> bool:
+    return bool(np.isnan(y, out=flags).any())

@@ -7,10 +7,9 @@ around its images: v3 beside v2 in the ladder of ../README.md (AMD EPYC).
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from ...backend import Array
 from ..geometry import Axis
+from .memory import contiguous, empty, zeros
 from .tuning import tuning
 
 
@@ -78,7 +77,7 @@ class Strips:
         if not above and not below:
             return x
         H, C, L = x.shape
-        y = np.empty((above + H + below, C, L), x.dtype)
+        y = empty((above + H + below, C, L), x.dtype)
         y[:above] = 0
         y[above : above + H] = x
         y[above + H :] = 0
@@ -114,7 +113,7 @@ class Strips:
         if self.stride == 1:
             return [_stacked(x, i1 - i0, u1 - u0, stride)]
         x = x.reshape(size, C, L // self.N, self.N)
-        by_phase = (np.ascontiguousarray(x[:, :, p :: self.stride]) for p in range(self.stride))
+        by_phase = (contiguous(x[:, :, p :: self.stride]) for p in range(self.stride))
         return [_stacked(phase, i1 - i0, u1 - u0, stride) for phase in by_phase]
 
 
@@ -128,7 +127,7 @@ def _stacked(x: Array, R: int, k: int, stride: int) -> Array:
     """Return k rows of pixels as one matrix, R times, `stride` rows further on each: a view."""
     C, L = x.shape[1], x[0, 0].size
     down = x.strides[0]
-    return np.ndarray((R, k * C, L), x.dtype, x, 0, (stride * down, down // C, x.itemsize))
+    return type(x)((R, k * C, L), x.dtype, x, 0, (stride * down, down // C, x.itemsize))
 
 
 def widened(x: Array, N: int, across: Axis) -> Array:
@@ -140,7 +139,7 @@ def widened(x: Array, N: int, across: Axis) -> Array:
     """
     H, C, L = x.shape
     x = x.reshape(H, C, L // N, N)
-    wide = np.zeros((H, across.taps, C, across.out, N), x.dtype)
+    wide = zeros((H, across.taps, C, across.out, N), x.dtype)
     for v in range(across.taps):
         windows, pixels = across.valid_slices(v)
         wide[:, v, :, windows] = x[:, :, pixels]

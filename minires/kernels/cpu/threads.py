@@ -21,6 +21,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ...arguments import integer
+from ...backend import Calls, recorder
 from .tuning import tuning
 
 MAX_THREADS = 1024
@@ -97,6 +98,13 @@ def _setter(library: Any) -> Callable[[int], None]:
 
 
 _one_blas_thread = _OneBlasThread()
+
+
+def one_blas_thread() -> _OneBlasThread:
+    """Return a context in which each product has one thread of the BLAS."""
+    return _one_blas_thread
+
+
 _workers: list[_Worker] = []
 _count = _first_count()
 _handing_out = threading.Lock()  # one set of workers: a second caller meanwhile works alone
@@ -139,6 +147,10 @@ def parallel_for(
     many = elements > tuning.shared_elements or products > tuning.shared_products
     parts = max(1, min(_count, items)) if many else 1
     held = elements > tuning.held_elements or products > tuning.held_products
+    if (here := recorder()) is not None:
+        works = [partial(work, *share) for share in _shares(items, parts)]
+        here.in_shares(works, _side_by_side) if parts > 1 else work(0, items)
+        return
     if elements:
         np.setbufsize(tuning.ufunc_buffer)
     if not held:
@@ -153,8 +165,7 @@ def _in_shares(work: Callable[[int, int], None], items: int, parts: int) -> None
     if parts == 1:
         work(0, items)
         return
-    bounds = [items * part // parts for part in range(parts + 1)]
-    shares = list(pairwise(bounds))
+    shares = _shares(items, parts)
     if not _handing_out.acquire(blocking=False):
         for start, stop in shares:
             work(start, stop)
@@ -163,6 +174,22 @@ def _in_shares(work: Callable[[int, int], None], items: int, parts: int) -> None
         _share_out(work, shares)
     finally:
         _handing_out.release()
+
+
+def _shares(items: int, parts: int) -> list[tuple[int, int]]:
+    """Return `range(items)` in so many parts, as starts and stops."""
+    return list(pairwise([items * part // parts for part in range(parts + 1)]))
+
+
+def _side_by_side(shares: list[Calls]) -> None:
+    """Make the calls of each share, each share in a thread."""
+
+    def work(start: int, stop: int) -> None:
+        for calls in shares[start:stop]:
+            for call in calls:
+                call()
+
+    _in_shares(work, len(shares), len(shares))
 
 
 @contextmanager

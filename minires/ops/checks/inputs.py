@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...arguments import Pair
-from ...backend import Array, expect_same_backend
+from ...backend import Array, expect_same_backend, repeated
 from ...errors import DTypeError, LabelError, ShapeError, UsageError
 
 # --- settings ---------------------------------------------------------------------------------
@@ -188,10 +188,14 @@ def logits(op: Any, x: Array) -> None:
 def cross_entropy(op: Any, x: Array) -> None:
     """Check for logits (N, C), and labels (N,) from 0 to C − 1."""
     logits(op, x)
-    low, high = int(op.labels.min()), int(op.labels.max())
-    if low < 0 or high >= x.shape[1]:
+    repeated(_labels, op.labels, x.shape[1])
+
+
+def _labels(labels: Array, classes: int) -> None:
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
         raise LabelError(
-            f"cross_entropy got labels from {low} to {high}; expected 0 to {x.shape[1] - 1}"
+            f"cross_entropy got labels from {low} to {high}; expected 0 to {classes - 1}"
         )
 
 

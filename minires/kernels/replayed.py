@@ -1,0 +1,152 @@
+"""A function of arrays that is recorded once, and replayed from then on."""
+
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from ..arguments import function as checked
+from ..arguments import shown
+from ..backend import Array, Write, backend_name, is_array, moment
+from ..errors import UsageError
+
+Arrays: TypeAlias = tuple[Array, ...]
+
+_MODULES = {"numpy": ".cpu.graph", "cupy": ".cuda.graph"}
+
+
+class DivergedError(Exception):
+    """What a record decides by a number went another way; all that it wrote is as before."""
+
+
+class Graph:
+    """All that a function does to arrays of given shapes, to be done again.
+
+    Attributes:
+        buffers: where it reads its arguments; results: where it leaves what it returns.
+        writes: what it writes in place.
+    """
+
+    buffers: Arrays
+    results: Arrays
+    writes: list[Write]
+
+    def launch(self) -> None:
+        """Do it.
+
+        Raises:
+            DivergedError: it would not do what the function does now.
+        """
+        raise NotImplementedError
+
+
+class Graphs(Protocol):
+    """How a function is recorded on one backend."""
+
+    def first(self, *arrays: Array) -> Arrays:
+        """What the function returns at its first call with these shapes."""
+
+    def capture(self, *arrays: Array) -> Graph:
+        """Return the function as a graph; it has not done anything in the end."""
+
+
+class Replayed:
+    """`function`, recorded by its second call with arguments of the same shapes, then replayed.
+
+    On a CPU a replay makes the same calls of NumPy in the same memory, without the Python between
+    them, on a GPU it launches one CUDA graph. The results are those of the function, bit for bit.
+    Where it cannot be recorded, a warning says why, and all calls are ordinary ones.
+
+        step = minires.Replayed(lambda x, labels: (learn(x, labels).data,))
+
+    Args:
+        function: takes arrays, of one backend, and returns a tuple of such. It must do the same
+            with them each time, whatever numbers they hold. What it does beside, such as counting
+            its calls, is not done in a replay.
+
+    Attributes:
+        failure: why nothing is recorded; "" as long as nothing failed.
+
+    Raises:
+        UsageError: `function` is none, takes no arrays, or does not return a tuple of arrays.
+        DeviceError: CuPy cannot be used.
+    """
+
+    def __init__(self, function: Callable[..., Arrays]) -> None:
+        self.function = checked(function, "function")
+        self.failure = ""
+        self._by_backend: dict[str, Graphs] = {}
+        self._seen: set[Any] = set()
+        self._captured: dict[Any, Graph] = {}
+
+    def __call__(self, *arrays: Array) -> Arrays:
+        """What `function` returns; arrays that the next call with these shapes writes to."""
+        for array in arrays:
+            if not is_array(array):
+                raise UsageError(f"a replayed function takes arrays, got {shown(array)}")
+        if self.failure or not arrays:
+            return self._call(*arrays)
+        shapes = tuple((a.shape, a.dtype) for a in arrays)
+        try:
+            graph = self._captured.get(shapes) or self._record(shapes, arrays)
+            if not isinstance(graph, Graph):
+                return graph
+            fill(graph.buffers, arrays)
+            graph.launch()
+        except DivergedError:
+            return self._call(*arrays)
+        for write in graph.writes:
+            write.moment = moment()
+        return graph.results
+
+    def capture(self, *arrays: Array) -> Graph:
+        """Return `function` as a graph, with copies of these arrays as its buffers."""
+        return self._graphs(arrays).capture(*arrays)
+
+    def _record(self, shapes: Any, arrays: Arrays) -> Graph | Arrays:
+        """Return the function as a graph, or, if there is none yet, what it returns."""
+        try:
+            if shapes not in self._seen:
+                results = self._graphs(arrays).first(*arrays)
+                self._seen.add(shapes)
+                return results
+            self._captured[shapes] = self.capture(*arrays)
+            return self._captured[shapes]
+        except DivergedError:
+            self._seen.remove(shapes)  # the next call records the other way
+            raise
+        except Exception as error:  # CuPy's own classes are in a module that may not be there
+            results = self._call(*arrays)
+            self.failure = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"the step cannot be recorded ({self.failure}); its calls are made one by one",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return results
+
+    def _call(self, *arrays: Array) -> Arrays:
+        """What the function returns, if that is what it has to be."""
+        results = self.function(*arrays)
+        arrays_alone = isinstance(results, tuple) and all(
+            is_array(result) or isinstance(result, np.generic) for result in results
+        )
+        if not arrays_alone:
+            given = shown(results)
+            raise UsageError(f"a replayed function returns a tuple of arrays; this one {given}")
+        return results
+
+    def _graphs(self, arrays: Arrays) -> Graphs:
+        name = backend_name(arrays[0])
+        if name not in self._by_backend:
+            module = import_module(_MODULES[name], __package__)
+            self._by_backend[name] = module.Graphs(self._call)
+        return self._by_backend[name]
+
+
+def fill(buffers: Arrays, arrays: Arrays) -> None:
+    """Write the arguments of a call to where a graph reads them."""
+    for buffer, array in zip(buffers, arrays, strict=True):
+        buffer[...] = array
