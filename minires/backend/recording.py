@@ -127,7 +127,13 @@ class Recorder:
         self.calls.append(partial(run, [calls for calls, _ in shares]))
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Return an array of any content."""
+        """Return an array of any content.
+
+        Raises:
+            GraphError: it would hold Python's objects.
+        """
+        if dtype.hasobject:
+            raise GraphError(f"a record holds no arrays of Python's objects, got {dtype}")
         size = max(1, -(-math.prod(shape) * dtype.itemsize // _LINE)) * _LINE
         home = self._free
         address = home.take(size) or self._new(size)

@@ -154,6 +154,12 @@ def test_a_record_that_cannot_be_made_has_changed_nothing():
     assert total.tolist() == [1, 1, 1]
 
 
+def test_arrays_of_objects_are_not_recorded():
+    step = Replayed(lambda x: (x,))
+    with pytest.warns(RuntimeWarning, match="a record holds no arrays of Python's objects"):
+        assert step(np.array([None, "a"], object))[0].tolist() == [None, "a"]
+
+
 def test_an_error_of_the_function_is_its_own():
     step = Replayed(lambda x: (x.reshape(7),))
     with pytest.raises(ValueError, match="cannot reshape"):
