@@ -1,4 +1,4 @@
-"""Which array library owns an array, loading it, moving arrays, writes in place, random numbers."""
+"""Which array library owns an array, moving and recording arrays, writes in place, random numbers."""
 
 from .arrays import (
     Array,
