@@ -1,5 +1,6 @@
-"""Which array library owns an array, moving and recording arrays, writes in place, random numbers."""
+"""Which array library owns an array, moving and recording them, writes in place, random numbers."""
 
+from .arena import Arena, Memory
 from .arrays import (
     Array,
     array_module,
@@ -22,5 +23,5 @@ from .arrays import (
 from .library import BACKENDS, capability, default, load, use
 from .random import generator, manual_seed, stream
 from .recorded import Recorded, recorded, recorder, repeated, unrecorded
-from .recording import Calls, Memory, Recorder
+from .recording import Calls, Recorder
 from .writes import Write, is_read_only, later_write, moment, note_write, writes_since

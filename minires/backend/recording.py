@@ -1,28 +1,18 @@
 """Keeping the calls of NumPy that a function makes, and memory in which they can be made again."""
 
-import math
-import operator
-from bisect import bisect
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Self
-from weakref import finalize
 
 import numpy as np
 
 from ..errors import GraphError
+from .arena import Arena, Free
 from .arrays import Array
 from .recorded import Recorded, set_recorder, unrecorded
 from .writes import owner
 
-_LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
-
 Calls = list[Callable[[], Any]]
-
-
-class Memory(np.ndarray[Any, Any]):
-    """Bytes that recorded arrays lie on."""
 
 
 class Written:
@@ -37,40 +27,22 @@ class Written:
         self.array, self.before, self.early = array, array.copy(), False
 
 
-class _Free:
-    """Addresses of memory that no array lies on any more, by size."""
-
-    def __init__(self, others: "_Free | None" = None) -> None:
-        self.by_size: defaultdict[int, list[int]] = defaultdict(list)
-        self.others = others  # where to look next
-
-    def take(self, size: int) -> int | None:
-        """Return memory of a size, if there is any."""
-        if self.by_size[size]:
-            return self.by_size[size].pop()
-        return self.others.take(size) if self.others else None
-
-    def join(self, other: "_Free") -> None:
-        """Take all that another one has."""
-        for size, addresses in other.by_size.items():
-            self.by_size[size] += addresses
-
-
 class Recorder:
     """Keeps the calls of NumPy that are made in this thread inside `with`.
 
-    Memory is used again as soon as its array is gone, as it will be in a replay.
+    Args:
+        arena: the memory of its arrays.
 
     Attributes:
         calls: what was called so far.
         written: the arrays of others that were written to, by the id of what owns their memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
         self.calls: Calls = []
         self.written: dict[int, Written] = {}
-        self._blocks: list[tuple[int, Memory]] = []  # by address
-        self._free = self._all = _Free()
+        self._own: set[int] = set()  # addresses of blocks
 
     def __enter__(self) -> Self:
         set_recorder(self)
@@ -93,18 +65,12 @@ class Recorder:
 
     def writes(self, array: Array) -> None:
         """Keep a copy of an array of others that is written to."""
-        memory = owner(self.lasting(array))
-        if not isinstance(memory, Memory) and id(memory) not in self.written:
+        block = self.arena.block(_address(array))
+        if block and block[0] in self._own:
+            return
+        memory = block[1] if block else owner(array.view(np.ndarray))
+        if id(memory) not in self.written:
             self.written[id(memory)] = Written(memory)
-
-    @property
-    def bytes(self) -> int:
-        """The memory that all arrays lie on."""
-        return sum(memory.size for _, memory in self._blocks)
-
-    def forget(self) -> None:
-        """Let go of all that was kept; arrays that are left still hold this recorder."""
-        self.calls, self.written, self._blocks = [], {}, []
 
     def undo(self) -> None:
         """Set the arrays of others back to what they were."""
@@ -115,15 +81,16 @@ class Recorder:
         self, works: Iterable[Callable[[], None]], run: Callable[[list[Calls]], None]
     ) -> None:
         """Do works that `run` does side by side in a replay: no two of them use the same memory."""
-        calls, reserve, shares = self.calls, _Free(), []
-        reserve.by_size, self._all.by_size = self._all.by_size, defaultdict(list)
+        arena, calls, shares = self.arena, self.calls, []
+        everything, reserve = arena.free, Free()
+        reserve.by_size, everything.by_size = everything.by_size, reserve.by_size
         for work in works:
-            self.calls, self._free = [], _Free(reserve)
+            self.calls, arena.current = [], Free(reserve)
             work()
-            shares.append((self.calls, self._free))
-        self.calls, self._free = calls, self._all
+            shares.append((self.calls, arena.current))
+        self.calls, arena.current = calls, everything
         for free in (reserve, *(free for _, free in shares)):
-            self._all.join(free)
+            everything.join(free)
         self.calls.append(partial(run, [calls for calls, _ in shares]))
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -134,12 +101,8 @@ class Recorder:
         """
         if dtype.hasobject:
             raise GraphError(f"a record holds no arrays of Python's objects, got {dtype}")
-        size = max(1, -(-math.prod(shape) * dtype.itemsize // _LINE)) * _LINE
-        home = self._free
-        address = home.take(size) or self._new(size)
-        start, memory = self._block(address)
-        array = Recorded(shape, dtype, memory, address - start)
-        finalize(array, self._release, home, size, address).atexit = False
+        address, array = self.arena.empty(shape, dtype)
+        self._own.add(address)
         return array
 
     def like(self, array: Any) -> Array:
@@ -158,33 +121,16 @@ class Recorder:
             return {name: self.lasting(part) for name, part in value.items()}
         if not isinstance(value, np.ndarray):
             return value
-        block = self._block(value.__array_interface__["data"][0])
+        block = self.arena.block(_address(value))
         if block is None:
             return value.view(np.ndarray)
         start, memory = block
-        offset = value.__array_interface__["data"][0] - start
-        return np.ndarray(value.shape, value.dtype, memory, offset, value.strides)
+        return np.ndarray(value.shape, value.dtype, memory, _address(value) - start, value.strides)
 
-    def _new(self, size: int) -> int:
-        raw = Memory(size + _LINE, np.uint8)
-        address: int = raw.__array_interface__["data"][0]
-        after = -address % _LINE
-        memory: Any = raw[after : after + size]
-        place = bisect(self._blocks, address + after, key=operator.itemgetter(0))
-        self._blocks.insert(place, (address + after, memory))
-        return address + after
 
-    def _block(self, address: int) -> Any:
-        """Return the address and memory of the block that an address is in, or None."""
-        number = bisect(self._blocks, address, key=operator.itemgetter(0)) - 1
-        if number < 0:
-            return None
-        start, memory = self._blocks[number]
-        return (start, memory) if address < start + memory.size else None
-
-    def _release(self, home: _Free, size: int, address: int) -> None:
-        """Let memory be used again, by the share that it was made in while that is at work."""
-        (home if home is self._free else self._all).by_size[size].append(address)
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def _expect_same(result: Any, function: Callable[..., Any], *arguments: Any) -> None:

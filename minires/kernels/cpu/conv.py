@@ -45,7 +45,7 @@ class CpuConv2d(Kernel):
     fresh = True
 
     def suits(self, op: ops.Conv2d, x: Array, w: Array, b: Array | None) -> bool:
-        if x.size == 0 or w.size == 0:
+        if x.size == 0 or w.size == 0 or x.ndim != 4 or w.ndim != 4:
             return False
         p = plan(x.shape, w.shape, op.stride, op.padding)
         return p.exact or (p.exact_forward and not modes.grad_enabled) or is_finite(w)
@@ -95,7 +95,8 @@ class Plan:
     @cached_property
     def exact_forward(self) -> bool:
         """Whether y is computed with the products with zeros that the reference has."""
-        return isinstance(self.correlation, ColumnCorrelation)
+        _, _, _, across, N = self.sizes
+        return are_few(across, N)
 
     @cached_property
     def correlation(self) -> "Correlation | ColumnCorrelation":

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...backend import Array, Recorder, moment, writes_since
+from ...backend import Arena, Array, Recorder, moment, writes_since
 from ...errors import GraphError
 from .. import replayed
 from .threads import one_blas_thread
@@ -39,7 +39,6 @@ class Graph(replayed.Graph):
         self.buffers, self.results = recorder.lasting(buffers), recorder.lasting(results)
         self.written = list(recorder.written.values())
         self.writes = writes_since(start)
-        recorder.forget()
 
     def launch(self) -> None:
         """Make the calls.
@@ -70,6 +69,7 @@ class Graphs:
 
     def __init__(self, function: Callable[..., Arrays]) -> None:
         self.function = function
+        self._arena = Arena()  # of all records, of which only one is replayed at a time
         self._first: dict[tuple[tuple[int, ...], ...], Graph] = {}
 
     def first(self, *arrays: Array) -> Arrays:
@@ -101,16 +101,19 @@ class Graphs:
     def _tried(self, graph: Graph, arrays: Arrays) -> tuple[list[Array], list[bytes]]:
         """Replay and undo it; return the arrays of others it writes to, and digests of all."""
         written = [written.array for written in graph.written]
-        before = [array.copy() for array in written]
-        replayed.fill(graph.buffers, arrays)
-        graph.launch()
-        digests = [_digest(array) for array in (*graph.results, *written)]
-        for array, value in zip(written, before, strict=True):
-            np.copyto(array, value)
-        return written, digests
+        # What a call leaves in the arena, such as gradients, may be needed by the next one.
+        kept = [*written, *self._arena.held()]
+        before = [array.copy() for array in kept]
+        try:
+            replayed.fill(graph.buffers, arrays)
+            graph.launch()
+            return written, [_digest(array) for array in (*graph.results, *written)]
+        finally:
+            for array, value in zip(kept, before, strict=True):
+                np.copyto(array, value)
 
     def _record(self, *arrays: Array) -> Graph:
-        start, recorder = moment(), Recorder()
+        start, recorder = moment(), Recorder(self._arena)
         buffers = tuple(recorder.like(array) for array in arrays)
         try:
             with _settings(), recorder:
