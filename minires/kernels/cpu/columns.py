@@ -53,11 +53,13 @@ class ColumnCorrelation:
             for u in range(down.taps):
                 rows, x_rows = down.valid_slices(u)
                 self.taps.append(((v, u), (rows, columns), (x_rows, x_columns)))
+        whole = slice(0, down.out), slice(0, across.out)
+        self.padded = any(windows != whole for _, windows, _ in self.taps)
 
     def __call__(self, x: Array, w: Array) -> Array:
         kw, kh, C, *out = self.X
         x = x.reshape(self.x).swapaxes(0, 1)
-        columns = zeros(self.X, x.dtype)
+        columns = (zeros if self.padded else empty)(self.X, x.dtype)
         for tap, windows, pixels in self.taps:
             columns[tap][:, *windows] = x[:, *pixels]
         X = columns.reshape(kw, kh * C, math.prod(out))
@@ -65,7 +67,8 @@ class ColumnCorrelation:
         y = empty(self.y, x.dtype)
 
         def work(start: int, stop: int) -> None:
-            part = np.add.reduce(np.matmul(W[:, start:stop], X))
+            parts = np.matmul(W[:, start:stop], X)
+            part = parts[0] if kw == 1 else np.add.reduce(parts)
             y[:, start:stop] = part.reshape(stop - start, len(y), y.shape[2]).swapaxes(0, 1)
 
         parallel_for(work, len(w), self.weights, self.products)
