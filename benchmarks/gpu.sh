@@ -17,15 +17,27 @@ run=${4:+$(realpath "$4")}
 cd "$(dirname "$0")/.."
 export PYTHONPATH=$PWD PYTHONUNBUFFERED=1
 
+found=() # by the calls of tests
+
 tests() { # warnings of other libraries are not what is tested here
-    timeout "$1" python3 -m pytest -m gpu -q --tb=short -p no:cacheprovider -o filterwarnings=default \
+    timeout "$1" python3 -m pytest -m gpu --tb=short -p no:cacheprovider -o filterwarnings=default \
         "${@:2}" 2>&1 | tee -a "$out/tests.txt"
+    code=${PIPESTATUS[0]}
+    case $code in
+    0 | 1) found+=("$(tail -n 1 "$out/tests.txt")") ;; # 12 passed, 1 failed in 9.87s
+    124) found+=("not done within $1 s") ;;
+    *) found+=("ended by pytest with code $code") ;;
+    esac
+    return "$code"
 }
 
 case $piece in
 tests)
-    tests 60 tests/kernels/test_cuda_graph.py # alone: it looks at the memory of the whole GPU
-    tests 400 -n 4 tests --deselect tests/kernels/test_cuda_graph.py
+    failed=0
+    tests 60 tests/kernels/test_cuda_graph.py || failed=1 # alone: it looks at the whole GPU's memory
+    tests 400 -n 4 tests --deselect tests/kernels/test_cuda_graph.py || failed=1
+    echo "Tests marked gpu: of CUDA graphs ${found[0]}; all others ${found[1]}; log: $out/tests.txt"
+    exit $failed
     ;;
 steps)
     timeout 60 python3 benchmarks/gpu_kernels.py resnet56@128 --out "$out/kernels.json"

@@ -6,6 +6,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 from standin import standin
+from standin.functions import CudaError
 
 from minires import Tensor, backend, models, nn
 from minires.backend import library
@@ -86,9 +87,11 @@ def broken(monkeypatch):
             driverGetVersion=lambda: driver,
             runtimeGetVersion=lambda: built_for,
             getDeviceCount=count,
+            CUDARuntimeError=CudaError,
         )
+        driver_api = SimpleNamespace(CUDADriverError=CudaError)
         gpu = SimpleNamespace(compute_capability=capability)
-        module.cuda = SimpleNamespace(runtime=runtime, Device=lambda: gpu)
+        module.cuda = SimpleNamespace(runtime=runtime, driver=driver_api, Device=lambda: gpu)
         module.ones = ones
         monkeypatch.setitem(sys.modules, "cupy", module)
         backend.load.cache_clear()
@@ -97,9 +100,9 @@ def broken(monkeypatch):
     backend.load.cache_clear()
 
 
-def fails(kind, said):
+def fails(kind, *said):
     def fail(*_):
-        raise kind(said)
+        raise kind(*said)
 
     return fail
 
@@ -140,9 +143,25 @@ def test_the_driver_is_older_than_cupys_cuda(broken):
 
 
 def test_there_is_no_gpu(broken):
-    broken(count=fails(RuntimeError, "cudaErrorNoDevice: no CUDA-capable device is detected"))
+    broken(count=fails(CudaError, "cudaErrorNoDevice: no CUDA-capable device is detected", 100))
     assert "finds no usable GPU (cudaErrorNoDevice: no CUDA-capable" in refusal()
     assert "nvidia-smi" in refusal()
+
+
+@pytest.mark.parametrize("where", ["count", "ones"])  # what is first to need the GPU itself
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (CudaError, ("cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy", 46)),
+        (CudaError, ("cudaErrorMemoryAllocation: out of memory", 2)),
+        (MemoryError, ("Out of memory allocating 512 bytes",)),
+    ],
+)
+def test_the_gpu_is_taken(broken, where, error, said):
+    broken(**{where: fails(error, *said)})
+    assert f"the GPU is taken by other processes ({said[0]}), which `nvidia-smi`" in refusal()
+    assert "choose another GPU by CUDA_VISIBLE_DEVICES" in refusal()
+    assert "NVRTC" not in refusal()
 
 
 def test_the_gpu_is_too_old(broken):

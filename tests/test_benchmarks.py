@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -86,3 +87,36 @@ def test_what_the_script_for_a_gpu_runs_is_there():
     named = set(re.findall(r"(?:benchmarks|tests)/[\w/]+\.py", script))
     assert len(named) == 3
     assert all((BENCHMARKS.parent / name).exists() for name in named)
+
+
+@pytest.mark.skipif(not shutil.which("timeout"), reason="gpu.sh needs bash and GNU's timeout")
+@pytest.mark.parametrize(
+    ("script", "said", "code"),
+    [
+        ("echo '12 passed in 9.87s'", "of CUDA graphs 12 passed in 9.87s; all others 12 passed", 0),
+        ("echo .F; echo '1 failed, 2 passed in 1s'; exit 1", "graphs 1 failed, 2 passed in 1s;", 1),
+        ("case $* in *-n*) exit 124;; esac; echo '9 passed'", "not done within 400 s; log:", 1),
+        (
+            "case $* in *-n*) echo '9 passed';; *) exit 4;; esac",
+            "ended by .* code 4; all .* 9",
+            1,
+        ),
+    ],
+)
+def test_the_script_for_a_gpu_ends_its_tests_with_one_sentence(tmp_path, script, said, code):
+    pretended = tmp_path / "python3"  # in place of pytest
+    summed_up = 'case "$*" in *" -q "*) exit;; esac'  # pyproject.toml has one -q already
+    pretended.write_text(f"#!/bin/sh\n{summed_up}\n{script}\n", encoding="utf-8")
+    pretended.chmod(0o755)
+    done = subprocess.run(
+        ["bash", BENCHMARKS / "gpu.sh", "tests", tmp_path / "out"],
+        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("Tests marked gpu: ")
+    assert re.search(said, last)
+    assert last.endswith(f"log: {tmp_path / 'out' / 'tests.txt'}")
+    assert done.returncode == code

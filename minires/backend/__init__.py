@@ -20,7 +20,7 @@ from .arrays import (
     single,
     to_numpy,
 )
-from .library import BACKENDS, capability, default, load, use
+from .library import BACKENDS, capability, default, expect_tf32, load, use
 from .random import generator, manual_seed, stream
 from .recorded import Recorded, recorded, recorder, repeated, unrecorded
 from .recording import Calls, Recorder

@@ -16,6 +16,8 @@ from ..errors import DeviceError, UsageError
 
 BACKENDS = ("numpy", "cupy")
 
+_TAKEN = (2, 46)  # CUDA's numbers: no memory for this process, or the GPU is another one's alone
+
 _default: str | None = None  # None until it is first asked for, see `default`
 
 
@@ -93,6 +95,12 @@ def load(name: str) -> Any:
     except DeviceError:
         raise
     except Exception as error:  # CuPy's own error classes live inside the module that may be broken
+        if _is_taken(cupy, error):
+            raise DeviceError(
+                f"the GPU is taken by other processes ({_last_line(error)}), which `nvidia-smi` "
+                "lists; wait for them, choose another GPU by CUDA_VISIBLE_DEVICES, or use the "
+                "numpy backend"
+            ) from error
         raise DeviceError(
             f"CuPy {cupy.__version__} is installed but finds no usable GPU ({_last_line(error)}); "
             "check the driver with `nvidia-smi`, or use the numpy backend"
@@ -125,6 +133,8 @@ def _try_out(cupy: Any) -> None:
         one = cupy.ones(1)
         float((one + one)[0])  # the first kernel: CuPy compiles them as they are needed
     except Exception as error:
+        if _is_taken(cupy, error):
+            raise
         raise DeviceError(
             f"CuPy {cupy.__version__} finds a GPU but cannot compute on it ({_last_line(error)}); "
             "its kernels are compiled by CUDA's NVRTC, which must be of its CUDA, "
@@ -137,6 +147,22 @@ def _try_out(cupy: Any) -> None:
 def capability(cupy: Any) -> float:
     """Return the compute capability of the GPU, such as 9.0."""
     return int(cupy.cuda.Device().compute_capability) / 10
+
+
+def expect_tf32() -> None:
+    """Raise DeviceError unless the GPU can compute in TF32."""
+    found = capability(load("cupy"))
+    if found < 8:
+        raise DeviceError(
+            "TF32 needs a GPU of compute capability 8.0 or more (Ampere, 2020), and this one has "
+            f"{found}; compute without tf32"
+        )
+
+
+def _is_taken(cupy: Any, error: Exception) -> bool:
+    """Return whether an error says that other processes use the GPU, or all of its memory."""
+    of_cuda = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
+    return isinstance(error, MemoryError) or (isinstance(error, of_cuda) and error.status in _TAKEN)
 
 
 def _cuda(version: int) -> str:

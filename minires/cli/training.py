@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import typer
 
-from ..errors import RunError, UsageError
+from ..errors import OutOfMemoryError, RunError, UsageError
 from ..parallel.ranks import world
 from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
@@ -65,12 +65,20 @@ def follow(run: Run[E], display: AbstractContextManager[Callable[[E], None]], ag
 
     Raises:
         RunError: the output cannot be written, such as a closed pipe; the run was stopped for it.
+        OutOfMemoryError: there is not enough memory; with how to resume.
     """
     failures: list[OSError] = []
     with stop_on_signal() as asked, display as show:
-        for event in run.run(stop=lambda: asked() or bool(failures)):
-            with _noted(failures):
-                show(event)
+        try:
+            for event in run.run(stop=lambda: asked() or bool(failures)):
+                with _noted(failures):
+                    show(event)
+        except MemoryError as error:
+            known = isinstance(error, OutOfMemoryError)
+            what = str(error) if known else f"there is not enough memory ({error})"
+            raise OutOfMemoryError(
+                f"{what}; what is saved stays: when there is more memory, resume with: {again}"
+            ) from error
     if run.stopped:
         with _noted(failures):
             say(f"stopped; resume with: {again}", flush=True)

@@ -15,6 +15,7 @@ import psutil
 from .. import functional as F
 from ..backend import load
 from ..errors import UsageError
+from ..kernels.cpu import memory as pool
 from ..models import NetSpec
 from .graph import Graph, size_text
 
@@ -124,12 +125,12 @@ class Profile:
 
 
 def available(backend: str = "numpy") -> int:
-    """Return how many bytes a process could still get: from this machine, or from its GPU."""
+    """Return how many bytes this process could still use: of this machine, or of its GPU."""
     if backend == "cupy":
         cupy = load(backend)
         free, _ = cupy.cuda.runtime.memGetInfo()
         return int(free + cupy.get_default_memory_pool().free_bytes())
-    return int(psutil.virtual_memory().available)
+    return int(psutil.virtual_memory().available) + pool.free_bytes()
 
 
 def check_memory(
@@ -147,9 +148,10 @@ def check_memory(
     every = profile.best_checkpoint(batch)
     saving = profile.memory(batch, every).total
     advice = [f"--checkpoint-every {every} needs {size_text(saving)}"] if saving <= there else []
+    where = " on the GPU" if backend == "cupy" else ""
     smaller = profile.largest_batch(there, checkpoint_every)
     advice += [f"a batch of {smaller} fits"] if smaller >= _SAMPLE else []
     raise UsageError(
         f"{spec} at batch {batch} would need about {size_text(needed)}, and {size_text(there)} are "
-        f"free; {' and '.join(advice) or 'choose a smaller model'}"
+        f"free{where}; {' and '.join(advice) or 'choose a smaller model'}"
     )

@@ -118,8 +118,11 @@ class Replayed:
             self._seen.remove(shapes)  # the next call records the other way
             raise
         except Exception as error:  # CuPy's own classes are in a module that may not be there
-            results = self._call(*arrays)
-            self.failure = f"{type(error).__name__}: {error}"
+            failure = f"{type(error).__name__}: {error}"
+        for held in (self._by_backend, self._seen, self._captured):
+            held.clear()  # the call below needs the memory, and so is outside the handler
+        results = self._call(*arrays)
+        self.failure = failure
         warnings.warn(
             f"the step cannot be recorded ({self.failure}); its calls are made one by one",
             RuntimeWarning,

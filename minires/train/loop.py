@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,13 @@ import numpy as np
 from .. import functional as F
 from ..backend import Array, array_module, default, load, move, repeated
 from ..data.dataset import Dataset, Source
-from ..errors import NonFiniteError, OutOfMemoryError
+from ..errors import NonFiniteError
 from ..inspect import detect_anomaly
 from ..kernels.replayed import Replayed
 from ..modes import no_grad, tf32
 from ..nn import Module
 from ..optim import SGD, StepSchedule
+from .out_of_memory import memory_error_explained
 from .progress import EpochTotals, Progress, Row
 from .recipe import Recipe, epoch_length
 
@@ -113,13 +113,14 @@ class Trainer:
         Raises:
             NonFiniteError: the loss is NaN or infinite; no parameter was changed.
             LabelError: a label is no class.
-            OutOfMemoryError: there is not enough memory for such a batch.
+            OutOfMemoryError: there is not enough memory; names the batch that would fit.
         """
-        x, labels = move(x, self.backend), move(labels, self.backend)
         lr = self.schedule(self.iteration)
         # A NaN is found below and explained; NumPy's own warnings would only come before it.
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-        with silent, tf32(self.tf32), _memory_error_explained(self.net, len(x)):
+        explained = memory_error_explained(self.net, self.model, x.shape, self.backend)
+        with silent, tf32(self.tf32), explained:
+            x, labels = move(x, self.backend), move(labels, self.backend)
             value, wrong, seen = self.learn(x, labels, lr)
             if not math.isfinite(value):
                 raise _not_finite(self, value, x, labels)
@@ -183,18 +184,6 @@ class Trainer:
 
 def _is_finite(loss: Array) -> bool:
     return math.isfinite(loss.item())
-
-
-@contextmanager
-def _memory_error_explained(net: str, images: int) -> Iterator[None]:
-    """Raise OutOfMemoryError for a MemoryError, NumPy's or CuPy's."""
-    try:
-        yield
-    except MemoryError as error:
-        raise OutOfMemoryError(
-            f"{net}: there is not enough memory for a training step on {images} images ({error}); "
-            "half as many need about half of it"
-        ) from error
 
 
 def _mistakes(

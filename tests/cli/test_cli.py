@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from commands import ENVIRONMENT, TINY, fails, in_a_process, minires, start, wait_for
+from standin import standin
 
 from minires import cli
+from minires.train import Trainer, out_of_memory
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +222,67 @@ def test_ctrl_c_leaves_the_figure_so_far_and_says_how_to_resume(unbroken, tmp_pa
     assert (tmp_path / "run" / "degradation.png").exists()
     assert in_a_process("degradation", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
     same(unbroken, tmp_path / "run")
+
+
+@pytest.mark.parametrize("where", ["learn", "test"])
+def test_out_of_memory_a_run_keeps_what_it_has_and_says_how_to_resume(monkeypatch, tmp_path, where):
+    calls = []
+
+    def runs_out(trainer, *arguments):
+        calls.append(trainer.iteration)
+        if len(calls) == 1 + (45 if where == "learn" else 1):
+            raise MemoryError("Out of memory allocating 512 bytes")
+        return method(trainer, *arguments)
+
+    method = getattr(Trainer, where)
+    monkeypatch.setattr(Trainer, where, runs_out)
+    monkeypatch.setattr(out_of_memory, "available", lambda _: 10_000_000)
+    said = r"not enough memory .*\(Out of memory allocating 512 bytes\); "
+    said += r"a batch of \d+ would fit; " if where == "learn" else ""
+    said += r"what is saved stays: .*, resume with: minires degradation --resume --out run$"
+    run = ("degradation", "--nets", "resnet8", "--epochs", "2", "--out", "run")
+    fails(minires(*run, cwd=tmp_path), 1, said)
+    before = calls.copy()
+    assert minires("degradation", "--resume", "--out", "run", cwd=tmp_path).returncode == 0
+    assert calls[len(before)] >= 45  # the first epoch is not trained again
+    lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in lines[1:]] == ["45", "90"]
+
+
+GPU_RUN = ("degradation", "--backend", "cupy", "--out", "run")
+
+
+def no_memory(*_):
+    raise MemoryError("Out of memory allocating 512 bytes")
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "code", "said"),
+    [
+        (lambda c: setattr(c, "ones", no_memory), (), 1, "the GPU is taken by other processes"),
+        (
+            lambda c: setattr(c.cuda.runtime, "memGetInfo", lambda: (40_000_000, 80 << 30)),
+            ("--nets", "plain8,resnet56", "--batch", "128"),
+            *(2, r"resnet56 at batch 128 .* 40 MB are free on the GPU; .* and a batch of \d+ fits"),
+        ),
+        (
+            lambda c: setattr(c.cuda.Device, "compute_capability", "61"),
+            *((), 1, "capability 6.1, and minires' kernels need 7.0"),
+        ),
+        (
+            lambda c: setattr(c.cuda.Device, "compute_capability", "75"),
+            *(("--tf32",), 1, r"TF32 needs .* 8\.0 .* has 7\.5; compute without tf32"),
+        ),
+    ],
+    ids=["taken", "too small", "too old", "too old for TF32"],
+)
+def test_a_gpu_that_will_not_do_gets_a_sentence_and_leaves_nothing(
+    tmp_path, change, options, code, said
+):
+    with standin() as cupy:
+        change(cupy)
+        fails(minires(*GPU_RUN, *options, cwd=tmp_path), code, said)
+    assert not list(tmp_path.iterdir())
 
 
 def test_version_and_help():

@@ -4,6 +4,7 @@ import os
 import statistics
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from minires import models
 from minires.errors import UsageError
 from minires.inspect import Graph, memory
 from minires.inspect.memory import Profile, check_memory
+from minires.kernels.cpu import memory as pool
+from minires.kernels.cpu.tuning import tuning
 from minires.models import NetSpec
 
 IMAGE = (3, 32, 32)
@@ -111,8 +114,19 @@ def test_on_a_gpu_its_own_memory_counts():
     with standin() as cupy:
         cupy.cuda.runtime.memGetInfo = lambda: (100_000_000, 80 << 30)
         check_memory(NetSpec.parse("resnet56"), IMAGE, 64, None)
-        with pytest.raises(UsageError, match="100 MB are free"):
+        with pytest.raises(UsageError, match="100 MB are free on the GPU; a batch of 17 fits"):
             check_memory(NetSpec.parse("resnet56"), IMAGE, 64, None, "cupy")
+
+
+def test_memory_that_waits_for_the_next_arrays_counts_as_free(monkeypatch):
+    machine = SimpleNamespace(available=1_000)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: machine)
+    size = tuning.pooled_bytes
+    array = pool.empty((size,), np.dtype(np.int8))
+    before = memory.available()
+    del array
+    assert memory.available() >= before + size
+    assert memory.available() == 1_000 + pool.free_bytes()
 
 
 @pytest.mark.parametrize("asked", [("resnet8", 0, None), ("resnet8", 4, 0), ("resnet9", 4, None)])

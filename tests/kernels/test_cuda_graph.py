@@ -68,6 +68,29 @@ def test_a_training_on_the_device_is_that_of_the_cpu(somewhere):
         assert (b.train_error, b.test_error, b.lr) == (a.train_error, a.test_error, a.lr)
 
 
+def test_without_memory_to_record_in_the_ordinary_call_has_that_of_the_pool(
+    cupy, graphs, monkeypatch
+):
+    pools, alive = [], []
+
+    class Pool:
+        malloc = None
+
+        def __init__(self):
+            pools.append(weakref.ref(self))
+
+    def function(x):
+        alive.append(pools[0]() is not None)
+        if len(alive) == 1:
+            raise MemoryError
+        return (x,)
+
+    monkeypatch.setattr(cupy.cuda, "MemoryPool", Pool)
+    with pytest.warns(RuntimeWarning, match="cannot be recorded .MemoryError"):
+        Replayed(function)(cupy.zeros(2))
+    assert alive == [True, False]
+
+
 def test_all_steps_but_the_first_of_a_batch_size_are_one_launch(graphs):
     list(trainer(graph=True).run())
     assert [graph.launches for graph in graphs] == [5, 2]

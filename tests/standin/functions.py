@@ -210,6 +210,14 @@ class Stream:
         return False
 
 
+class CudaError(RuntimeError):
+    """What CUDA refuses, with its number."""
+
+    def __init__(self, said, status):
+        super().__init__(said)
+        self.status = status
+
+
 def _cuda():
     stream = Stream()
     Stream.null = stream
@@ -231,7 +239,9 @@ def _cuda():
             memGetInfo=lambda: (80 << 30, 80 << 30),
             driverGetVersion=lambda: 12090,
             runtimeGetVersion=lambda: 12090,
+            CUDARuntimeError=CudaError,
         ),
+        driver=SimpleNamespace(CUDADriverError=CudaError),
         is_available=lambda: True,
         Device=Device,
         Stream=Stream,

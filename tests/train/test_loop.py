@@ -4,7 +4,7 @@ from small_training import DATA, small_training, weights, without_time
 
 from minires import Tensor, manual_seed
 from minires import functional as F
-from minires.errors import NonFiniteError, OutOfMemoryError
+from minires.errors import NonFiniteError
 from minires.models import cifar_net
 from minires.train import Recipe
 
@@ -34,19 +34,6 @@ def test_errors_and_losses_are_means_over_the_images_of_the_epoch():
     assert seen == 1437
     row = progress.row
     assert (row.train_loss, row.train_error) == (progress.train_loss, progress.train_error)
-
-
-def test_too_little_memory_is_an_error_that_says_for_what(monkeypatch):
-    t = small_training()
-    before = weights(t)
-
-    def no_memory(*_):
-        raise MemoryError("Unable to allocate 8.00 TiB")
-
-    monkeypatch.setattr(t, "_learn", no_memory)
-    with pytest.raises(OutOfMemoryError, match=r"resnet8: .* step on 100 images .Unable to"):
-        next(t.run())
-    assert weights(t) == before
 
 
 def test_the_test_error_uses_running_statistics_and_leaves_training_mode():

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...backend import load
+from ...backend import expect_tf32, load
 from ...data import Dataset
 from ...errors import RunError, UsageError
 from ...inspect.memory import check_memory
@@ -28,12 +28,14 @@ class _Before:
 
 
 def check_possible(config: Config, graph: bool | None, until: int | None, ranks: Ranks) -> None:
-    """Raise for a backend or epochs that cannot be, or that are not the same on all ranks."""
+    """Raise for a backend, TF32 or epochs that cannot be, or that are not the same on all ranks."""
     ranks.expect_same({"backend": config.backend, "until": until})
     if graph and ranks.size > 1:
         raise UsageError("a graph holds no messages between ranks; leave out the graph")
     use_own_device(ranks, config.backend)
     load(config.backend)
+    if config.tf32:
+        expect_tf32()
     if until is not None and until < 1:
         raise UsageError(f"a net can stop after 1 epoch or more, got {until}")
 

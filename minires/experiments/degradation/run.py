@@ -134,7 +134,7 @@ class Degradation:
         Raises:
             RunError: another process works in the folder, it cannot be written, or a checkpoint
                 and the one before it are damaged.
-            NonFiniteError: a loss is NaN or infinite.
+            NonFiniteError, OutOfMemoryError: see `Trainer.step`; the last checkpoint stays.
         """
         with self.folder.locked():
             if self.ranks_before and self.ranks_before != self.ranks_used:

@@ -89,6 +89,11 @@ class _Pool:
 _pool = _Pool()
 
 
+def free_bytes() -> int:
+    """Return how many bytes wait for the next arrays."""
+    return _pool.free
+
+
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return an array of any content; a large one lies on memory that is used again."""
     if (here := recorder()) is not None:

@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from ... import ops
-from ...backend import Array, capability, load, moment
-from ...errors import DeviceError
+from ...backend import Array, expect_tf32, load, moment
 from ...modes import modes
 from ...ops import Gradients, Pair
 from ...ops.windows import output_size
@@ -58,11 +57,8 @@ class Plan:
     def __init__(
         self, x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair, tf32: bool
     ) -> None:
-        if tf32 and capability(load("cupy")) < 8:
-            raise DeviceError(
-                "TF32 needs a GPU of compute capability 8.0 or more (Ampere, 2020), and this one "
-                f"has {capability(load('cupy'))}; compute without tf32"
-            )
+        if tf32:
+            expect_tf32()
         O, C, *kernel = w
         N = x[0]
         down, across = axes(x, tuple(kernel), stride, padding)
