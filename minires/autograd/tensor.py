@@ -18,12 +18,15 @@ from ..backend import (
     expect_differentiable,
     expect_real,
     is_array,
-    moment,
+    is_same,
     move,
+    note_replacement,
     note_write,
     placed,
     plain,
     real_numbers,
+    recorded,
+    recorder,
 )
 from ..errors import DTypeError, GraphError
 from ..kernels import is_begun, realized
@@ -105,17 +108,23 @@ class Tensor(Operators, Values):
         for hook in modes.read_hooks:
             hook(self, self.held)
         self.held = realized(self.held)
-        return self.held
+        return recorded(self.held)
 
     @data.setter
     def data(self, data: Array) -> None:
-        if data is self.held:  # t.data -= 1 changes the array, then assigns it
+        # t.data -= 1 changes the array, then assigns it
+        if data is self.held or (recorder() and is_same(data, self.held)):
             note_write(data, "an assignment to .data", self.name)
             return
         if not isinstance(data, np.generic) and not is_array(data):
             raise DTypeError(f"a tensor's data are an array, got {type(data).__name__}")
+        if recorder():
+            raise GraphError(
+                "the step assigns another array to .data, and a replay assigns nothing; write "
+                "into the array there is, as in t.data[...] = x, or leave out the record"
+            )
         self.held = plain(data)
-        self.assigned = moment()
+        self.assigned = note_replacement()
 
     def detach(self) -> "Tensor":
         """Return the same data as a leaf that requires no gradient."""
@@ -145,11 +154,15 @@ class Tensor(Operators, Values):
     @property
     def grad(self) -> Array | None:
         """The gradient, or None; one that a GPU is still computing is waited for."""
+        if here := recorder():
+            here.state.touch(self, read=True)
         self.held_grad = realized(self.held_grad)
-        return self.held_grad
+        return recorded(self.held_grad)
 
     @grad.setter
     def grad(self, grad: Array | None) -> None:
+        if here := recorder():
+            here.state.touch(self, read=False)
         self.held_grad = grad
 
     def zero_grad(self) -> None:

@@ -1,5 +1,6 @@
 """Which array library owns an array, moving and recording them, writes in place, random numbers."""
 
+from .again import is_same
 from .arena import Arena, Memory
 from .arrays import (
     Array,
@@ -24,4 +25,13 @@ from .library import BACKENDS, capability, default, expect_tf32, load, use
 from .random import generator, manual_seed, stream
 from .recorded import Recorded, recorded, recorder, repeated, unrecorded
 from .recording import Calls, Recorder
-from .writes import Write, is_read_only, later_write, moment, note_write, writes_since
+from .state import State
+from .writes import (
+    Write,
+    is_read_only,
+    later_write,
+    moment,
+    note_replacement,
+    note_write,
+    writes_since,
+)

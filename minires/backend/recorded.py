@@ -12,13 +12,13 @@ to it by `recorded`. A record has no branches: what decides by a number says so 
 
 import threading
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..errors import GraphError
-
-Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+from .again import all_written, copied, is_same, with_out, written
+from .functions import BINARY, LOOKING, MAKING, METHODS, SHAPES, WRITING
 
 
 class _Here(threading.local):
@@ -79,30 +79,34 @@ class Recorded(np.ndarray[Any, Any]):
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
             return _in_place(inputs[0], function, inputs, named)
+        if ufunc.nout > 1 and method == "__call__":
+            ys = _computed(function, inputs, named)
+            return tuple(map(_assigned, out or [None] * len(ys), ys))
         if not out:
-            return _computed(function, inputs, named, _with_out)
-        return _in_place(out[0], *_with_out(out[0], function, inputs, named))
+            return _computed(function, inputs, named, with_out)
+        return _in_place(out[0], *with_out(out[0], function, inputs, named))
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, named: Any) -> Any:
-        if function is np.copyto:
+        if function in WRITING and arguments:
             return _in_place(arguments[0], function, arguments, named)
-        if named.get("out") is not None:
-            return _in_place(named["out"], function, arguments, named)
-        return _computed(function, arguments, named)
+        return _computed_or_in_place(function, arguments, named)
 
     def __getitem__(self, key: Any) -> Any:
         y = unrecorded(self)[unrecorded(key)]
-        if isinstance(y, np.generic):
-            key = (*key, ...) if isinstance(key, tuple) else (key, ...)
-        return _computed(np.ndarray.__getitem__, (self, key), {})
+        if not isinstance(y, np.generic):
+            return _computed(np.ndarray.__getitem__, (self, key), {})
+        number = self[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+        return number.copy().view(Scalar) if isinstance(number, Recorded) else number
 
     def __setitem__(self, key: Any, value: Any) -> None:
         part = unrecorded(self)[unrecorded(key)]
-        if _is_same(part, unrecorded(value)):  # a[i] += b assigns what it has written already
+        if is_same(part, unrecorded(value)):  # a[i] += b assigns what it has written already
             return
         if isinstance(part, np.ndarray) and np.may_share_memory(part, self):
             _in_place(self, np.ndarray.__setitem__, (part, ..., value), {})
         else:
+            if _here.recorder:
+                _here.recorder.may_fail()  # at an index that is computed
             _in_place(self, np.ndarray.__setitem__, (self, key, value), {})
 
     def __iter__(self) -> Any:
@@ -110,28 +114,37 @@ class Recorded(np.ndarray[Any, Any]):
 
     def copy(self, order: Any = "C") -> Any:
         """Return a copy."""
-        return _computed(np.ndarray.copy, (self, order), {}, _copied)
+        return _computed(np.ndarray.copy, (self, order), {}, copied)
 
     def astype(self, *arguments: Any, **named: Any) -> Any:
         """Return it in another type."""
-        return _computed(np.ndarray.astype, (self, *arguments), named, _copied)
+        return _computed(np.ndarray.astype, (self, *arguments), named, copied)
 
     def fill(self, value: Any) -> None:
         """Write one number everywhere."""
         self[...] = value
 
-    def _number(self, *_: Any) -> NoReturn:
-        raise GraphError(
-            "the step looks at a number that it has computed, and a record of its calls cannot "
-            "take one way or another; leave out the record, or look at the number after the step"
-        )
+
+class Scalar(Recorded):
+    """A number that NumPy would return as a scalar, which += does not change but replaces."""
+
+
+for _name in BINARY.split():
+    setattr(Scalar, f"__i{_name}__", getattr(np.ndarray, f"__{_name}__"))
+
+
+def _looked() -> NoReturn:
+    raise GraphError(
+        "the step looks at a number that it has computed, and a record of its calls cannot "
+        "take one way or another; leave out the record, or look at the number after the step"
+    )
 
 
 def _method(name: str) -> Callable[..., Any]:
     function = getattr(np.ndarray, name)
 
     def method(*arguments: Any, **named: Any) -> Any:
-        return _computed(function, arguments, named)
+        return _computed_or_in_place(function, arguments, named)
 
     return method
 
@@ -139,30 +152,24 @@ def _method(name: str) -> Callable[..., Any]:
 def _looking(name: str) -> Callable[..., Any]:
     function = getattr(np.ndarray, name)
 
-    def method(self: Recorded, *arguments: Any) -> Any:
-        return self._number() if _here.recorder else function(unrecorded(self), *arguments)
+    def method(self: Recorded, *arguments: Any, **named: Any) -> Any:
+        return _looked() if _here.recorder else function(unrecorded(self), *arguments, **named)
 
     return method
 
 
-for _name in ("argmax", "argmin", "argsort", "choose", "compress", "cumprod"):
+for _name in METHODS.split():
     setattr(Recorded, _name, _method(_name))
-for _name in (
-    "cumsum",
-    "diagonal",
-    "dot",
-    "flatten",
-    "ravel",
-    "repeat",
-    "reshape",
-    "round",
-    "take",
-):
-    setattr(Recorded, _name, _method(_name))
-for _name in ("__bool__", "__complex__", "__float__", "__index__", "__int__", "item", "tobytes"):
+for _name in LOOKING.split():
     setattr(Recorded, _name, _looking(_name))
-for _name in ("nonzero", "partition", "put", "resize", "searchsorted", "sort", "tolist"):
-    setattr(Recorded, _name, _looking(_name))
+
+
+def _computed_or_in_place(
+    function: Callable[..., Any], arguments: Any, named: dict[str, Any]
+) -> Any:
+    if named.get("out") is not None:
+        return _in_place(named["out"], function, arguments, named)
+    return _computed(function, arguments, named)
 
 
 def _computed(
@@ -173,18 +180,48 @@ def _computed(
     Args:
         function, arguments, named: the call.
         again: given the result and these three, returns the call that writes the result again.
+
+    Raises:
+        GraphError: it returns no arrays, but what it found out about their numbers.
     """
     here = _here.recorder
     result = function(*unrecorded(arguments), **unrecorded(named))
-    if here is None or not isinstance(result, np.ndarray | np.generic):
+    if here is None or function in SHAPES:
         return result
-    if isinstance(result, np.ndarray) and any(
-        np.may_share_memory(result, a) for a in arguments if isinstance(a, np.ndarray)
-    ):
-        return result.view(Recorded)
-    y = here.like(result)
-    here.note(*(again or _written)(y, function, arguments, named))
-    return y
+    several = isinstance(result, tuple | list)
+    results = result if several else (result,)
+    if not all(isinstance(part, np.ndarray | np.generic) for part in results):
+        _looked()
+    given = [a for a in arguments if isinstance(a, np.ndarray)]
+    if results and all(_is_view(part, given) for part in results):
+        ys = [part.view(Recorded) for part in results]
+        if any(is_same(ys[0], a) for a in given[1:]):  # an `out` by position
+            here.note(function, arguments, named)
+    else:
+        ys = [_kept(part) for part in results]
+        if again is None:
+            here.may_fail()
+            again = all_written if several else written
+        here.note(*again(ys if several else ys[0], function, arguments, named))
+    if not several:
+        return ys[0]
+    return type(result)(*ys) if hasattr(result, "_fields") else type(result)(ys)
+
+
+def _is_view(result: Any, given: list[Any]) -> bool:
+    """Return whether a result lies in the memory of one of the arrays that were given."""
+    return isinstance(result, np.ndarray) and any(np.may_share_memory(result, a) for a in given)
+
+
+def _kept(result: Any) -> Any:
+    """Return a copy of a result in memory of the recorder's."""
+    y = _here.recorder.like(result)
+    return y.view(Scalar) if isinstance(result, np.generic) else y
+
+
+def _assigned(out: Any, y: Any) -> Any:
+    """Return y, written to an array if that is not None."""
+    return y if out is None else _in_place(out, np.copyto, (out, y), {})
 
 
 def _in_place(
@@ -204,41 +241,9 @@ class _Module:
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(np, name)
-        if name not in _MAKING:
+        if name not in MAKING:
             return function
         return lambda *arguments, **named: _computed(function, arguments, named)
 
 
-_MAKING = frozenset(("arange", "array", "asarray", "empty", "full", "linspace", "ones", "zeros"))
 recorded_numpy = _Module()
-
-
-def _with_out(y: Any, function: Any, arguments: Any, named: dict[str, Any]) -> Call:
-    """Return the call of a ufunc that writes to y."""
-    # By position it takes less time; two functions take it by name alone.
-    if isinstance(function, np.ufunc) and not named and function not in (np.maximum, np.minimum):
-        return function, (*arguments, y), {}
-    return function, arguments, {**named, "out": y}
-
-
-def _copied(y: Any, function: Any, arguments: Any, named: dict[str, Any]) -> Call:
-    """Return the call that copies the first argument to y."""
-    return np.copyto, (y, arguments[0]), {"casting": "unsafe"}
-
-
-def _written(y: Any, function: Any, arguments: Any, named: dict[str, Any]) -> Call:
-    """Return a call of the function and a copy of what it returns."""
-    return _write, (y, function, arguments, named), {}
-
-
-def _write(y: Any, function: Callable[..., Any], arguments: Any, named: dict[str, Any]) -> None:
-    np.copyto(y, function(*arguments, **named))
-
-
-def _is_same(a: Any, b: Any) -> bool:
-    """Return whether two arrays are the same elements of the same memory."""
-    return (
-        isinstance(a, np.ndarray)
-        and isinstance(b, np.ndarray)
-        and (a.shape, a.dtype, a.__array_interface__) == (b.shape, b.dtype, b.__array_interface__)
-    )

@@ -10,6 +10,7 @@ from ..errors import GraphError
 from .arena import Arena, Free
 from .arrays import Array
 from .recorded import Recorded, set_recorder, unrecorded
+from .state import State
 from .writes import owner
 
 Calls = list[Callable[[], Any]]
@@ -20,7 +21,7 @@ class Written:
 
     Attributes:
         array: all of its memory; before: a copy of what was there.
-        early: whether a decision comes after the first write.
+        early: whether what may raise in a replay comes after the first write.
     """
 
     def __init__(self, array: Array) -> None:
@@ -36,6 +37,7 @@ class Recorder:
     Attributes:
         calls: what was called so far.
         written: the arrays of others that were written to, by the id of what owns their memory.
+        state: the tensors and modules that were read, and the gradients.
     """
 
     def __init__(self, arena: Arena) -> None:
@@ -43,6 +45,7 @@ class Recorder:
         self.calls: Calls = []
         self.written: dict[int, Written] = {}
         self._own: set[int] = set()  # addresses of blocks
+        self.state = State()
 
     def __enter__(self) -> Self:
         set_recorder(self)
@@ -58,10 +61,14 @@ class Recorder:
     def repeated(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a function returns, and keep a call that expects the same."""
         result = function(*unrecorded(arguments))
-        for written in self.written.values():
-            written.early = True
+        self.may_fail()
         self.note(_expect_same, (result, function, *arguments), {})
         return result
+
+    def may_fail(self) -> None:
+        """Let what was written so far be set back if the coming call raises in a replay."""
+        for written in self.written.values():
+            written.early = True
 
     def writes(self, array: Array) -> None:
         """Keep a copy of an array of others that is written to."""
@@ -73,7 +80,8 @@ class Recorder:
             self.written[id(memory)] = Written(memory)
 
     def undo(self) -> None:
-        """Set the arrays of others back to what they were."""
+        """Set the arrays and gradients of others back to what they were."""
+        self.state.undo()
         for written in self.written.values():
             np.copyto(written.array, written.before)
 
@@ -111,6 +119,18 @@ class Recorder:
         y = self.empty(tuple(array.shape[axis] for axis in axes), array.dtype)
         y = unrecorded(y).transpose(np.argsort(axes)) if axes else y
         np.copyto(unrecorded(y), array)
+        return y.view(Recorded)
+
+    def buffer(self, array: Any) -> Array:
+        """Return a copy with the same strides: kernels and sums go by them."""
+        last = [(n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True)]
+        start = -sum(min(0, steps) for steps in last)
+        size = start + sum(max(0, steps) for steps in last) + array.itemsize
+        if array.size == 0 or array.dtype.hasobject:
+            return self.like(array)
+        memory = unrecorded(self.empty((size,), np.dtype(np.uint8)))
+        y: Array = np.ndarray(array.shape, array.dtype, memory, start, array.strides)
+        np.copyto(y, array)
         return y.view(Recorded)
 
     def lasting(self, value: Any) -> Any:

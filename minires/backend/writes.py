@@ -16,6 +16,7 @@ from ..errors import UsageError
 from .arrays import Array, is_array
 
 _clock = itertools.count()
+_replacement = -1  # the moment of the last
 _writes: dict[int, "Write"] = {}  # by the id of the array that owns the memory
 
 
@@ -23,20 +24,33 @@ class Write:
     """The last write into some memory.
 
     Attributes:
+        memory: a weak reference to the array that owns it.
         moment: when; writer: what wrote, such as "SGD.step"; name: of the tensor, or "".
     """
 
-    __slots__ = ("_memory", "moment", "name", "writer")
+    __slots__ = ("memory", "moment", "name", "writer")
 
     def __init__(self, memory: Array) -> None:
         key, writes = id(memory), _writes  # which outlives this module's name for it at exit
-        self._memory = weakref.ref(memory, lambda _: writes.pop(key, None))
+        self.memory = weakref.ref(memory, lambda _: writes.pop(key, None))
         self.moment, self.writer, self.name = -1, "", ""
 
 
 def moment() -> int:
     """Return the number of this moment, larger than any before."""
     return next(_clock)
+
+
+def note_replacement() -> int:
+    """Note that a tensor gets another array, or a module another mode; return the moment."""
+    global _replacement
+    _replacement = moment()
+    return _replacement
+
+
+def last_replacement() -> int:
+    """Return the moment of the last `note_replacement`, or -1."""
+    return _replacement
 
 
 def note_write(array: Array, writer: str, name: str = "") -> None:

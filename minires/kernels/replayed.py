@@ -9,8 +9,10 @@ import numpy as np
 
 from ..arguments import function as checked
 from ..arguments import shown
-from ..backend import Array, Write, backend_name, is_array, moment
-from ..errors import UsageError
+from ..backend import Array, Write, backend_name, is_array, moment, recorder
+from ..errors import GraphError, UsageError
+from ..modes import modes
+from .cpu.threads import get_num_threads
 
 Arrays: TypeAlias = tuple[Array, ...]
 
@@ -19,6 +21,18 @@ _MODULES = {"numpy": ".cpu.graph", "cupy": ".cuda.graph"}
 
 class DivergedError(Exception):
     """What a record decides by a number went another way; all that it wrote is as before."""
+
+
+class UnlikeError(GraphError):
+    """A record does not do what the function does.
+
+    Attributes:
+        results: what the function has returned, of a call that has been made.
+    """
+
+    def __init__(self, message: str, results: Arrays) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 class Graph:
@@ -32,6 +46,14 @@ class Graph:
     buffers: Arrays
     results: Arrays
     writes: list[Write]
+
+    def is_current(self) -> bool:
+        """Return whether what it was made with is still there."""
+        return True
+
+    def is_tried(self, arrays: Arrays) -> bool:
+        """Return whether it needs no comparison with the function for these arguments."""
+        return True
 
     def launch(self) -> None:
         """Do it.
@@ -62,9 +84,15 @@ class Replayed:
         step = minires.Replayed(lambda x, labels: (learn(x, labels).data,))
 
     Args:
-        function: takes arrays, of one backend, and returns a tuple of such. It must do the same
-            with them each time, whatever numbers they hold. What it does beside, such as counting
-            its calls, is not done in a replay.
+        function: takes arrays, of one backend, and returns a tuple of such. It gets copies, and
+            must do the same with them each time, whatever numbers they hold. What it does beside,
+            such as counting its calls or keeping an array for the next, is not done in a replay.
+
+    What the function reads beside its arguments must stay as it is. A change is noticed of the
+    array of a tensor (`p.data = x`), train() and eval(), the numbers of an optimiser, the number of
+    threads and modes such as `no_grad`; on a GPU, of the last alone. It is not noticed of
+    `requires_grad`, hooks and other numbers and arrays: make a new `Replayed` then. One `Replayed`
+    is not for two threads at once.
 
     Attributes:
         failure: why nothing is recorded; "" as long as nothing failed.
@@ -82,20 +110,21 @@ class Replayed:
         self._captured: dict[Any, Graph] = {}
 
     def __call__(self, *arrays: Array) -> Arrays:
-        """What `function` returns; arrays that the next call with these shapes writes to."""
+        """What `function` returns; arrays that the next call writes to."""
         for array in arrays:
             if not is_array(array):
                 raise UsageError(f"a replayed function takes arrays, got {shown(array)}")
-        if self.failure or not arrays:
+        if self.failure or not arrays or _is_watched():
             return self._call(*arrays)
-        shapes = tuple((a.shape, a.dtype) for a in arrays)
+        key = circumstances(arrays)
         try:
-            graph = self._captured.get(shapes) or self._record(shapes, arrays)
+            graph = self._current(key, arrays) or self._record(key, arrays)
             if not isinstance(graph, Graph):
                 return graph
             fill(graph.buffers, arrays)
             graph.launch()
         except DivergedError:
+            self._forget(key)  # the next call records the other way
             return self._call(*arrays)
         for write in graph.writes:
             write.moment = moment()
@@ -105,23 +134,39 @@ class Replayed:
         """Return `function` as a graph, with copies of these arrays as its buffers."""
         return self._graphs(arrays).capture(*arrays)
 
-    def _record(self, shapes: Any, arrays: Arrays) -> Graph | Arrays:
+    def _current(self, key: Any, arrays: Arrays) -> Graph | None:
+        """Return the graph, if there is one that need not be made again."""
+        graph = self._captured.get(key)
+        if graph is None or (graph.is_current() and graph.is_tried(arrays)):
+            return graph
+        if graph.is_current():
+            del self._captured[key]
+        else:
+            self._forget(key)
+        return None
+
+    def _forget(self, key: Any) -> None:
+        self._captured.pop(key, None)
+        self._seen.discard(key)
+
+    def _record(self, key: Any, arrays: Arrays) -> Graph | Arrays:
         """Return the function as a graph, or, if there is none yet, what it returns."""
         try:
-            if shapes not in self._seen:
+            if key not in self._seen:
                 results = self._graphs(arrays).first(*arrays)
-                self._seen.add(shapes)
+                self._seen.add(key)
                 return results
-            self._captured[shapes] = self.capture(*arrays)
-            return self._captured[shapes]
+            self._captured[key] = self.capture(*arrays)
+            return self._captured[key]
         except DivergedError:
-            self._seen.remove(shapes)  # the next call records the other way
             raise
         except Exception as error:  # CuPy's own classes are in a module that may not be there
             failure = f"{type(error).__name__}: {error}"
+            results = error.results if isinstance(error, UnlikeError) else None
         for held in (self._by_backend, self._seen, self._captured):
             held.clear()  # the call below needs the memory, and so is outside the handler
-        results = self._call(*arrays)
+        if results is None:
+            results = self._call(*arrays)
         self.failure = failure
         warnings.warn(
             f"the step cannot be recorded ({self.failure}); its calls are made one by one",
@@ -147,6 +192,21 @@ class Replayed:
             module = import_module(_MODULES[name], __package__)
             self._by_backend[name] = module.Graphs(self._call)
         return self._by_backend[name]
+
+
+def circumstances(arrays: Arrays) -> Any:
+    """Return what decides, beside numbers, on the calls that a function makes of these arrays.
+
+    Sums are added up in an order that depends on how their numbers lie in memory.
+    """
+    how = modes.grad_enabled, modes.textbook, modes.tf32, get_num_threads()
+    return how, tuple((a.shape, a.strides, a.dtype) for a in arrays)
+
+
+def _is_watched() -> bool:
+    """Return whether a hook wants to see the operations, or another record is being made."""
+    hooks = modes.forward_hooks or modes.backward_hooks or modes.read_hooks
+    return bool(hooks) or recorder() is not None
 
 
 def fill(buffers: Arrays, arrays: Arrays) -> None:

@@ -16,6 +16,7 @@ from ..backend import (
     destination,
     expect_differentiable,
     move,
+    note_replacement,
 )
 from ..deprecated import old_parameters
 from ..modes import modes
@@ -142,6 +143,8 @@ class Module:
 
     @training.setter
     def training(self, mode: bool) -> None:
+        if mode is not self._training:
+            note_replacement()
         self._training = mode
 
     def train(self, mode: bool = True) -> Self:

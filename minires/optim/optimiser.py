@@ -190,11 +190,18 @@ class Optimiser:
             repeated(expect_rate, "lr", self.lr)
         for name in names:
             expect_rate(name, getattr(self, name))
+        repeated(_numbers, self, "lr", *names)  # of which a replay has the former ones
 
     if not TYPE_CHECKING:  # to a type checker, only what is here is here
 
         def __getattr__(self, name):
             raise missing_attribute(self, "Optimiser", name)
+
+
+def _numbers(optimiser: Optimiser, *names: str) -> list[Any]:
+    """Return the attributes that are no arrays."""
+    values = [getattr(optimiser, name) for name in names]
+    return [value for value in values if not is_array(value)]
 
 
 def _are_alike(arrays: tuple[Array, ...]) -> bool:

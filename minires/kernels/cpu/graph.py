@@ -9,12 +9,12 @@ the bits are the same.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ...backend import Arena, Array, Recorder, moment, writes_since
-from ...errors import GraphError
+from ...modes import set_modes
 from .. import replayed
 from .threads import one_blas_thread
 from .tuning import tuning
@@ -35,17 +35,32 @@ class Graph(replayed.Graph):
     """
 
     def __init__(self, recorder: Recorder, buffers: Arrays, results: Arrays, start: int) -> None:
-        self.calls = recorder.calls
+        self.calls, self.state = recorder.calls, recorder.state
+        self.state.close()
+        self.left = self.state.left  # arrays of the arena's, which keep their blocks
         self.buffers, self.results = recorder.lasting(buffers), recorder.lasting(results)
         self.written = list(recorder.written.values())
-        self.writes = writes_since(start)
+        # Not those of another thread, which does something else meanwhile.
+        self.writes = [w for w in writes_since(start) if id(w.memory()) in recorder.written]
+        self.untried: dict[int, Array] = {}
+
+    def is_current(self) -> bool:
+        """Return whether tensors have the arrays, and modules the modes, that it was made with."""
+        return self.state.is_current()
+
+    def is_tried(self, arrays: Arrays) -> bool:
+        """Return whether it was tried out with all of these that are not as they were."""
+        return not any((arrays[i] != array).any() for i, array in self.untried.items())
 
     def launch(self) -> None:
         """Make the calls.
 
         Raises:
-            DivergedError: a decision was another one, or a call has raised.
+            DivergedError: a decision was another one, a call has raised, or a gradient is there
+                that was not.
         """
+        if any(tensor.held_grad is not g for tensor, g in self.state.needed):
+            raise replayed.DivergedError
         early = [written for written in self.written if written.early]
         for written in early:
             np.copyto(written.before, written.array)
@@ -57,6 +72,8 @@ class Graph(replayed.Graph):
             for written in early:
                 np.copyto(written.array, written.before)
             raise replayed.DivergedError from error
+        for tensor, g in self.left:
+            tensor.held_grad = g
 
 
 class Graphs:
@@ -64,66 +81,89 @@ class Graphs:
 
     The first call with arguments of given shapes makes one, which is tried out with those of the
     second before that makes another: what no record can have, such as random numbers, is
-    different then.
+    different then. That is done again as soon as an argument changes that was the same in both.
+
+    It is recorded as it would run without, with as many threads of the BLAS: what depends on them
+    is different in a replay.
     """
 
     def __init__(self, function: Callable[..., Arrays]) -> None:
         self.function = function
         self._arena = Arena()  # of all records, of which only one is replayed at a time
-        self._first: dict[tuple[tuple[int, ...], ...], Graph] = {}
+        self._first: dict[Any, Graph] = {}  # and those that are to be tried out again
 
     def first(self, *arrays: Array) -> Arrays:
         """What the function returns, which is recorded."""
-        graph = self._first[_shapes(arrays)] = self._record(*arrays)
-        return tuple(result.copy() for result in graph.results)
+        graph = self._first[replayed.circumstances(arrays)] = self._record(*arrays)
+        graph.untried = {i: array.copy("K") for i, array in enumerate(arrays)}
+        return _copies(graph.results)
 
     def capture(self, *arrays: Array) -> Graph:
         """Return a record of the function, which has not done anything in the end.
 
         Raises:
-            GraphError: the first record does not do what the function does.
+            UnlikeError: the first record does not do what the function does.
+            DivergedError: it was made with other arrays of tensors, or in other modes of modules.
         """
-        shapes = _shapes(arrays)
-        if shapes not in self._first:
+        key = replayed.circumstances(arrays)
+        if key not in self._first:
             return self._undone(self._record(*arrays))
-        written, digests = self._tried(self._first[shapes], arrays)
-        del self._first[shapes]  # before as much memory is needed again
+        if not self._first[key].is_current():
+            raise replayed.DivergedError
+        untried = {i: a for i, a in self._first[key].untried.items() if (a == arrays[i]).all()}
+        written, tensors, digests = self._tried(self._first[key], arrays)
+        del self._first[key]  # before as much memory is needed again
         graph = self._record(*arrays)
-        same = digests == [_digest(array) for array in (*graph.results, *written)]
-        self._undone(graph)
-        if not same:
-            raise GraphError(
+        gradients = [tensor.held_grad for tensor in tensors]
+        if digests != [_digest(array) for array in (*graph.results, *written, *gradients)]:
+            raise replayed.UnlikeError(
                 "a replay does not give what the function gives: something in it is no call of "
-                "NumPy on the arrays it was given, such as a random number"
+                "NumPy on the arrays it was given, such as a random number, or depends on the "
+                "number of threads of the BLAS",
+                _copies(graph.results),
             )
-        return graph
+        if untried:
+            graph.untried = untried
+            self._first[key] = graph
+        return self._undone(graph)
 
-    def _tried(self, graph: Graph, arrays: Arrays) -> tuple[list[Array], list[bytes]]:
-        """Replay and undo it; return the arrays of others it writes to, and digests of all."""
+    def _tried(self, graph: Graph, arrays: Arrays) -> tuple[list[Array], list[Any], list[bytes]]:
+        """Replay and undo it.
+
+        Returns:
+            The arrays of others that it writes to, the tensors it leaves gradients in, and digests
+            of its results, of these arrays and of these gradients.
+        """
         written = [written.array for written in graph.written]
         # What a call leaves in the arena, such as gradients, may be needed by the next one.
         kept = [*written, *self._arena.held()]
         before = [array.copy() for array in kept]
+        tensors = [tensor for tensor, _ in graph.left]
+        gradients = [tensor.held_grad for tensor in tensors]
         try:
             replayed.fill(graph.buffers, arrays)
             graph.launch()
-            return written, [_digest(array) for array in (*graph.results, *written)]
+            results = *graph.results, *written, *(g for _, g in graph.left)
+            return written, tensors, [_digest(array) for array in results]
         finally:
             for array, value in zip(kept, before, strict=True):
                 np.copyto(array, value)
+            for tensor, g in zip(tensors, gradients, strict=True):
+                tensor.held_grad = g
 
     def _record(self, *arrays: Array) -> Graph:
         start, recorder = moment(), Recorder(self._arena)
-        buffers = tuple(recorder.like(array) for array in arrays)
+        buffers = tuple(recorder.buffer(array) for array in arrays)
         try:
-            with _settings(), recorder:
+            with recorder, set_modes(read_hooks=(recorder.state.note,)):
                 results = self.function(*buffers)
+            return Graph(recorder, buffers, results, start)
         except BaseException:
             recorder.undo()
             raise
-        return Graph(recorder, buffers, results, start)
 
     def _undone(self, graph: Graph) -> Graph:
+        graph.state.undo()
         for written in graph.written:
             np.copyto(written.array, written.before)
             if not written.early:
@@ -131,12 +171,13 @@ class Graphs:
         return graph
 
 
-def _shapes(arrays: Arrays) -> tuple[tuple[int, ...], ...]:
-    return tuple(a.shape for a in arrays)
+def _copies(results: Arrays) -> Arrays:
+    """Return copies, which lie in memory in the same order."""
+    return tuple(np.asarray(result).copy("K") for result in results)
 
 
-def _digest(array: Array) -> bytes:
-    return blake2b(np.ascontiguousarray(array).data).digest()
+def _digest(array: Array | None) -> bytes:
+    return b"" if array is None else blake2b(np.ascontiguousarray(array).tobytes()).digest()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ is held to one thread a product, and set back afterwards.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from functools import partial
 from itertools import pairwise
@@ -147,17 +147,14 @@ def parallel_for(
     many = elements > tuning.shared_elements or products > tuning.shared_products
     parts = max(1, min(_count, items)) if many else 1
     held = elements > tuning.held_elements or products > tuning.held_products
-    if (here := recorder()) is not None:
-        works = [partial(work, *share) for share in _shares(items, parts)]
-        here.in_shares(works, _side_by_side) if parts > 1 else work(0, items)
-        return
     if elements:
         np.setbufsize(tuning.ufunc_buffer)
-    if not held:
-        _in_shares(work, items, parts)
-        return
-    with _one_blas_thread:
-        _in_shares(work, items, parts)
+    with _one_blas_thread if held else nullcontext():
+        if (here := recorder()) is not None and parts > 1:
+            works = [partial(work, *share) for share in _shares(items, parts)]
+            here.in_shares(works, _side_by_side)
+        else:
+            _in_shares(work, items, parts)
 
 
 def _in_shares(work: Callable[[int, int], None], items: int, parts: int) -> None:

@@ -207,5 +207,9 @@ def class_weights(x: Array, weight: Array) -> None:
             f"cross_entropy got weights of shape {weight.shape} and type {weight.dtype} for logits "
             f"{x.shape}; expected floats {x.shape[1:]}"
         )
+    repeated(_not_negative, weight)
+
+
+def _not_negative(weight: Array) -> None:
     if not (weight >= 0).all():
         raise UsageError("cross_entropy got a weight of a class that is not at least 0")
