@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import function as checked
 from ..arguments import shown
-from ..backend import Array, Write, backend_name, is_array, moment, recorder
+from ..backend import Array, Write, backend_name, is_array, moment
 from ..errors import GraphError, UsageError
 from ..modes import modes
 from .cpu.threads import get_num_threads
@@ -205,9 +205,8 @@ def circumstances(arrays: Arrays) -> Any:
 
 
 def _is_watched() -> bool:
-    """Return whether a hook wants to see the operations, or another record is being made."""
-    hooks = modes.forward_hooks or modes.backward_hooks or modes.read_hooks
-    return bool(hooks) or recorder() is not None
+    """Return whether a hook wants to see what is done, such as that of another record."""
+    return bool(modes.forward_hooks or modes.backward_hooks or modes.read_hooks)
 
 
 def fill(buffers: Arrays, arrays: Arrays) -> None:

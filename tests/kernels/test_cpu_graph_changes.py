@@ -301,6 +301,25 @@ def test_modes_that_change_between_calls():
     assert not replayed.failure
 
 
+def test_sums_of_another_number_of_threads():
+    w, before = Tensor(noise(0, 16, 3, 3, 3).astype(np.float32), True), minires.get_num_threads()
+
+    def gradient(x):
+        w.zero_grad()
+        F.conv2d(x, w, padding=1).sum().backward()
+        return (w.grad,)
+
+    replayed = Replayed(gradient)
+    try:
+        for k in range(7):
+            minires.set_num_threads(2 if k < 4 else 1)
+            x = noise(k, 64, 3, 32, 32).astype(np.float32)
+            y = replayed(x)[0].copy()
+            np.testing.assert_array_equal(gradient(x)[0], y)
+    finally:
+        minires.set_num_threads(before)
+
+
 def test_hooks_see_each_call():
     w, seen = Parameter(np.ones(3, np.float32)), []
     step = Replayed(lambda x: ((w * x).data,))
