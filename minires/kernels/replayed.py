@@ -84,10 +84,10 @@ class Replayed:
         step = minires.Replayed(lambda x, labels: (learn(x, labels).data,))
 
     Args:
-        function: takes arrays, of one backend, and returns a tuple of such. It may get
-            copies, to which it does not write, and must do the same with them each time, whatever
-            numbers they hold. What it does beside, such as counting its calls or keeping an array
-            for the next, is not done in a replay.
+        function: takes arrays, of one backend, and returns a tuple of such. It may get copies,
+            to which it does not write, and must do the same with them each time, whatever numbers
+            they hold. What it does beside, such as counting its calls or keeping an array for the
+            next, is not done in a replay.
 
     What the function reads beside its arguments must stay as it is. A change is noticed of the
     array of a tensor (`p.data = x`), train() and eval(), the numbers of an optimiser, the number of
