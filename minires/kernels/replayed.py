@@ -163,11 +163,10 @@ class Replayed:
             raise
         except Exception as error:  # CuPy's own classes are in a module that may not be there
             failure = f"{type(error).__name__}: {error}"
-            results = error.results if isinstance(error, UnlikeError) else None
+            made = error.results if isinstance(error, UnlikeError) else None
         for held in (self._by_backend, self._seen, self._captured):
             held.clear()  # the call below needs the memory, and so is outside the handler
-        if results is None:
-            results = self._call(*arrays)
+        results = self._call(*arrays) if made is None else made
         self.failure = failure
         warnings.warn(
             f"the step cannot be recorded ({self.failure}); its calls are made one by one",
