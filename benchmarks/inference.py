@@ -60,7 +60,7 @@ def main(
     batch: Annotated[str, typer.Option(help="Images a call, by commas.")] = "1,128",
     engines: Annotated[
         str, typer.Option(help="By commas.")
-    ] = "minires,pytorch,pytorch-channels-last",
+    ] = "minires-replayed,minires,pytorch,pytorch-channels-last",
     threads: Annotated[int, typer.Option(help="For every engine.")] = 2,
     rounds: Annotated[int, typer.Option(help="Turns of each engine.")] = 9,
     seconds: Annotated[float, typer.Option(help="A turn, at least one call.")] = 1.0,

@@ -63,7 +63,7 @@ def main(
     batch: Annotated[str, typer.Option(help="Images a step, by commas.")] = "128",
     engines: Annotated[
         str, typer.Option(help=f"By commas, or all: {', '.join(ENGINES)}.")
-    ] = "minires,pytorch,pytorch-channels-last",
+    ] = "minires-replayed,minires,pytorch,pytorch-channels-last",
     threads: Annotated[int, typer.Option(help="For every engine.")] = 2,
     rounds: Annotated[int, typer.Option(help="Turns that count.")] = 9,
     peer_rounds: Annotated[int, typer.Option(help=f"Those of {', '.join(PEERS)}.")] = 3,

@@ -1,7 +1,5 @@
 """Which array library owns an array, moving and recording them, writes in place, random numbers."""
 
-from .again import is_same
-from .arena import Arena, Memory
 from .arrays import (
     Array,
     array_module,
@@ -23,9 +21,11 @@ from .arrays import (
 )
 from .library import BACKENDS, capability, default, expect_tf32, load, use
 from .random import generator, manual_seed, stream
-from .recorded import Recorded, recorded, recorder, repeated, unrecorded
-from .recording import Calls, Recorder
-from .state import State
+from .recording.again import is_same
+from .recording.arena import Arena, Memory
+from .recording.array import Recorded, recorded, recorder, repeated, unrecorded
+from .recording.recorder import Calls, Recorder
+from .recording.state import State
 from .writes import (
     Write,
     is_read_only,

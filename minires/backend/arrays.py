@@ -13,7 +13,7 @@ from ..arguments import shown
 from ..errors import DeviceError, DTypeError, ShapeError, UsageError
 from ..pytorch import expect_no_device
 from .library import BACKENDS, default, load
-from .recorded import Recorded, recorded_numpy, recorder
+from .recording.array import Recorded, recorded_numpy, recorder
 
 # A NumPy array to the type checker; a CuPy array has the same methods.
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

@@ -8,7 +8,7 @@ from weakref import finalize, ref
 
 import numpy as np
 
-from .recorded import Recorded
+from .array import Recorded
 
 _LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 _WASTE = 2  # a block is used for an array of no less than half its size

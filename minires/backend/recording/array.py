@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import GraphError
+from ...errors import GraphError
 from .again import all_written, copied, is_same, with_out, written
 from .functions import BINARY, LOOKING, MAKING, METHODS, SHAPES, WRITING
 

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import GraphError
+from ...errors import GraphError
+from ..arrays import Array
+from ..writes import owner
 from .arena import Arena, Free
-from .arrays import Array
-from .recorded import Recorded, set_recorder, unrecorded
+from .array import Recorded, set_recorder, unrecorded
 from .state import State
-from .writes import owner
 
 Calls = list[Callable[[], Any]]
 

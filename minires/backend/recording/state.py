@@ -3,9 +3,9 @@
 import weakref
 from typing import Any, NamedTuple
 
-from ..errors import GraphError
-from .arrays import is_array
-from .writes import last_replacement
+from ...errors import GraphError
+from ..arrays import is_array
+from ..writes import last_replacement
 
 
 class _Gradient(NamedTuple):
