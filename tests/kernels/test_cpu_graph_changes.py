@@ -146,7 +146,9 @@ def test_arrays_that_lie_otherwise_in_memory(changed):
 
 def test_sums_in_a_buffer_of_another_size_are_noticed():
     xs = [noise(k, 300, 300).astype(np.float32) for k in range(3)]
-    assert_same(lambda x: (x.astype(">f4").sum(),), xs, "a replay does not give")
+    with np.errstate():  # which sets the size of the buffer back
+        np.setbufsize(8192)
+        assert_same(lambda x: (x.astype(">f4").sum(),), xs, "a replay does not give")
 
 
 def test_two_dtypes_of_one_shape():
