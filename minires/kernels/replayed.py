@@ -27,10 +27,10 @@ class UnlikeError(GraphError):
     """A record does not do what the function does.
 
     Attributes:
-        results: what the function has returned, of a call that has been made.
+        results: what the function has returned; None if its call was undone.
     """
 
-    def __init__(self, message: str, results: Arrays) -> None:
+    def __init__(self, message: str, results: Arrays | None) -> None:
         super().__init__(message)
         self.results = results
 

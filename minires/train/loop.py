@@ -133,6 +133,7 @@ class Trainer:
         """Learn from a batch; return its loss, the number of wrong predictions and of images."""
         dtype = self.optimiser.parameters[0].dtype
         rate: Any = load(self.backend).full((), lr, dtype) if self.replayed else lr
+        self.optimiser.lr = rate  # a number would be another than the record's
         loss, mistakes = (self.replayed or self._learn)(x, labels, rate)
         return loss.item(), int(mistakes), len(labels)
 

@@ -75,6 +75,14 @@ def counted(function):
     return work
 
 
+def test_nearly_all_steps_are_replayed():
+    """Of each batch size two are recorded, and one is compared when the learning rate changes."""
+    t = trainer(True, backend="numpy")
+    t.replayed.function = counted(t._learn)
+    list(t.run())
+    assert t.replayed.function.calls == 5
+
+
 def test_it_is_recorded_twice_then_its_python_runs_no_more():
     work = counted(lambda x: (2 * x,))
     double = Replayed(work)
