@@ -311,6 +311,7 @@ def test_a_gradient_is_changed_in_the_walk_and_the_link_gives_the_same_bits(page
     link = page.url.split("#")[1]
     page.evaluate("hash => { location.hash = hash }", f"{SMALL}&seed=2")
     expect(page.locator("#shared input")).to_have_value("2")
+    expect(page.locator("#run")).to_contain_text("pause")  # so its address stands in the link
     page.evaluate("hash => { location.hash = hash }", link)
     expect(page.locator("#shared input")).not_to_have_value("2")
     pause(page)
