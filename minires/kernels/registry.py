@@ -70,7 +70,7 @@ class Kernel:
 
 REFERENCE = Kernel()
 
-_PACKAGES = {"numpy": ".cpu", "cupy": ".cuda"}  # which register the kernels of a backend
+PACKAGES = {"numpy": ".cpu", "cupy": ".cuda"}  # which register the kernels of a backend
 _tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)  # by backend, then by reference
 
 
@@ -92,7 +92,7 @@ def register(reference: Any, backend: str) -> Callable[[T], T]:
 def registered(backend: str) -> dict[Any, Any]:
     """Return the kernels for `backend` by their reference, imported when first asked for."""
     check_environment()
-    import_module(_PACKAGES[backend], __package__)
+    import_module(PACKAGES[backend], __package__)
     return _tables[backend]
 
 

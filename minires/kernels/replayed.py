@@ -13,10 +13,9 @@ from ..backend import Array, Write, backend_name, is_array, moment
 from ..errors import GraphError, UsageError
 from ..modes import modes
 from .cpu.threads import get_num_threads
+from .registry import PACKAGES
 
 Arrays: TypeAlias = tuple[Array, ...]
-
-_MODULES = {"numpy": ".cpu.graph", "cupy": ".cuda.graph"}
 
 
 class DivergedError(Exception):
@@ -189,7 +188,7 @@ class Replayed:
     def _graphs(self, arrays: Arrays) -> Graphs:
         name = backend_name(arrays[0])
         if name not in self._by_backend:
-            module = import_module(_MODULES[name], __package__)
+            module = import_module(f"{PACKAGES[name]}.graph", __package__)
             self._by_backend[name] = module.Graphs(self._call)
         return self._by_backend[name]
 

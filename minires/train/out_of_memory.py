@@ -1,4 +1,4 @@
-"""What is said of a training step for which there is not enough memory."""
+"""The error of a training step that runs out of memory, with the batch that would fit."""
 
 import gc
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Calls that write the result of a call of NumPy's again, to where it was recorded.
+"""How the result of a recorded call of NumPy is computed once more, into the same array.
 
-Each function returns such a call, for `Recorder.note`, of the array that is written, y, and the
-function, arguments and named arguments that returned it.
+Each function returns a call to be kept by `Recorder.note`. It is given the array y that is to be
+written, and the function, arguments and named arguments whose result it was.
 """
 
 from collections.abc import Callable, Sequence

@@ -135,8 +135,8 @@ for _name in BINARY.split():
 
 def _looked() -> NoReturn:
     raise GraphError(
-        "the step looks at a number that it has computed, and a record of its calls cannot "
-        "take one way or another; leave out the record, or look at the number after the step"
+        "the step looks at a number that it has computed (by float(), if, item() or the like), but "
+        "a recorded step has no branches; look at it after the step, or do without the record"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a recorded array does with which functions and methods of NumPy's."""
+"""Tables of NumPy's functions and methods, by how a recorded array treats them."""
 
 import numpy as np
 

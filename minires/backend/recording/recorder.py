@@ -1,4 +1,4 @@
-"""Keeping the calls of NumPy that a function makes, and memory in which they can be made again."""
+"""The recorder, which keeps the calls of NumPy that a function makes, to be made again."""
 
 from collections.abc import Callable, Iterable
 from functools import partial

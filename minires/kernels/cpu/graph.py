@@ -16,10 +16,10 @@ import numpy as np
 from ...backend import Arena, Array, Recorder, moment, writes_since
 from ...modes import set_modes
 from .. import replayed
+from ..replayed import Arrays
 from .threads import one_blas_thread
 from .tuning import tuning
 
-Arrays: TypeAlias = tuple[Array, ...]
 Touched: TypeAlias = tuple[list[Array], list[Any]]  # arrays, and tensors with gradients
 
 _UNLIKE = (
