@@ -22,7 +22,7 @@ from .arrays import (
 from .library import BACKENDS, capability, default, expect_tf32, load, use
 from .random import generator, manual_seed, stream
 from .recording.again import is_same
-from .recording.arena import Arena, Memory
+from .recording.arena import LINE, Arena, Memory, aligned
 from .recording.array import Recorded, recorded, recorder, repeated, unrecorded
 from .recording.recorder import Calls, Recorder
 from .recording.state import State

@@ -10,7 +10,7 @@ import numpy as np
 
 from .array import Recorded
 
-_LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
+LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 _WASTE = 2  # a block is used for an array of no less than half its size
 
 
@@ -63,7 +63,7 @@ class Arena:
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, Recorded]:
         """Return an array of any content, and the address of its block."""
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        size = max(1, -(-size // _LINE)) * _LINE
+        size = max(1, -(-size // LINE)) * LINE
         home = self.current
         address = home.take(size) or self._new(size)
         start, memory = self.block(address)
@@ -81,13 +81,18 @@ class Arena:
         return (start, memory) if address < start + memory.size else None
 
     def _new(self, size: int) -> int:
-        raw = Memory(size + _LINE, np.uint8)
-        start: int = raw.__array_interface__["data"][0]
-        address = start + -start % _LINE
-        memory: Any = raw[address - start :][:size]
+        memory, address = aligned(size)
         place = bisect(self._blocks, address, key=operator.itemgetter(0))
         self._blocks.insert(place, (address, memory))
         return address
+
+
+def aligned(size: int) -> tuple[Any, int]:
+    """Return so many bytes of memory that begin on a cache line, and their address."""
+    raw = Memory(size + LINE, np.uint8)
+    start: int = raw.__array_interface__["data"][0]
+    address = start + -start % LINE
+    return raw[address - start :][:size], address
 
 
 def _release(arena: "ref[Arena]", home: Free, size: int, address: int) -> None:

@@ -16,14 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend import Array, Memory, recorder
+from ...backend import LINE, Array, Memory, aligned, recorder
 from .tuning import tuning
-
-_LINE = 64  # bytes; arrays begin on a cache line, as the widest registers like it
 
 
 class _Memory(NamedTuple):
-    """`size` bytes from `address` on, somewhere in `raw`."""
+    """`size` bytes at `address`, which `raw` keeps."""
 
     raw: Array
     address: int
@@ -65,7 +63,7 @@ class _Pool:
                 self.free -= size
             else:
                 self._make_room(size)
-                memory = _on_a_line(size)
+                memory = _Memory(*aligned(size), size)
             self.used += size
             self.most_used = max(self.most_used, self.used)
         return memory
@@ -101,7 +99,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     size = math.prod(shape) * dtype.itemsize
     if size < tuning.pooled_bytes:
         return np.empty(shape, dtype)
-    return np.asarray(_Owner(_pool.take(-(-size // _LINE) * _LINE), shape, dtype))
+    return np.asarray(_Owner(_pool.take(-(-size // LINE) * LINE), shape, dtype))
 
 
 def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -125,12 +123,6 @@ def is_constant(array: Any) -> bool:
             return False
         array = array.base
     return array is None or isinstance(array, _Owner | Memory)
-
-
-def _on_a_line(size: int) -> _Memory:
-    raw = np.empty(size + _LINE, np.uint8)
-    start = raw.ctypes.data
-    return _Memory(raw, start + -start % _LINE, size)
 
 
 def _start_afresh() -> None:
