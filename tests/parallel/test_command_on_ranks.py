@@ -192,6 +192,30 @@ def test_a_rank_that_hangs_is_named_and_ended_and_leaves_its_run(stopped, tmp_pa
     events.close()
 
 
+# Rank 1 fails while what passes on its sentence to mpiexec has no time for it.
+LATE = """
+import os, signal, subprocess, sys, time
+from minires.cli.launched import on_all_ranks
+
+def run():
+    if os.environ["PMI_RANK"] == "0":
+        time.sleep(60)
+    proxy = os.getppid()
+    os.kill(proxy, signal.SIGSTOP)
+    later = ["sh", "-c", f"sleep 2; kill -CONT {proxy}"]
+    subprocess.Popen(later, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print("a sentence", file=sys.stderr)
+    return 2
+
+on_all_ranks(run)
+"""
+
+
+def test_no_sentence_is_lost_where_mpiexec_ends_before_it_has_read_it():
+    for _ in range(3):  # without a wait it is lost in most of them
+        assert finish(start(2, "-c", LATE)) == (2, "", "a sentence\n")
+
+
 # The command, whose rank 1 is stopped somewhere.
 STOPPED = """
 import atexit, os, signal, sys
