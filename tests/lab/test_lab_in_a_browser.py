@@ -65,6 +65,7 @@ def page(browser, served):
 
 
 def step(page):
+    expect(page.locator("#where")).to_contain_text(re.compile(r"step \d"))  # a frame has come
     return int(re.search(r"step (\d+)", page.locator("#where").inner_text())[1])
 
 
