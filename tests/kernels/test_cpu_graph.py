@@ -9,7 +9,7 @@ from noise_training import trainer
 from oracles import cotangent
 
 from minires import Tensor, get_num_threads, set_num_threads
-from minires.backend import Arena, Recorder, recorded, repeated
+from minires.backend import Arena, Recorder, recorded, recorder, repeated
 from minires.errors import GraphError, LabelError, NonFiniteError
 from minires.inspect.gradchecks import cases
 from minires.kernels.cpu.tuning import changed
@@ -223,12 +223,14 @@ def test_what_a_replay_writes_is_noted_each_time():
 
 
 def test_memory_is_used_again_as_soon_as_its_array_is_gone():
+    used = set()
     with Recorder(Arena()) as recorder:
         x = recorder.like(np.ones(1000))
         for _ in range(9):
             x = x + x
+            used.add(x.ctypes.data)
     assert recorder.lasting(x)[0] == 512
-    assert recorder.arena.bytes == 2 * 8000
+    assert len(used) == 2
 
 
 def test_shares_that_run_side_by_side_use_no_memory_of_each_other():
@@ -287,22 +289,17 @@ def test_state_that_the_first_call_makes_is_not_lost():
 
 
 def test_records_of_two_shapes_share_their_memory():
-    arenas, made = [], Arena.__init__
-
-    def counted(arena):
-        arenas.append(arena)
-        made(arena)
+    used = set()
 
     def work(x):
         for _ in range(5):
             x = np.sin(x) + x
+            if recorder():
+                used.add(x.ctypes.data)
         return (x,)
 
     step = Replayed(work)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Arena, "__init__", counted)
-        for n in (1000, 1000, 800, 800, 1000, 800, 1000):
-            x = np.linspace(0, 1, n)
-            np.testing.assert_array_equal(step(x)[0], work(x)[0])
-    (arena,) = arenas
-    assert arena.bytes < 8 * 1000 * 8
+    for n in (1000, 1000, 800, 800, 1000, 800, 1000):
+        x = np.linspace(0, 1, n)
+        np.testing.assert_array_equal(step(x)[0], work(x)[0])
+    assert max(used) - min(used) < 8 * 1000 * 8

@@ -90,12 +90,14 @@ class Recorder:
     ) -> None:
         """Do works that `run` does side by side in a replay: no two of them use the same memory."""
         arena, calls, shares = self.arena, self.calls, []
+        arena.settle()
         everything, reserve = arena.free, Free()
-        reserve.by_size, everything.by_size = everything.by_size, reserve.by_size
+        reserve.intervals, everything.intervals = everything.intervals, []
         for work in works:
             self.calls, arena.current = [], Free(reserve)
             work()
             shares.append((self.calls, arena.current))
+        arena.settle()
         self.calls, arena.current = calls, everything
         for free in (reserve, *(free for _, free in shares)):
             everything.join(free)

@@ -61,6 +61,12 @@ class Graph(replayed.Graph):
         """Return whether tensors have the arrays, and modules the modes, that it was made with."""
         return self.state.is_current()
 
+    def drop_copies(self) -> None:
+        """Keep only the copies of what others had that a launch may need."""
+        for written in self.written:
+            if not written.early:
+                del written.before
+
     def is_tried(self, arrays: Arrays) -> bool:
         """Return whether it was tried out with all of these that are not as they were."""
         return not any((arrays[i] != array).any() for i, array in self.untried.items())
@@ -109,6 +115,7 @@ class Graphs:
         """What the function returns, which is recorded."""
         graph = self._first[replayed.circumstances(arrays)] = self._record(*arrays)
         graph.untried = {i: array.copy("K") for i, array in enumerate(arrays)}
+        graph.drop_copies()
         return _copies(graph.results)
 
     def capture(self, *arrays: Array) -> Graph:
@@ -178,8 +185,7 @@ class Graphs:
         graph.state.undo()
         for written in graph.written:
             np.copyto(written.array, written.before)
-            if not written.early:
-                del written.before
+        graph.drop_copies()
         return graph
 
 
