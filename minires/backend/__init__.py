@@ -23,7 +23,7 @@ from .library import BACKENDS, capability, default, expect_tf32, load, use
 from .random import generator, manual_seed, stream
 from .recording.again import is_same
 from .recording.arena import LINE, Arena, Memory, aligned
-from .recording.array import Recorded, recorded, recorder, repeated, unrecorded
+from .recording.array import Recorded, guarded, recorded, recorder, unrecorded
 from .recording.recorder import Calls, Recorder
 from .recording.state import State
 from .writes import (

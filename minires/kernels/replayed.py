@@ -116,7 +116,7 @@ class Replayed:
                 raise UsageError(f"a replayed function takes arrays, got {shown(array)}")
         if self.failure or not arrays or _is_watched():
             return self._call(*arrays)
-        key = circumstances(arrays)
+        key = cache_key(arrays)
         try:
             graph = self._current(key, arrays) or self._record(key, arrays)
             if not isinstance(graph, Graph):
@@ -193,7 +193,7 @@ class Replayed:
         return self._by_backend[name]
 
 
-def circumstances(arrays: Arrays) -> Any:
+def cache_key(arrays: Arrays) -> Any:
     """Return what decides, beside numbers, on the calls that a function makes of these arrays.
 
     Sums are added up in an order that depends on how their numbers lie in memory.

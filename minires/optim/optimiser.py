@@ -16,11 +16,11 @@ from ..backend import (
     converted,
     destination,
     expect_same_backend,
+    guarded,
     is_array,
     move,
     note_write,
     recorded,
-    repeated,
     to_numpy,
 )
 from ..errors import DTypeError, ShapeError, StateDictError, UsageError
@@ -187,10 +187,10 @@ class Optimiser:
         An array on a GPU as lr, of a step that is captured as a CUDA graph, is not looked into.
         """
         if not is_array(self.lr) or isinstance(self.lr, np.ndarray):
-            repeated(expect_rate, "lr", self.lr)
+            guarded(expect_rate, "lr", self.lr)
         for name in names:
             expect_rate(name, getattr(self, name))
-        repeated(_numbers, self, "lr", *names)  # of which a replay has the former ones
+        guarded(_numbers, self, "lr", *names)  # of which a replay has the former ones
 
     if not TYPE_CHECKING:  # to a type checker, only what is here is here
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from ..backend import Array, array_module, default, load, move, repeated
+from ..backend import Array, array_module, default, guarded, load, move
 from ..data.dataset import Dataset, Source
 from ..errors import NonFiniteError
 from ..inspect import detect_anomaly
@@ -146,7 +146,7 @@ class Trainer:
         logits = self.model(x)
         loss = F.cross_entropy(logits, labels)
         mistakes = (logits.data.argmax(axis=1) != labels).sum()
-        if self.captured or repeated(_is_finite, loss.data):
+        if self.captured or guarded(_is_finite, loss.data):
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()

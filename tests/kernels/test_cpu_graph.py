@@ -9,7 +9,8 @@ from noise_training import trainer
 from oracles import cotangent
 
 from minires import Tensor, get_num_threads, set_num_threads
-from minires.backend import Arena, Recorder, recorded, recorder, repeated
+from minires.backend import Arena, Recorder, guarded, recorded, recorder
+from minires.backend.recording.arena import Free
 from minires.errors import GraphError, LabelError, NonFiniteError
 from minires.inspect.gradchecks import cases
 from minires.kernels.cpu.tuning import changed
@@ -180,7 +181,7 @@ def test_a_decision_that_is_another_one_is_left_to_the_function():
 
     def add(x):
         recorded(total)[...] += x
-        positive = repeated(lambda x: bool((x > 0).all()), x)
+        positive = guarded(lambda x: bool((x > 0).all()), x)
         recorded(total)[...] += 10 if positive else 20
         return (recorded(total) * 1,)
 
@@ -231,6 +232,34 @@ def test_memory_is_used_again_as_soon_as_its_array_is_gone():
             used.add(x.ctypes.data)
     assert recorder.lasting(x)[0] == 512
     assert len(used) == 2
+
+
+def test_no_two_arrays_lie_on_the_same_memory_and_what_is_free_is_joined():
+    rng, free, taken = np.random.default_rng(0), Free(), []
+    free.give(64, 4160)
+    for _ in range(2000):
+        size = int(rng.integers(1, 600))
+        if (start := free.take(size)) is not None:
+            taken.append((start, start + size))
+        else:
+            assert max((b - a for a, b in free.intervals), default=0) < size
+            for _ in range(min(3, len(taken))):
+                free.give(*taken.pop(rng.integers(len(taken))))
+        every = sorted(taken + free.intervals)
+        assert [a for a, _ in every] == [64, *(b for _, b in every[:-1])]  # no gap, no overlap
+        assert every[-1][1] == 4160
+    while taken:
+        free.give(*taken.pop())
+    assert free.intervals == [(64, 4160)]
+
+
+def test_an_array_gets_the_smallest_interval_that_has_room():
+    free = Free(Free())
+    for start, stop in ((0, 100), (200, 250), (300, 400)):
+        free.give(start, stop)
+    assert [free.take(n) for n in (40, 20, 60, 100, 1, 100)] == [200, 0, 20, 300, 240, None]
+    free.others.give(500, 900)
+    assert free.take(100) == 500
 
 
 def test_shares_that_run_side_by_side_use_no_memory_of_each_other():

@@ -1,7 +1,7 @@
 """How the result of a recorded call of NumPy is computed once more, into the same array.
 
 Each function returns a call to be kept by `Recorder.note`. It is given the array y that is to be
-written, and the function, arguments and named arguments whose result it was.
+written, or all arrays ys, and the function, arguments and named arguments whose result it was.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,40 +27,27 @@ def copied(y: Any, function: Any, arguments: Any, named: dict[str, Any]) -> Call
     return np.copyto, (y, arguments[0]), {"casting": "unsafe"}
 
 
-def written(y: Any, function: Any, arguments: Any, named: dict[str, Any]) -> Call:
-    """Return a call of the function and a copy of what it returns."""
-    return write, (y, function, arguments, named), {}
+def written(ys: Sequence[Any], function: Any, arguments: Any, named: dict[str, Any]) -> Call:
+    """Return a call of the function and copies of what it returns to the arrays ys."""
+    return write, (ys, function, arguments, named), {}
 
 
-def all_written(ys: Sequence[Any], function: Any, arguments: Any, named: dict[str, Any]) -> Call:
-    """Return a call of the function and copies of the arrays that it returns."""
-    return write_all, (ys, function, arguments, named), {}
-
-
-def write(y: Any, function: Callable[..., Any], arguments: Any, named: dict[str, Any]) -> None:
-    """Write what a function returns to y.
-
-    Raises:
-        GraphError: it has another shape or dtype, for these depend on numbers.
-    """
-    _write(y, function, function(*arguments, **named))
-
-
-def write_all(
+def write(
     ys: Sequence[Any], function: Callable[..., Any], arguments: Any, named: dict[str, Any]
 ) -> None:
-    """Write the arrays that a function returns to ys; raise GraphError as `write` does."""
-    for y, result in zip(ys, function(*arguments, **named), strict=True):
-        _write(y, function, result)
+    """Write the array, or the arrays, that a function returns to ys.
 
-
-def _write(y: Any, function: Callable[..., Any], result: Any) -> None:
-    if (result.shape, result.dtype) != (y.shape, y.dtype):  # np.copyto would repeat or convert it
-        raise GraphError(
-            f"{function.__name__} returned an array of shape {y.shape} and {y.dtype} when the step "
-            f"was recorded and returns {result.shape} and {result.dtype} now"
-        )
-    np.copyto(y, result)
+    Raises:
+        GraphError: one has another shape or dtype, for these depend on numbers.
+    """
+    result = function(*arguments, **named)
+    for y, part in zip(ys, result if isinstance(result, tuple | list) else (result,), strict=True):
+        if (part.shape, part.dtype) != (y.shape, y.dtype):  # np.copyto would repeat or convert it
+            raise GraphError(
+                f"{function.__name__} returned an array of shape {y.shape} and {y.dtype} when the "
+                f"step was recorded and returns {part.shape} and {part.dtype} now"
+            )
+        np.copyto(y, part)
 
 
 def is_same(a: Any, b: Any) -> bool:

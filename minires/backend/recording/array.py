@@ -7,7 +7,7 @@ calls again, in that memory.
 
 A call is seen if one of its arrays is recorded. So new arrays come from the recorder, in kernels by
 `memory.empty`, elsewhere by `array_module`, and what lies elsewhere, such as a parameter, is given
-to it by `recorded`. A record has no branches: what decides by a number says so by `repeated`.
+to it by `recorded`. A record has no branches: what decides by a number says so by `guarded`.
 """
 
 import threading
@@ -17,42 +17,42 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...errors import GraphError
-from .again import all_written, copied, is_same, with_out, written
+from .again import copied, is_same, with_out, written
 from .functions import BINARY, LOOKING, MAKING, METHODS, SHAPES, WRITING
 
 
-class _Here(threading.local):
+class _Current(threading.local):
     recorder: Any = None
 
 
-_here = _Here()
+_current = _Current()
 
 
 def recorder() -> Any:
     """Return the `Recorder` at work in this thread, or None."""
-    return _here.recorder
+    return _current.recorder
 
 
 def set_recorder(recorder: Any) -> None:
     """Let a `Recorder` keep the calls of this thread, or None keep them no longer."""
-    _here.recorder = recorder
+    _current.recorder = recorder
 
 
 def recorded(array: Any) -> Any:
     """Return an array as one whose calls are kept, while there is a recorder."""
-    if _here.recorder is None or not isinstance(array, np.ndarray):
+    if _current.recorder is None or not isinstance(array, np.ndarray):
         return array
     return array.view(Recorded)
 
 
-def repeated(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return function(*arguments); a replay calls it too, and it must return the same again.
+def guarded(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return function(*arguments), and guard replays by it: there it must return the same again.
 
     For what decides by numbers, and what raises errors for them.
     """
-    if _here.recorder is None:
+    if _current.recorder is None:
         return function(*arguments)
-    return _here.recorder.repeated(function, *arguments)
+    return _current.recorder.guarded(function, *arguments)
 
 
 def unrecorded(value: Any) -> Any:
@@ -105,8 +105,8 @@ class Recorded(np.ndarray[Any, Any]):
         if isinstance(part, np.ndarray) and np.may_share_memory(part, self):
             _in_place(self, np.ndarray.__setitem__, (part, ..., value), {})
         else:
-            if _here.recorder:
-                _here.recorder.may_fail()  # at an index that is computed
+            if _current.recorder:
+                _current.recorder.may_fail()  # at an index that is computed
             _in_place(self, np.ndarray.__setitem__, (self, key, value), {})
 
     def __iter__(self) -> Any:
@@ -153,7 +153,7 @@ def _looking(name: str) -> Callable[..., Any]:
     function = getattr(np.ndarray, name)
 
     def method(self: Recorded, *arguments: Any, **named: Any) -> Any:
-        return _looked() if _here.recorder else function(unrecorded(self), *arguments, **named)
+        return _looked() if _current.recorder else function(unrecorded(self), *arguments, **named)
 
     return method
 
@@ -184,7 +184,7 @@ def _computed(
     Raises:
         GraphError: it returns no arrays, but what it found out about their numbers.
     """
-    here = _here.recorder
+    here = _current.recorder
     result = function(*unrecorded(arguments), **unrecorded(named))
     if here is None or function in SHAPES:
         return result
@@ -201,8 +201,9 @@ def _computed(
         ys = [_kept(part) for part in results]
         if again is None:
             here.may_fail()
-            again = all_written if several else written
-        here.note(*again(ys if several else ys[0], function, arguments, named))
+            here.note(*written(ys, function, arguments, named))
+        else:
+            here.note(*again(ys[0], function, arguments, named))
     if not several:
         return ys[0]
     return type(result)(*ys) if hasattr(result, "_fields") else type(result)(ys)
@@ -215,7 +216,7 @@ def _is_view(result: Any, given: list[Any]) -> bool:
 
 def _kept(result: Any) -> Any:
     """Return a copy of a result in memory of the recorder's."""
-    y = _here.recorder.like(result)
+    y = _current.recorder.like(result)
     return y.view(Scalar) if isinstance(result, np.generic) else y
 
 
@@ -228,7 +229,7 @@ def _in_place(
     written: Any, function: Callable[..., Any], arguments: Any, named: dict[str, Any]
 ) -> Any:
     """Call a function that writes to an array, and return that."""
-    here = _here.recorder
+    here = _current.recorder
     if here is not None:
         here.writes(written)
         here.note(function, arguments, named)

@@ -58,8 +58,8 @@ class Recorder:
         """Keep a call."""
         self.calls.append(partial(function, *self.lasting(arguments), **self.lasting(named)))
 
-    def repeated(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a function returns, and keep a call that expects the same."""
+    def guarded(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns, and keep a guard: a call that expects the same."""
         result = function(*unrecorded(arguments))
         self.may_fail()
         self.note(_expect_same, (result, function, *arguments), {})

@@ -113,7 +113,7 @@ class Graphs:
 
     def first(self, *arrays: Array) -> Arrays:
         """What the function returns, which is recorded."""
-        graph = self._first[replayed.circumstances(arrays)] = self._record(*arrays)
+        graph = self._first[replayed.cache_key(arrays)] = self._record(*arrays)
         graph.untried = {i: array.copy("K") for i, array in enumerate(arrays)}
         graph.drop_copies()
         return _copies(graph.results)
@@ -125,7 +125,7 @@ class Graphs:
             UnlikeError: the first record does not do what the function does.
             DivergedError: it was made with other arrays of tensors, or in other modes of modules.
         """
-        key = replayed.circumstances(arrays)
+        key = replayed.cache_key(arrays)
         if key not in self._first:
             return self._undone(self._record(*arrays))
         tried = self._first.pop(key)

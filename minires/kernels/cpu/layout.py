@@ -10,7 +10,7 @@ reference's time: v1 beside v0 in the ladder of ../README.md (AMD EPYC).
 
 import numpy as np
 
-from ...backend import Array, repeated
+from ...backend import Array, guarded
 from .memory import contiguous, is_constant
 
 
@@ -39,7 +39,7 @@ def are_constant_rows(x: Array) -> bool:
 
 def is_finite(a: Array) -> bool:
     """Return whether no element is NaN or infinite, in half the time of `isfinite(a).all()`."""
-    return bool(repeated(_is_finite, a))
+    return bool(guarded(_is_finite, a))
 
 
 def _is_finite(a: Array) -> bool:

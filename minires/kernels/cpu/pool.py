@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import ops
-from ...backend import Array, repeated
+from ...backend import Array, guarded
 from ...ops import Gradients, Pair
 from ...ops.pool import tap_dtype
 from ..geometry import axes
@@ -129,7 +129,7 @@ class CpuMaxPool2d(Kernel):
                         np.multiply(larger.view(np.uint8), winner.dtype.type(tap), out=number)
                         np.maximum(won_by[at, :, part], number, out=won_by[at, :, part])
                     np.maximum(candidate, best, out=best)
-                if repeated(_has_nan, y, flags[: len(y)]):
+                if guarded(_has_nan, y, flags[: len(y)]):
                     not_numbers.append(True)
 
         parallel_for(work, X.shape[1], 3 * X.size)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...arguments import Pair
-from ...backend import Array, expect_same_backend, repeated
+from ...backend import Array, expect_same_backend, guarded
 from ...errors import DTypeError, LabelError, ShapeError, UsageError
 
 # --- settings ---------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def logits(op: Any, x: Array) -> None:
 def cross_entropy(op: Any, x: Array) -> None:
     """Check for logits (N, C), and labels (N,) from 0 to C − 1."""
     logits(op, x)
-    repeated(_labels, op.labels, x.shape[1])
+    guarded(_labels, op.labels, x.shape[1])
 
 
 def _labels(labels: Array, classes: int) -> None:
@@ -207,7 +207,7 @@ def class_weights(x: Array, weight: Array) -> None:
             f"cross_entropy got weights of shape {weight.shape} and type {weight.dtype} for logits "
             f"{x.shape}; expected floats {x.shape[1:]}"
         )
-    repeated(_not_negative, weight)
+    guarded(_not_negative, weight)
 
 
 def _not_negative(weight: Array) -> None:
