@@ -107,12 +107,15 @@ def _run() -> str | int | None:
 
 
 def _exit_code() -> str | int | None:
-    """Run the application; an error of minires becomes a message."""
+    """Run the application; an error of minires, or of no memory, becomes a message."""
     try:
         app()
     except MiniresError as error:
         _print_message(str(error), "red")
         return error.exit_code
+    except MemoryError as error:  # of NumPy, or CuPy
+        _print_message(f"there is not enough memory ({error})", "red")
+        return 1
     except SystemExit as ended:
         return ended.code
     return 0

@@ -15,6 +15,7 @@ from commands import ENVIRONMENT, TINY, fails, in_a_process, minires, start, wai
 from standin import standin
 
 from minires import cli
+from minires.models import NetSpec
 from minires.train import Trainer, out_of_memory
 
 
@@ -252,7 +253,7 @@ def test_out_of_memory_a_run_keeps_what_it_has_and_says_how_to_resume(monkeypatc
 GPU_RUN = ("degradation", "--backend", "cupy", "--out", "run")
 
 
-def no_memory(*_):
+def no_memory(*_, **__):
     raise MemoryError("Out of memory allocating 512 bytes")
 
 
@@ -283,6 +284,20 @@ def test_a_gpu_that_will_not_do_gets_a_sentence_and_leaves_nothing(
         change(cupy)
         fails(minires(*GPU_RUN, *options, cwd=tmp_path), code, said)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("summary", "resnet20"), ("step", "resnet20"), ("landscape", "--nets", "plain8")),
+        ("flow", "--nets", "plain8,resnet8"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_no_memory_for_a_model_is_a_sentence(tmp_path, monkeypatch, command):
+    monkeypatch.setattr(NetSpec, "build", no_memory)
+    said = r"there is not enough memory \(Out of memory allocating 512 bytes\)"
+    fails(minires(*command, cwd=tmp_path), 1, said)
 
 
 def test_version_and_help():
