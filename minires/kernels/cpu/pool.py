@@ -149,10 +149,12 @@ class CpuMaxPool2d(Kernel):
             step, c = windows.strip(stop - start), slice(start, stop)
             flags = empty((step, stop - start, G.shape[2]), np.dtype(bool))
             shares = empty(flags.shape, gy.dtype)
-            gX[:, c] = 0
+            done = 0  # rows of gX
             for i in tiles(len(G), step):
                 won_by, g = winner[i, c], G[i, c]
                 under_strip = windows.rows(i)
+                gX[done : under_strip.start, c] = 0
+                shared = max(0, done - under_strip.start)  # rows under the strip before, too
                 gradients = windows.phases(np.zeros_like(gX[under_strip, c]))
                 for tap, at, part, phase, under, pixels in windows.taps(i):
                     share = shares[at, :, part]
@@ -162,7 +164,11 @@ class CpuMaxPool2d(Kernel):
                     np.add(into, share, out=into)
                 for p, gradient in enumerate(gradients):
                     part = gx[under_strip, c, p::stride]
-                    part += gradient.reshape(part.shape)  # strips overlap
+                    gradient = gradient.reshape(part.shape)
+                    part[:shared] += gradient[:shared]
+                    part[shared:] = gradient[shared:]
+                done = max(done, under_strip.stop)
+            gX[done:, c] = 0
 
         parallel_for(work, C, 8 * gX.size)
         return result(gX, N)
