@@ -27,7 +27,7 @@ import numpy as np
 
 from ...backend import Array
 from ..geometry import Axis
-from .memory import contiguous, empty, zeros
+from .memory import contiguous, empty
 from .threads import parallel_for
 from .tuning import tuning
 
@@ -59,9 +59,16 @@ class ColumnCorrelation:
     def __call__(self, x: Array, w: Array) -> Array:
         kw, kh, C, *out = self.X
         x = x.reshape(self.x).swapaxes(0, 1)
-        columns = (zeros if self.padded else empty)(self.X, x.dtype)
-        for tap, windows, pixels in self.taps:
-            columns[tap][:, *windows] = x[:, *pixels]
+        columns = empty(self.X, x.dtype)
+
+        def gather(start: int, stop: int) -> None:
+            pixels_of, windows_of = x[start:stop], columns[:, :, start:stop]
+            if self.padded:
+                windows_of[...] = 0
+            for tap, windows, pixels in self.taps:
+                windows_of[tap][:, *windows] = pixels_of[:, *pixels]
+
+        parallel_for(gather, C, 8 * columns.size)  # short runs take long
         X = columns.reshape(kw, kh * C, math.prod(out))
         W = contiguous(w.transpose(3, 0, 2, 1)).reshape(kw, len(w), kh * C)
         y = empty(self.y, x.dtype)
