@@ -85,3 +85,11 @@ class MachineWarning(UserWarning):
 
 class NameWarning(UserWarning):
     """A name that two nets have, and which of them was taken."""
+
+
+def not_enough_memory(error: MemoryError, purpose: str = "") -> str:
+    """Return that there is too little memory for something, and what NumPy or CuPy says of it.
+
+    Python's own MemoryError says nothing.
+    """
+    return f"there is not enough memory{purpose}{f' ({error})' if str(error) else ''}"

@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import __version__
-from ..errors import DamageWarning, MachineWarning, MiniresError, NameWarning, UsageError
+from ..errors import (
+    DamageWarning,
+    MachineWarning,
+    MiniresError,
+    NameWarning,
+    UsageError,
+    not_enough_memory,
+)
 from ..kernels.cpu.tuning import check_environment
 from ..parallel.ranks import first_of_machine, world
 from ..text import printable
@@ -107,14 +114,14 @@ def _run() -> str | int | None:
 
 
 def _exit_code() -> str | int | None:
-    """Run the application; an error of minires, or of no memory, becomes a message."""
+    """Run the application; an error of minires, or a lack of memory, becomes a message."""
     try:
         app()
     except MiniresError as error:
         _print_message(str(error), "red")
         return error.exit_code
-    except MemoryError as error:  # of NumPy, or CuPy
-        _print_message(f"there is not enough memory ({error})", "red")
+    except MemoryError as error:
+        _print_message(not_enough_memory(error), "red")
         return 1
     except SystemExit as ended:
         return ended.code

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import typer
 
-from ..errors import OutOfMemoryError, RunError, UsageError
+from ..errors import OutOfMemoryError, RunError, UsageError, not_enough_memory
 from ..parallel.ranks import world
 from ..runs.autosave import Event
 from ..viz.live import LiveDisplay
@@ -75,7 +75,7 @@ def follow(run: Run[E], display: AbstractContextManager[Callable[[E], None]], ag
                     show(event)
         except MemoryError as error:
             known = isinstance(error, OutOfMemoryError)
-            what = str(error) if known else f"there is not enough memory ({error})"
+            what = str(error) if known else not_enough_memory(error)
             raise OutOfMemoryError(
                 f"{what}; what is saved stays: when there is more memory, resume with: {again}"
             ) from error

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from traceback import clear_frames
 
-from ..errors import OutOfMemoryError
+from ..errors import OutOfMemoryError, not_enough_memory
 from ..inspect.memory import Profile, available
 from ..models import NetSpec
 from ..models.cifar import CifarNet
@@ -36,10 +36,8 @@ def memory_error_explained(
         advice = "half as many need about half of it"
         if batch is not None and 1 < batch < shape[0]:  # above, something else limits the memory
             advice = f"a batch of {batch} would fit"
-        raise OutOfMemoryError(
-            f"{net}: there is not enough memory for a training step on {shape[0]} images "
-            f"({error}); {advice}"
-        ) from error
+        what = not_enough_memory(error, f" for a training step on {shape[0]} images")
+        raise OutOfMemoryError(f"{net}: {what}; {advice}") from error
 
 
 def _largest_batch(net: str, model: Module, image: tuple[int, ...], backend: str) -> int | None:

@@ -300,6 +300,14 @@ def test_no_memory_for_a_model_is_a_sentence(tmp_path, monkeypatch, command):
     fails(minires(*command, cwd=tmp_path), 1, said)
 
 
+def test_pythons_own_lack_of_memory_has_no_empty_brackets(tmp_path, monkeypatch):
+    def nothing(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(NetSpec, "build", nothing)
+    fails(minires("summary", "resnet20", cwd=tmp_path), 1, r"there is not enough memory$")
+
+
 def test_version_and_help():
     assert re.match(r"minires \d+\.\d+", in_a_process("--version").stdout)
     text = minires("degradation", "--help", cwd=".").stdout
