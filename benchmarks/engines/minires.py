@@ -1,5 +1,6 @@
 """minires, as it is imported or as its textbook."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from minires import Tensor, no_grad
 from minires import functional as F
 from minires import textbook as in_textbook
+from minires.backend import Array
 from minires.kernels.replayed import Replayed
 from minires.models.blocks import Block, Layer
 from minires.nn import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Module, Sequential
@@ -53,19 +55,24 @@ def built(net: Net) -> ResNet:
     return model
 
 
-def training(net: Net, n: int, textbook: bool = False, replayed: bool = False) -> Step:
-    """A step of training."""
-    x, labels = batch_of(net, n)
-    model = built(net)
+def learner(model: Module) -> Callable[[Array, Array], tuple[Array]]:
+    """What takes a step of training, and returns the loss."""
     optimiser = SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
 
-    def learn(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray]:
+    def learn(x: Array, labels: Array) -> tuple[Array]:
         loss = F.cross_entropy(model(x), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         return (loss.data,)
 
+    return learn
+
+
+def training(net: Net, n: int, textbook: bool = False, replayed: bool = False) -> Step:
+    """A step of training."""
+    x, labels = batch_of(net, n)
+    learn = learner(built(net))
     run = Replayed(learn) if replayed else learn
 
     def step() -> float:
@@ -81,7 +88,7 @@ def inference(net: Net, n: int, textbook: bool = False, replayed: bool = False) 
     x, _ = batch_of(net, n)
     model = built(net).eval()
 
-    def predict(x: np.ndarray) -> tuple[np.ndarray]:
+    def predict(x: Array) -> tuple[Array]:
         return (model(x).numpy(),)
 
     run = Replayed(predict) if replayed else predict

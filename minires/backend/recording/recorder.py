@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import GraphError
 from ..arrays import Array
 from ..writes import owner
-from .arena import Arena, Free
+from .arena import Arena
 from .array import Recorded, set_recorder, unrecorded
 from .state import State
 
@@ -89,19 +89,13 @@ class Recorder:
         self, works: Iterable[Callable[[], None]], run: Callable[[list[Calls]], None]
     ) -> None:
         """Do works that `run` does side by side in a replay: no two of them use the same memory."""
-        arena, calls, shares = self.arena, self.calls, []
-        arena.settle()
-        everything, reserve = arena.free, Free()
-        reserve.intervals, everything.intervals = everything.intervals, []
-        for work in works:
-            self.calls, arena.current = [], Free(reserve)
+        calls, shares = self.calls, []
+        for work in self.arena.apart(works):
+            self.calls = []
             work()
-            shares.append((self.calls, arena.current))
-        arena.settle()
-        self.calls, arena.current = calls, everything
-        for free in (reserve, *(free for _, free in shares)):
-            everything.join(free)
-        self.calls.append(partial(run, [calls for calls, _ in shares]))
+            shares.append(self.calls)
+        self.calls = calls
+        self.calls.append(partial(run, shares))
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return an array of any content.
